@@ -1,0 +1,2 @@
+//! The hardpan command.
+fn main() {}

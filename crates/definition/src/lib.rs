@@ -1,0 +1,1 @@
+//! The DHI definition format: YAML to typed definitions, with spans and diagnostics.

@@ -1,0 +1,1 @@
+//! Builds hardened container images from declarative definitions.

@@ -1,0 +1,1 @@
+//! Layers, OCI types, image layouts and docker archives.

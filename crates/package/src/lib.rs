@@ -1,0 +1,1 @@
+//! Debian packages: indexes, signatures, dependency solving, unpacking.

@@ -1,0 +1,1 @@
+//! HTTP fetch with resume, retries and limits.

@@ -1,0 +1,1 @@
+//! Hardening controls, measured over a finished tree.

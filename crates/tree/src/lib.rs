@@ -1,0 +1,1 @@
+//! An in-memory root file system, and tar in and out.

@@ -1,0 +1,2 @@
+//! Repository tasks: tidy, gen, corpus, bench.
+fn main() {}
