@@ -1,1 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Debian packages: indexes, signatures, dependency solving, unpacking.
+
+pub mod deb;

@@ -1,1 +1,18 @@
-//! An in-memory root file system, and tar in and out.
+// SPDX-License-Identifier: Apache-2.0
+//! An in-memory root file system.
+//!
+//! A [`Tree`] maps [`TreePath`]s to [`Node`]s. Files do not hold their bytes but say where those are
+//! ([`Content`]), so a tree of any size costs only its metadata. Nothing here touches the disk, so
+//! nothing needs root, and a path or link in a package can't lead out of the tree.
+
+mod digest;
+mod node;
+mod path;
+mod tree;
+
+pub use digest::{Digest, DigestError, Hasher, HashingWriter};
+pub use node::{
+    Content, Contents, Elf, Facts, File, InlineContents, Kind, MODE_MASK, Metadata, Node, Origin,
+};
+pub use path::{NAME_BYTES_MAX, PATH_BYTES_MAX, PathError, TreePath};
+pub use tree::{InsertError, LINKS_MAX, ResolveError, Tree};
