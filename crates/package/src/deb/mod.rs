@@ -1,2 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Debian's formats: control data, versions, archives, packages.
+
+pub mod control;
+pub mod index;
+mod index_cache;
+pub mod relation;
+pub mod version;
