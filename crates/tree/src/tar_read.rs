@@ -13,7 +13,6 @@ use crate::tar_write::{BLOCK_BYTES, padding_bytes};
 
 /// What [`TarReader`] refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TarLimits {
     /// Number of entries.
     pub entries_max: u64,

@@ -2,6 +2,7 @@
 //! Debian's formats: control data, versions, archives, packages.
 
 pub mod ar;
+mod elf;
 pub mod merge;
 pub mod segment;
 pub mod strip;
