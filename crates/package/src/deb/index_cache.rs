@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The binary form of a [`super::index::PackageIndex`].
+//!
+//! All numbers are little-endian. The parts follow each other without gaps:
+//!
+//! | part | content |
+//! |---|---|
+//! | header, 40 bytes | magic (8), format, packages, provides, origin bytes, names bytes, records bytes, CRC-32 of all but the records, 0 (4 each) |
+//! | packages | name offset, name length, record offset, record length, record CRC-32; sorted by name, then newest version first |
+//! | provides | name offset, name length, package number; sorted by name, then number |
+//! | origin | four strings |
+//! | names | the text that names point into |
+//! | records | one record per package |
+//!
+//! A record is: flags (1), size, installed size (variable-length numbers), SHA-256 (32), then the
+//! strings of [`STRINGS`], each a variable-length number of bytes and the bytes.
+//!
+//! The checksums find accidents; nothing else relies on them: every offset and every text is
+//! checked when it is used, so that not even a forged cache can do more than lie.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use flate2::Crc;
+use hardpan_tree::Digest;
+
+use super::index::{CacheError, IndexError, MultiArch, Origin, Package, Priority};
+use super::relation::Provide;
+use super::version::VersionRef;
+
+const MAGIC: &[u8; 8] = b"HPDEBIDX";
+/// To be raised with every change of the form.
+const FORMAT: u32 = 1;
+const HEADER_BYTES: usize = 40;
+const CHECKSUM_OFFSET: usize = 32;
+const PACKAGE_BYTES: usize = 20;
+const PROVIDE_BYTES: usize = 12;
+/// Strings in a record: version, architecture, source name and version (empty if those of the
+/// package), section, filename, and six fields of relations.
+const STRINGS: usize = 12;
+
+/// Collects packages and writes the binary form.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    /// Names and versions; entries point into it.
+    text: String,
+    entries: Vec<Entry>,
+    /// Provided name and the position of its package in `entries`.
+    provides: Vec<(Range<usize>, usize)>,
+    records: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: Range<usize>,
+    version: Range<usize>,
+    record: Range<usize>,
+}
+
+impl Writer {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn push(&mut self, package: &Package<'_>, provides: &[Provide<'_>]) {
+        let name = self.add_text(package.name);
+        let version = self.add_text(package.version);
+        let start = self.records.len();
+        write_record(&mut self.records, package);
+        for provide in provides {
+            let provided = self.add_text(provide.name);
+            self.provides.push((provided, self.entries.len()));
+        }
+        self.entries.push(Entry { name, version, record: start..self.records.len() });
+    }
+
+    fn add_text(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
+    pub(super) fn finish(self, origin: &Origin) -> Result<Vec<u8>, IndexError> {
+        let text = |range: &Range<usize>| &self.text[range.clone()];
+        let mut order: Vec<usize> = (0..self.entries.len()).collect();
+        // Stable: of equal versions the first in the text stays first.
+        order.sort_by(|left, right| {
+            let (left, right) = (&self.entries[*left], &self.entries[*right]);
+            text(&left.name)
+                .cmp(text(&right.name))
+                .then_with(|| newest_first(text(&left.version), text(&right.version)))
+        });
+        let mut number_of = vec![0; order.len()];
+        for (number, entry) in order.iter().enumerate() {
+            number_of[*entry] = number;
+        }
+        let mut provides: Vec<(&str, usize)> =
+            self.provides.iter().map(|(name, entry)| (text(name), number_of[*entry])).collect();
+        provides.sort_unstable();
+        provides.dedup();
+
+        let (names, name_offsets) = collect_names(
+            self.entries.iter().map(|entry| text(&entry.name)).chain(provides.iter().map(|p| p.0)),
+        );
+        let mut tables = Vec::new();
+        for entry in &order {
+            let entry = &self.entries[*entry];
+            let name = text(&entry.name);
+            let mut crc = Crc::new();
+            crc.update(&self.records[entry.record.clone()]);
+            push_u32(&mut tables, name_offsets[name])?;
+            push_u32(&mut tables, name.len())?;
+            push_u32(&mut tables, entry.record.start)?;
+            push_u32(&mut tables, entry.record.len())?;
+            tables.extend_from_slice(&crc.sum().to_le_bytes());
+        }
+        for (name, number) in &provides {
+            push_u32(&mut tables, name_offsets[name])?;
+            push_u32(&mut tables, name.len())?;
+            push_u32(&mut tables, *number)?;
+        }
+        let origin_start = tables.len();
+        for part in [&origin.archive, &origin.suite, &origin.component, &origin.architecture] {
+            push_string(&mut tables, part);
+        }
+        let origin_bytes = tables.len() - origin_start;
+        tables.extend_from_slice(names.as_bytes());
+
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + tables.len() + self.records.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        for count in [order.len(), provides.len(), origin_bytes, names.len(), self.records.len()] {
+            push_u32(&mut bytes, count)?;
+        }
+        let checksum = tables_checksum(&bytes, &tables);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&tables);
+        bytes.extend_from_slice(&self.records);
+        Ok(bytes)
+    }
+}
+
+fn newest_first(left: &str, right: &str) -> Ordering {
+    match (VersionRef::parse(left), VersionRef::parse(right)) {
+        (Ok(left), Ok(right)) => right.cmp(&left),
+        // Versions are checked before; any fixed order would do.
+        _ => right.cmp(left),
+    }
+}
+
+/// Writes every distinct name once, sorted, and says where each starts.
+fn collect_names<'t>(all: impl Iterator<Item = &'t str>) -> (String, HashMap<&'t str, usize>) {
+    let mut sorted: Vec<&str> = all.collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut names = String::new();
+    let mut offsets = HashMap::with_capacity(sorted.len());
+    for name in sorted {
+        offsets.insert(name, names.len());
+        names.push_str(name);
+    }
+    (names, offsets)
+}
+
+fn push_u32(bytes: &mut Vec<u8>, number: usize) -> Result<(), IndexError> {
+    let number = u32::try_from(number).map_err(|_| IndexError::TooLarge)?;
+    bytes.extend_from_slice(&number.to_le_bytes());
+    Ok(())
+}
+
+fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn push_string(bytes: &mut Vec<u8>, text: &str) {
+    push_number(bytes, text.len() as u64);
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn tables_checksum(header: &[u8], tables: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(header);
+    crc.update(tables);
+    crc.sum()
+}
+
+fn write_record(bytes: &mut Vec<u8>, package: &Package<'_>) {
+    let multi_arch = match package.multi_arch {
+        MultiArch::No => 0,
+        MultiArch::Same => 1,
+        MultiArch::Foreign => 2,
+        MultiArch::Allowed => 3,
+    };
+    let priority = match package.priority {
+        Priority::Required => 0,
+        Priority::Important => 1,
+        Priority::Standard => 2,
+        Priority::Optional => 3,
+        Priority::Extra => 4,
+    };
+    let essential = u8::from(package.essential);
+    let important = u8::from(package.important);
+    bytes.push(essential | important << 1 | multi_arch << 2 | priority << 4);
+    push_number(bytes, package.size_bytes);
+    push_number(bytes, package.installed_size_kib);
+    bytes.extend_from_slice(package.sha256.as_bytes());
+    let unless_default = |text, default: &str| if text == default { "" } else { text };
+    let strings: [&str; STRINGS] = [
+        package.version,
+        package.architecture,
+        unless_default(package.source_name, package.name),
+        unless_default(package.source_version, package.version),
+        package.section,
+        package.filename,
+        package.pre_depends,
+        package.depends,
+        package.provides,
+        package.conflicts,
+        package.breaks,
+        package.replaces,
+    ];
+    for text in strings {
+        push_string(bytes, text);
+    }
+}
+
+/// The bytes of an index whose parts are known to lie inside it.
+#[derive(Clone)]
+pub(super) struct Buffer {
+    bytes: Arc<Vec<u8>>,
+    packages: Range<usize>,
+    provides: Range<usize>,
+    origin: Range<usize>,
+    names: Range<usize>,
+    records: Range<usize>,
+}
+
+impl Buffer {
+    /// Checks the header, the lengths and the checksum of the tables.
+    pub(super) fn open(bytes: Vec<u8>) -> Result<Self, CacheError> {
+        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
+            return Err(CacheError::Magic);
+        }
+        let header = bytes.get(..HEADER_BYTES).ok_or(CacheError::Damaged("header"))?;
+        let number = |position: usize| {
+            let mut word = [0; 4];
+            word.copy_from_slice(&header[MAGIC.len() + 4 * position..][..4]);
+            u32::from_le_bytes(word)
+        };
+        if number(0) != FORMAT {
+            return Err(CacheError::Format(number(0)));
+        }
+        let mut end = HEADER_BYTES;
+        let mut part = |count: u32, unit: usize| -> Option<Range<usize>> {
+            let start = end;
+            end = (count as usize).checked_mul(unit)?.checked_add(start)?;
+            Some(start..end)
+        };
+        let damaged = CacheError::Damaged("lengths");
+        let packages = part(number(1), PACKAGE_BYTES).ok_or(damaged)?;
+        let provides = part(number(2), PROVIDE_BYTES).ok_or(damaged)?;
+        let origin = part(number(3), 1).ok_or(damaged)?;
+        let names = part(number(4), 1).ok_or(damaged)?;
+        let records = part(number(5), 1).ok_or(damaged)?;
+        if records.end != bytes.len() || number(7) != 0 {
+            return Err(damaged);
+        }
+        let tables = &bytes[HEADER_BYTES..records.start];
+        if tables_checksum(&bytes[..CHECKSUM_OFFSET], tables) != number(6) {
+            return Err(CacheError::Damaged("checksum of the tables"));
+        }
+        Ok(Self { bytes: Arc::new(bytes), packages, provides, origin, names, records })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn package_count(&self) -> u32 {
+        // The header has it as a 32-bit number.
+        u32::try_from(self.packages.len() / PACKAGE_BYTES).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn origin(&self) -> Result<Origin, CacheError> {
+        let mut cursor = Cursor { rest: &self.bytes[self.origin.clone()] };
+        let mut part = || cursor.string().map(str::to_owned);
+        Ok(Origin { archive: part()?, suite: part()?, component: part()?, architecture: part()? })
+    }
+
+    pub(super) fn name(&self, number: u32) -> Result<&str, CacheError> {
+        let entry = self.entry(&self.packages, PACKAGE_BYTES, number)?;
+        std::str::from_utf8(self.name_bytes(entry)?).map_err(|_| CacheError::Damaged("name"))
+    }
+
+    pub(super) fn package(&self, number: u32) -> Result<Package<'_>, CacheError> {
+        let name = self.name(number)?;
+        let entry = self.entry(&self.packages, PACKAGE_BYTES, number)?;
+        let (start, length, checksum) = (word(entry, 2), word(entry, 3), word(entry, 4));
+        let record = slice(&self.bytes[self.records.clone()], start, length)?;
+        let mut crc = Crc::new();
+        crc.update(record);
+        if crc.sum() != checksum {
+            return Err(CacheError::Damaged("checksum of a record"));
+        }
+        read_record(name, record)
+    }
+
+    pub(super) fn versions_of(&self, name: &str) -> Result<Range<u32>, CacheError> {
+        self.equal_range(&self.packages, PACKAGE_BYTES, name)
+    }
+
+    pub(super) fn providers_of(&self, name: &str) -> Result<Vec<u32>, CacheError> {
+        let range = self.equal_range(&self.provides, PROVIDE_BYTES, name)?;
+        range
+            .map(|number| Ok(word(self.entry(&self.provides, PROVIDE_BYTES, number)?, 2)))
+            .collect()
+    }
+
+    fn entry(&self, table: &Range<usize>, unit: usize, number: u32) -> Result<&[u8], CacheError> {
+        let start = (number as usize).saturating_mul(unit);
+        self.bytes[table.clone()]
+            .get(start..start.saturating_add(unit))
+            .ok_or(CacheError::Damaged("number"))
+    }
+
+    /// The bytes of the name that an entry of either table starts with.
+    fn name_bytes(&self, entry: &[u8]) -> Result<&[u8], CacheError> {
+        slice(&self.bytes[self.names.clone()], word(entry, 0), word(entry, 1))
+    }
+
+    /// The numbers of the entries with that name in a table sorted by name.
+    fn equal_range(
+        &self,
+        table: &Range<usize>,
+        unit: usize,
+        name: &str,
+    ) -> Result<Range<u32>, CacheError> {
+        let count = u32::try_from(table.len() / unit).unwrap_or(u32::MAX);
+        // The first entry for which `before` is false.
+        let bound = |before: fn(Ordering) -> bool| -> Result<u32, CacheError> {
+            let (mut low, mut high) = (0, count);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let other = self.name_bytes(self.entry(table, unit, middle)?)?;
+                if before(other.cmp(name.as_bytes())) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            Ok(low)
+        };
+        Ok(bound(Ordering::is_lt)?..bound(Ordering::is_le)?)
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.bytes.len())
+    }
+}
+
+/// The n-th 32-bit number of an entry, whose length the caller has checked.
+fn word(entry: &[u8], position: usize) -> u32 {
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(&entry[4 * position..][..4]);
+    u32::from_le_bytes(bytes)
+}
+
+fn slice(bytes: &[u8], start: u32, length: u32) -> Result<&[u8], CacheError> {
+    let start = start as usize;
+    let end = start.saturating_add(length as usize);
+    bytes.get(start..end).ok_or(CacheError::Damaged("offset"))
+}
+
+fn read_record<'i>(name: &'i str, record: &'i [u8]) -> Result<Package<'i>, CacheError> {
+    let mut cursor = Cursor { rest: record };
+    let flags = cursor.take(1)?[0];
+    let size_bytes = cursor.number()?;
+    let installed_size_kib = cursor.number()?;
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(cursor.take(32)?);
+    let mut strings = [""; STRINGS];
+    for text in &mut strings {
+        *text = cursor.string()?;
+    }
+    if !cursor.rest.is_empty() {
+        return Err(CacheError::Damaged("length of a record"));
+    }
+    let [version, architecture, source_name, source_version, section, filename, relations @ ..] =
+        strings;
+    let [pre_depends, depends, provides, conflicts, breaks, replaces] = relations;
+    let or = |text: &'i str, default: &'i str| if text.is_empty() { default } else { text };
+    Ok(Package {
+        name,
+        version,
+        architecture,
+        multi_arch: match flags >> 2 & 3 {
+            1 => MultiArch::Same,
+            2 => MultiArch::Foreign,
+            3 => MultiArch::Allowed,
+            _ => MultiArch::No,
+        },
+        source_name: or(source_name, name),
+        source_version: or(source_version, version),
+        section,
+        priority: match flags >> 4 {
+            0 => Priority::Required,
+            1 => Priority::Important,
+            2 => Priority::Standard,
+            3 => Priority::Optional,
+            _ => Priority::Extra,
+        },
+        essential: flags & 1 != 0,
+        important: flags & 2 != 0,
+        pre_depends,
+        depends,
+        provides,
+        conflicts,
+        breaks,
+        replaces,
+        filename,
+        size_bytes,
+        installed_size_kib,
+        sha256: Digest::from_bytes(sha256),
+    })
+}
+
+/// Takes values off the front of bytes.
+struct Cursor<'i> {
+    rest: &'i [u8],
+}
+
+impl<'i> Cursor<'i> {
+    fn take(&mut self, count: usize) -> Result<&'i [u8], CacheError> {
+        let (taken, rest) =
+            self.rest.split_at_checked(count).ok_or(CacheError::Damaged("end of a record"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn number(&mut self) -> Result<u64, CacheError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                break; // more than 64 bits
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(CacheError::Damaged("number"))
+    }
+
+    fn string(&mut self) -> Result<&'i str, CacheError> {
+        let length = usize::try_from(self.number()?).map_err(|_| CacheError::Damaged("length"))?;
+        std::str::from_utf8(self.take(length)?).map_err(|_| CacheError::Damaged("text"))
+    }
+}
