@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Debian's formats: control data, versions, archives, packages.
 
+pub mod ar;
 pub mod control;
+mod elf;
 pub mod index;
 mod index_cache;
+pub mod merge;
 pub mod relation;
+pub mod segment;
+pub mod strip;
+pub mod unpack;
 pub mod version;
