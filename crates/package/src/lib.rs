@@ -2,3 +2,4 @@
 //! Debian packages: indexes, signatures, dependency solving, unpacking.
 
 pub mod deb;
+pub mod openpgp;
