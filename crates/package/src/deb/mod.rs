@@ -2,5 +2,5 @@
 //! Debian's formats: control data, versions, archives, packages.
 
 // pub mod archive;
-// pub mod release;
+pub mod release;
 // pub mod sources;
