@@ -8,6 +8,7 @@ pub mod index;
 mod index_cache;
 pub mod merge;
 pub mod relation;
+pub mod release;
 pub mod segment;
 pub mod strip;
 pub mod unpack;
