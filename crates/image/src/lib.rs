@@ -1,1 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Layers, OCI types, image layouts and docker archives.
+//!
+//! A layer is a concatenation of compressed tar segments ([`write_layer`]); an [`Image`] is layers and
+//! documents for one platform; an [`ImageIndex`] is images for several.
+//!
+//! **Invariant**: all that is written is a function of the arguments: no clock, no environment, no
+//! order of hash tables, no number of threads.
+
+mod compression;
+mod directories;
+mod image;
+mod json;
+mod layer;
+pub mod media_type;
+mod name;
+mod oci;
+mod plan;
+mod platform;
+mod tar_scan;
+mod tar_write;
+mod time;
+
+pub use compression::{
+    BLOCK_SIZE_BYTES, BlockCompressor, Compression, CompressionError, THREADS_MAX, compress,
+    decompress,
+};
+pub use directories::{DirectoryError, directory_segment, layer_directories};
+pub use image::{Image, ImageError, ImageIndex, ImageSettings, Layer, chain_ids};
+pub use json::{DOCUMENT_SIZE_BYTES_MAX, DocumentError, Raw, canonical_json};
+pub use layer::{BytesPart, LayerError, LayerPart, LayerSummary, layer_key, write_layer};
+pub use name::{ImageName, ImageNameError};
+pub use oci::{
+    ContainerConfig, Descriptor, Document, History, ImageConfig, Index, LAYERS_MAX, MANIFESTS_MAX,
+    Manifest, RootFs,
+};
+pub use plan::{Group, GroupKind, PackageSize, PlanOptions, plan};
+pub use platform::{Platform, PlatformError};
+pub use tar_scan::TarScanError;
+pub use time::rfc3339;
