@@ -43,7 +43,9 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
             Kind::Directory => check_directory(view, report, path, node),
             Kind::Symlink(_) | Kind::HardLink(_) => {}
         }
-        if node.kind != Kind::Directory {
+        // Links in these directories are left to the check for links: a package's whole directory of
+        // licences may be one.
+        if matches!(node.kind, Kind::File(_) | Kind::HardLink(_)) {
             check_stripped(view, report, path, node);
         }
     }

@@ -90,7 +90,7 @@ fn holds_private_key(bytes: &[u8]) -> bool {
 /// Returns what is wrong with the second fields of an account file.
 fn open_accounts(text: &str) -> Vec<String> {
     let mut open = Vec::new();
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in text.lines().filter(|line| !line.starts_with(['#', ':'])) {
         let mut fields = line.split(':');
         let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
         match password {
