@@ -34,6 +34,16 @@ const SYSTEM_FILES: [&[u8]; 10] = [
 const SYSTEM_DIRECTORIES: [&[u8]; 4] =
     [b"etc/ld.so.conf.d/", b"etc/sudoers.d/", b"etc/pam.d/", b"etc/security/"];
 
+/// Where package managers keep what they can fetch again.
+const CACHES: [&str; 6] = [
+    "var/cache/apt/",
+    "var/lib/apt/lists/",
+    "var/cache/debconf/",
+    "var/cache/apk/",
+    "var/cache/dnf/",
+    "var/cache/yum/",
+];
+
 /// Checks every node by itself.
 pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
     for (path, node) in view.tree.walk() {
@@ -139,9 +149,9 @@ fn is_system_file(path: &TreePath) -> bool {
 fn check_stripped(view: &View<'_>, report: &mut Report<'_>, path: &TreePath, node: &Node) {
     let Some((control, text)) = stripped(path) else { return };
     // The package `locales` was named for its locales, and a path for itself.
-    if !view.is_requested_path(path)
-        && !(control == ControlId::Locale && view.is_requested(path, node.origin))
-    {
+    let is_asked_for = view.is_requested_path(path)
+        || (control == ControlId::Locale && view.is_requested(path, node.origin));
+    if !is_asked_for {
         report.path(control, path, text);
     }
 }
@@ -170,14 +180,6 @@ fn stripped(path: &TreePath) -> Option<(ControlId, &'static str)> {
         let is_c = matches!(locale.as_str(), "c.utf8" | "c.utf-8");
         return (!is_c).then_some((ControlId::Locale, "is a locale"));
     }
-    const CACHES: [&str; 6] = [
-        "var/cache/apt/",
-        "var/lib/apt/lists/",
-        "var/cache/debconf/",
-        "var/cache/apk/",
-        "var/cache/dnf/",
-        "var/cache/yum/",
-    ];
     // apt's lock files are empty and belong to the package.
     (CACHES.iter().any(|cache| text.starts_with(cache)) && name != "lock")
         .then_some((ControlId::PackageCache, "is a cache of a package manager"))

@@ -267,8 +267,8 @@ fn other_tools() {
             Image::new()
                 .package("p")
                 .text("/usr/lib/python3/dist-packages/pip/__main__.py", "")
-                .program("/usr/lib/ld-2.41")
-                .symlink("/usr/bin/ld.so", "../lib/ld-2.41")
+                .elf("/usr/lib/ld-2.41.so", library("ld-linux-x86-64.so.2", &[]))
+                .symlink("/usr/bin/ld.so", "../lib/ld-2.41.so")
                 .text("/var/lib/dpkg/info/apt.list", ""),
             &[],
         ),
@@ -544,6 +544,13 @@ fn entrypoints() {
                 "fail entrypoint-not-executable: /root/app is below /root, which the image's user can't enter",
             ],
         ),
+    ]);
+}
+
+#[test]
+fn entrypoint_interpreters() {
+    let app = |image: Image| image.package("app").program("/usr/bin/app");
+    check(vec![
         (
             "a script",
             app(Image::new()).script("/run.py", "/usr/bin/app").entrypoint("/run.py"),
