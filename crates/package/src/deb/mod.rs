@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Debian's formats: control data, versions, archives, packages.
 
-// pub mod archive;
+pub mod archive;
 pub mod release;
-// pub mod sources;
+pub mod sources;
