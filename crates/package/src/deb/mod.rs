@@ -2,6 +2,7 @@
 //! Debian's formats: control data, versions, archives, packages.
 
 pub mod ar;
+pub mod archive;
 pub mod control;
 mod elf;
 pub mod index;
@@ -10,6 +11,7 @@ pub mod merge;
 pub mod relation;
 pub mod release;
 pub mod segment;
+pub mod sources;
 pub mod strip;
 pub mod unpack;
 pub mod version;
