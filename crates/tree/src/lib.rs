@@ -6,7 +6,9 @@
 //! nothing needs root, and a path or link in a package can't lead out of the tree.
 
 pub mod bytes_text;
+mod difference;
 mod digest;
+mod dump;
 mod node;
 mod path;
 mod tar_header;
@@ -14,6 +16,7 @@ mod tar_read;
 mod tar_write;
 mod tree;
 
+pub use difference::Difference;
 pub use digest::{Digest, DigestError, Hasher, HashingWriter};
 pub use node::{
     Content, Contents, Elf, Facts, File, InlineContents, Kind, MODE_MASK, Metadata, Node, Origin,

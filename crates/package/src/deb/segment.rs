@@ -6,13 +6,13 @@
 //! segments can be put one after another, and parts of a segment can be cut out at record borders.
 //! [`Unpacked`] is stored beside it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hardpan_tree::{Digest, Facts, Hasher, Metadata, TreePath};
 use serde::{Deserialize, Serialize};
 
+use super::control;
 use super::strip::{StripPolicy, StripRule};
 
 /// The version of what [`unpack`](super::unpack::unpack) writes. It changes with every change to
@@ -169,8 +169,10 @@ pub struct Changed {
 impl Unpacked {
     /// Returns a field of the control stanza, by its name in any case. Lines that continue it are
     /// joined by a line break, without the white space that begins them.
-    pub fn field(&self, name: &str) -> Option<Cow<'_, str>> {
-        control_field(&self.control, name)
+    pub fn field(&self, name: &str) -> Option<String> {
+        let stanza = control::parse_one(self.control.as_bytes(), control::Limits::default());
+        let lines = stanza.ok()?.field(name)?.lines().collect::<Vec<_>>();
+        Some(lines.join("\n"))
     }
 
     /// Returns the name of the source package: `Source` without its version, or else the package's name.
@@ -192,7 +194,7 @@ impl Unpacked {
     }
 
     /// Returns `Multi-Arch`.
-    pub fn multi_arch(&self) -> Option<Cow<'_, str>> {
+    pub fn multi_arch(&self) -> Option<String> {
         self.field("Multi-Arch")
     }
 
@@ -207,31 +209,35 @@ impl Unpacked {
     }
 }
 
-/// Returns a field of a stanza (deb822(5)).
-pub(super) fn control_field<'a>(stanza: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let mut lines = stanza.lines();
-    let first = lines.find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case(name).then(|| value.trim())
-    })?;
-    let mut value = Cow::Borrowed(first);
-    for line in lines.take_while(|line| line.starts_with([' ', '\t'])) {
-        let value = value.to_mut();
-        value.push('\n');
-        value.push_str(line.trim());
-    }
-    Some(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const STANZA: &str =
-        "Package: libx\nsource: x (1:2.0-1)\nDescription: short\n long: text\n .\n more\nSize: 7\n";
+    fn unpacked(control: &str) -> Unpacked {
+        Unpacked {
+            name: "libx".into(),
+            version: "3".into(),
+            architecture: "amd64".into(),
+            control: control.into(),
+            timestamp: 0,
+            entries: Vec::new(),
+            conffiles: Vec::new(),
+            md5sums: String::new(),
+            scripts: BTreeMap::new(),
+            script_digests: BTreeMap::new(),
+            triggers: String::new(),
+            control_members: BTreeMap::new(),
+            stripped: Vec::new(),
+            changed: Vec::new(),
+            segment_digest: Digest::of(b""),
+            segment_size_bytes: 0,
+        }
+    }
 
     #[test]
     fn fields_are_found() {
+        let package =
+            unpacked("Package: libx\nDescription: short\n long: text\n .\n more\nSize: 7\n");
         for (name, expected) in [
             ("Package", Some("libx")),
             ("PACKAGE", Some("libx")),
@@ -241,7 +247,22 @@ mod tests {
             ("Pack", None),
             ("", None),
         ] {
-            assert_eq!(control_field(STANZA, name).as_deref(), expected, "{name}");
+            assert_eq!(package.field(name).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn sources_are_found() {
+        for (control, source, version) in [
+            ("Package: libx\n", "libx", "3"),
+            ("Source: x\n", "x", "3"),
+            ("Source: x (1:2.0-1)\n", "x", "1:2.0-1"),
+        ] {
+            let package = unpacked(control);
+            assert_eq!(
+                (package.source().as_str(), package.source_version().as_str()),
+                (source, version)
+            );
         }
     }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use hardpan_tree::{PathError, TarLimits, TarReadError, TarReader, TreePath};
 
 use super::ar::{self, ArError, ArMember, ArReader, Compression};
+use super::control::ControlError;
 use super::segment::Unpacked;
 use super::strip::{StripPolicy, StripRule};
 
@@ -98,6 +99,9 @@ pub enum UnpackError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The control stanza can't be read.
+    #[error("bad control file control")]
+    Control(#[source] ControlError),
     /// The control stanza lacks a field, or the field is not valid.
     #[error("missing or invalid control field {field}")]
     ControlField {

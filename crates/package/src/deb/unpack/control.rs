@@ -7,7 +7,9 @@ use std::io::Read;
 use hardpan_tree::{Digest, TarEntryKind, TreePath};
 
 use super::{Expected, MemberTar, UnpackError, merged_usr, tar_error};
-use crate::deb::segment::control_field;
+use crate::deb::control;
+use crate::deb::relation::check_name;
+use crate::deb::version::VersionRef;
 
 const SCRIPTS: [&str; 5] = ["config", "postinst", "postrm", "preinst", "prerm"];
 /// The longest package name, version or architecture, in bytes.
@@ -73,27 +75,21 @@ pub(super) fn read(tar: &mut MemberTar<'_>, member: &str) -> Result<Control, Unp
 
 impl Control {
     fn set_stanza(&mut self, text: &str) -> Result<(), UnpackError> {
-        let bad = |problem| UnpackError::ControlFile { name: "control".into(), problem };
         let stanza = text.trim_matches('\n');
-        if stanza.lines().any(|line| line.trim().is_empty()) {
-            return Err(bad("more than one stanza"));
-        }
-        if stanza.contains('\0') {
-            return Err(bad("not text"));
-        }
-        let field = |field: &'static str, is_valid: fn(u8) -> bool| {
-            let value = control_field(stanza, field).unwrap_or_default();
-            let is_valid = value.starts_with(|first: char| first.is_ascii_alphanumeric())
-                && value.len() <= FIELD_BYTES_MAX
-                && value.bytes().all(is_valid);
-            if is_valid { Ok(value.into_owned()) } else { Err(UnpackError::ControlField { field }) }
+        let paragraph = control::parse_one(stanza.as_bytes(), control::Limits::default())
+            .map_err(UnpackError::Control)?;
+        let field = |field: &'static str, is_valid: fn(&str) -> bool| {
+            let value = paragraph.get(field).unwrap_or_default();
+            let is_valid = value.len() <= FIELD_BYTES_MAX && is_valid(value);
+            if is_valid { Ok(value.to_owned()) } else { Err(UnpackError::ControlField { field }) }
         };
-        let is_name =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
-        self.name = field("Package", is_name)?;
-        self.version =
-            field("Version", |byte| byte.is_ascii_alphanumeric() || b"+-.:~".contains(&byte))?;
-        self.architecture = field("Architecture", is_name)?;
+        self.name = field("Package", |name| check_name(name).is_ok())?;
+        self.version = field("Version", |version| VersionRef::parse(version).is_ok())?;
+        self.architecture = field("Architecture", |name| {
+            let is_valid =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !name.is_empty() && name.bytes().all(is_valid)
+        })?;
         self.stanza = format!("{stanza}\n");
         Ok(())
     }

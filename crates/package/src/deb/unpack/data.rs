@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use hardpan_tree::{
-    Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarKind, TarWriter, TreePath,
+    Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarKind, TarReadError,
+    TarWriter, TreePath,
 };
 
 use super::{MemberTar, UnpackError, merged_usr, tar_error};
@@ -108,8 +109,10 @@ impl State<'_> {
             TarEntryKind::File(size_bytes) => return self.file(tar, path, metadata, size_bytes),
             TarEntryKind::Symlink(target) => return self.symlink(path, metadata, target),
             TarEntryKind::HardLink(target) => return self.hard_link(path, target),
-            // `TarLimits` say that anything else is an error.
-            _ => unreachable!("the tar reader refuses special files"),
+            TarEntryKind::Special(special) => {
+                return Err(tar_error(self.member, TarReadError::Special { path, special }));
+            }
+            _ => return Err(tar_error(self.member, TarReadError::Type { path, type_flag: '?' })),
         }
         Ok(())
     }
