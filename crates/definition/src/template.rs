@@ -27,29 +27,41 @@ enum Otherwise {
     Leave,
 }
 
+/// Which `#{…}` are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expressions {
+    All,
+    /// Those that cannot be another language's.
+    Ours,
+    Never,
+}
+
 /// How a string treats placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mode {
     substitute: bool,
     unknown: Otherwise,
-    expressions: bool,
+    expressions: Expressions,
 }
 
 /// Every placeholder must be known: package names, tags, URLs of the image.
 pub(crate) const STRICT: Mode =
-    Mode { substitute: true, unknown: Otherwise::Error, expressions: true };
+    Mode { substitute: true, unknown: Otherwise::Error, expressions: Expressions::All };
 /// Unknown placeholders stay with a warning: published definitions have them.
 pub(crate) const LOOSE: Mode =
-    Mode { substitute: true, unknown: Otherwise::Warn, expressions: true };
+    Mode { substitute: true, unknown: Otherwise::Warn, expressions: Expressions::All };
 /// Unknown placeholders are environment variables; expressions are ours.
 pub(crate) const ENVIRONMENT: Mode =
-    Mode { substitute: true, unknown: Otherwise::Leave, expressions: true };
+    Mode { substitute: true, unknown: Otherwise::Leave, expressions: Expressions::All };
 /// Unknown placeholders belong to the shell, and so may `#{…}`.
 pub(crate) const SHELL: Mode =
-    Mode { substitute: true, unknown: Otherwise::Leave, expressions: false };
+    Mode { substitute: true, unknown: Otherwise::Leave, expressions: Expressions::Ours };
+/// Every variable must be known, expressions stay.
+pub(crate) const VARIABLES: Mode =
+    Mode { substitute: true, unknown: Otherwise::Error, expressions: Expressions::Never };
 /// No placeholders at all.
 pub(crate) const RAW: Mode =
-    Mode { substitute: false, unknown: Otherwise::Leave, expressions: false };
+    Mode { substitute: false, unknown: Otherwise::Leave, expressions: Expressions::Never };
 
 /// Something to report about a part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,8 +267,12 @@ impl Renderer<'_, '_> {
 
     /// A `#{…}` that begins at `start`.
     fn expression(&mut self, start: usize) -> usize {
+        if self.mode.expressions == Expressions::Never {
+            return self.keep(start..start + 2);
+        }
+        let all = self.mode.expressions == Expressions::All;
         let Some(end) = closing_expression(self.source, start + 2) else {
-            if !self.mode.expressions {
+            if !all {
                 return self.keep(start..start + 2);
             }
             self.issue(
@@ -268,7 +284,7 @@ impl Renderer<'_, '_> {
         };
         let whole = start..end + 1;
         let inside = &self.source[start + 2..end];
-        if !self.mode.expressions && !expression::is_ours(inside) {
+        if !all && !expression::is_ours(inside) {
             return self.keep(whole);
         }
         let mut names = Offset { names: self.variables };
