@@ -34,6 +34,16 @@ const SYSTEM_FILES: [&[u8]; 10] = [
 const SYSTEM_DIRECTORIES: [&[u8]; 4] =
     [b"etc/ld.so.conf.d/", b"etc/sudoers.d/", b"etc/pam.d/", b"etc/security/"];
 
+/// Where package managers keep what they can fetch again.
+const CACHES: [&str; 6] = [
+    "var/cache/apt/",
+    "var/lib/apt/lists/",
+    "var/cache/debconf/",
+    "var/cache/apk/",
+    "var/cache/dnf/",
+    "var/cache/yum/",
+];
+
 /// Checks every node by itself.
 pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
     for (path, node) in view.tree.walk() {
@@ -43,7 +53,9 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
             Kind::Directory => check_directory(view, report, path, node),
             Kind::Symlink(_) | Kind::HardLink(_) => {}
         }
-        if node.kind != Kind::Directory {
+        // Links in these directories are left to the check for links: a package's whole directory of
+        // licences may be one.
+        if matches!(node.kind, Kind::File(_) | Kind::HardLink(_)) {
             check_stripped(view, report, path, node);
         }
     }
@@ -137,9 +149,9 @@ fn is_system_file(path: &TreePath) -> bool {
 fn check_stripped(view: &View<'_>, report: &mut Report<'_>, path: &TreePath, node: &Node) {
     let Some((control, text)) = stripped(path) else { return };
     // The package `locales` was named for its locales, and a path for itself.
-    if !view.is_requested_path(path)
-        && !(control == ControlId::Locale && view.is_requested(path, node.origin))
-    {
+    let is_asked_for = view.is_requested_path(path)
+        || (control == ControlId::Locale && view.is_requested(path, node.origin));
+    if !is_asked_for {
         report.path(control, path, text);
     }
 }
@@ -168,14 +180,6 @@ fn stripped(path: &TreePath) -> Option<(ControlId, &'static str)> {
         let is_c = matches!(locale.as_str(), "c.utf8" | "c.utf-8");
         return (!is_c).then_some((ControlId::Locale, "is a locale"));
     }
-    const CACHES: [&str; 6] = [
-        "var/cache/apt/",
-        "var/lib/apt/lists/",
-        "var/cache/debconf/",
-        "var/cache/apk/",
-        "var/cache/dnf/",
-        "var/cache/yum/",
-    ];
     // apt's lock files are empty and belong to the package.
     (CACHES.iter().any(|cache| text.starts_with(cache)) && name != "lock")
         .then_some((ControlId::PackageCache, "is a cache of a package manager"))

@@ -74,7 +74,7 @@ impl<'a> Libraries<'a> {
                 }
                 match self.find(library, elf, &search) {
                     None => {
-                        missing.push(Missing { needed_by: path.clone(), library: library.clone() })
+                        missing.push(Missing { needed_by: path.clone(), library: library.clone() });
                     }
                     Some((found, Some(found_elf))) => {
                         loaded.extend(found_elf.soname.as_deref());

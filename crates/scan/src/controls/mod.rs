@@ -188,3 +188,8 @@ pub fn measured_labels(tree: &Tree, contents: &dyn Contents) -> BTreeMap<&'stati
     labels.extend(files::measure(tree));
     labels
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -143,10 +143,9 @@ fn help(input: &Inspection<'_>, control: ControlId, origin: Option<Origin>) -> S
     }
     help.push_str("; ");
     match (input.cut)(index).filter(|_| is_cured_by_a_cut(control)) {
-        Some(cut) => help.push_str(&format!("add \"{cut}\" to contents.packages to cut it")),
-        None => help.push_str(fix),
+        Some(cut) => format!("{help}add \"{cut}\" to contents.packages to cut it"),
+        None => help + fix,
     }
-    help
 }
 
 fn package_name(input: &Inspection<'_>, index: u32) -> String {

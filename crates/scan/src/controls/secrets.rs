@@ -58,11 +58,12 @@ fn named_like_a_secret(path: &TreePath, is_packaged: bool) -> Option<&'static st
         }
         _ => {}
     }
+    let parent = directory.rsplit('/').next();
     let is_credential = match name {
         ".netrc" | ".git-credentials" | ".pypirc" | ".pgpass" | ".my.cnf" | ".vault-token" => true,
-        "config.json" => directory.ends_with(".docker"),
-        "credentials" => directory.ends_with(".aws"),
-        "config" => directory.ends_with(".kube"),
+        "config.json" => parent == Some(".docker"),
+        "credentials" => parent == Some(".aws"),
+        "config" => parent == Some(".kube"),
         _ => false,
     };
     (is_credential && !is_packaged).then_some("holds credentials by its name")
@@ -90,7 +91,7 @@ fn holds_private_key(bytes: &[u8]) -> bool {
 /// Returns what is wrong with the second fields of an account file.
 fn open_accounts(text: &str) -> Vec<String> {
     let mut open = Vec::new();
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in text.lines().filter(|line| !line.starts_with(['#', ':'])) {
         let mut fields = line.split(':');
         let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
         match password {
