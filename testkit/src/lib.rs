@@ -1,1 +1,4 @@
-//! Test support.
+// SPDX-License-Identifier: Apache-2.0
+//! Test support: in-memory packages, archives, keys and servers.
+
+pub mod pgp;
