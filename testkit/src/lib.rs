@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Test support: in-memory packages, archives, keys and servers.
 
+pub mod archive;
 pub mod pgp;
+pub mod server;
