@@ -1,1 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Test support.
+
+pub mod deb;
+
+pub use deb::deb;
