@@ -5,12 +5,13 @@
 //!
 //! | part | content |
 //! |---|---|
-//! | header, 40 bytes | magic (8), format, packages, provides, origin bytes, names bytes, records bytes, CRC-32 of all but the records, 0 (4 each) |
+//! | header, 40 bytes | magic (8), format, packages, provides, blocks, origin bytes, names bytes, records bytes, CRC-32 of all before the records but itself (4 each) |
 //! | packages | name offset, name length, record offset, record length, record CRC-32; sorted by name, then newest version first |
 //! | provides | name offset, name length, package number; sorted by name, then number |
+//! | blocks | where each block of records starts |
 //! | origin | four strings |
 //! | names | the text that names point into |
-//! | records | one record per package |
+//! | records | one record per package, in blocks that are read as a whole; no record is in two |
 //!
 //! A record is: flags (1), size, installed size (variable-length numbers), SHA-256 (32), then the
 //! strings of [`STRINGS`], each a variable-length number of bytes and the bytes.
@@ -18,11 +19,13 @@
 //! The checksums find accidents; nothing else relies on them: every offset and every text is
 //! checked when it is used, so that not even a forged cache can do more than lie.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flate2::Crc;
 use hardpan_tree::Digest;
@@ -35,9 +38,13 @@ const MAGIC: &[u8; 8] = b"HPDEBIDX";
 /// To be raised with every change of the form.
 const FORMAT: u32 = 1;
 const HEADER_BYTES: usize = 40;
-const CHECKSUM_OFFSET: usize = 32;
+const CHECKSUM_OFFSET: usize = 36;
 const PACKAGE_BYTES: usize = 20;
 const PROVIDE_BYTES: usize = 12;
+const OFFSET_BYTES: usize = 4;
+/// A block is closed when it has that many bytes: 400 blocks for Debian's largest index, of which
+/// a typical solution touches a tenth.
+const BLOCK_BYTES: usize = 64 * 1024;
 /// Strings in a record: version, architecture, source name and version (empty if those of the
 /// package), section, filename, and six fields of relations.
 const STRINGS: usize = 12;
@@ -102,6 +109,13 @@ impl Writer {
         provides.sort_unstable();
         provides.dedup();
 
+        let mut blocks = vec![];
+        for entry in &self.entries {
+            let start = entry.record.start;
+            if blocks.last().is_none_or(|block| start - block >= BLOCK_BYTES) {
+                blocks.push(start);
+            }
+        }
         let (names, name_offsets) = collect_names(
             self.entries.iter().map(|entry| text(&entry.name)).chain(provides.iter().map(|p| p.0)),
         );
@@ -122,6 +136,9 @@ impl Writer {
             push_u32(&mut tables, name.len())?;
             push_u32(&mut tables, *number)?;
         }
+        for start in &blocks {
+            push_u32(&mut tables, *start)?;
+        }
         let origin_start = tables.len();
         for part in [&origin.archive, &origin.suite, &origin.component, &origin.architecture] {
             push_string(&mut tables, part);
@@ -132,12 +149,18 @@ impl Writer {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + tables.len() + self.records.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        for count in [order.len(), provides.len(), origin_bytes, names.len(), self.records.len()] {
+        for count in [
+            order.len(),
+            provides.len(),
+            blocks.len(),
+            origin_bytes,
+            names.len(),
+            self.records.len(),
+        ] {
             push_u32(&mut bytes, count)?;
         }
         let checksum = tables_checksum(&bytes, &tables);
         bytes.extend_from_slice(&checksum.to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&tables);
         bytes.extend_from_slice(&self.records);
         Ok(bytes)
@@ -177,7 +200,7 @@ fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push((number & 0x7f) as u8);
 }
 
 fn push_string(bytes: &mut Vec<u8>, text: &str) {
@@ -232,56 +255,134 @@ fn write_record(bytes: &mut Vec<u8>, package: &Package<'_>) {
     }
 }
 
-/// The bytes of an index whose parts are known to lie inside it.
+/// Where the bytes of a cached index lie, if not in memory. `std::fs::File` with
+/// `read_exact_at` is one.
+pub trait ReadAt: Send + Sync {
+    /// Fills the buffer with the bytes that start at an offset.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
+/// An index whose parts are known to lie inside its bytes.
 #[derive(Clone)]
 pub(super) struct Buffer {
+    /// The header and the tables, and the records if they are in memory.
     bytes: Arc<Vec<u8>>,
+    /// Reads records that are not in memory.
+    reader: Option<Arc<Blocks>>,
     packages: Range<usize>,
     provides: Range<usize>,
+    blocks: Range<usize>,
     origin: Range<usize>,
     names: Range<usize>,
     records: Range<usize>,
 }
 
+/// Blocks of records, each read when it is first needed.
+struct Blocks {
+    file: Box<dyn ReadAt>,
+    loaded: Vec<OnceLock<Vec<u8>>>,
+}
+
 impl Buffer {
-    /// Checks the header, the lengths and the checksum of the tables.
-    pub(super) fn open(bytes: Vec<u8>) -> Result<Self, CacheError> {
-        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
-            return Err(CacheError::Magic);
-        }
-        let header = bytes.get(..HEADER_BYTES).ok_or(CacheError::Damaged("header"))?;
-        let number = |position: usize| {
-            let mut word = [0; 4];
-            word.copy_from_slice(&header[MAGIC.len() + 4 * position..][..4]);
-            u32::from_le_bytes(word)
-        };
-        if number(0) != FORMAT {
-            return Err(CacheError::Format(number(0)));
-        }
-        let mut end = HEADER_BYTES;
-        let mut part = |count: u32, unit: usize| -> Option<Range<usize>> {
-            let start = end;
-            end = (count as usize).checked_mul(unit)?.checked_add(start)?;
-            Some(start..end)
-        };
-        let damaged = CacheError::Damaged("lengths");
-        let packages = part(number(1), PACKAGE_BYTES).ok_or(damaged)?;
-        let provides = part(number(2), PROVIDE_BYTES).ok_or(damaged)?;
-        let origin = part(number(3), 1).ok_or(damaged)?;
-        let names = part(number(4), 1).ok_or(damaged)?;
-        let records = part(number(5), 1).ok_or(damaged)?;
-        if records.end != bytes.len() || number(7) != 0 {
-            return Err(damaged);
-        }
-        let tables = &bytes[HEADER_BYTES..records.start];
-        if tables_checksum(&bytes[..CHECKSUM_OFFSET], tables) != number(6) {
-            return Err(CacheError::Damaged("checksum of the tables"));
-        }
-        Ok(Self { bytes: Arc::new(bytes), packages, provides, origin, names, records })
+    /// Checks the lengths and the checksum of the tables of an index in memory.
+    pub(super) fn in_memory(bytes: Vec<u8>) -> Result<Self, CacheError> {
+        let size_bytes = bytes.len();
+        Self::new(bytes, size_bytes, None)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Reads the tables of an index in a file and checks them.
+    pub(super) fn open(file: Box<dyn ReadAt>, size_bytes: u64) -> Result<Self, CacheError> {
+        let size_bytes = usize::try_from(size_bytes).map_err(|_| CacheError::Damaged("lengths"))?;
+        let mut bytes = vec![0; HEADER_BYTES.min(size_bytes)];
+        let failed = |error: io::Error| CacheError::Read(error.kind());
+        file.read_at(0, &mut bytes).map_err(failed)?;
+        let parts = Parts::of(&bytes, size_bytes)?;
+        // The lengths fit the size of the file, so this is not more than there is.
+        bytes.resize(parts.records.start, 0);
+        file.read_at(HEADER_BYTES as u64, &mut bytes[HEADER_BYTES..]).map_err(failed)?;
+        let count = parts.blocks.len() / OFFSET_BYTES;
+        let loaded = std::iter::repeat_with(OnceLock::new).take(count).collect();
+        Self::new(bytes, size_bytes, Some(Arc::new(Blocks { file, loaded })))
+    }
+
+    fn new(
+        bytes: Vec<u8>,
+        size_bytes: usize,
+        reader: Option<Arc<Blocks>>,
+    ) -> Result<Self, CacheError> {
+        let Parts { packages, provides, blocks, origin, names, records, checksum } =
+            Parts::of(&bytes, size_bytes)?;
+        let tables = &bytes[HEADER_BYTES..records.start];
+        if tables_checksum(&bytes[..CHECKSUM_OFFSET], tables) != checksum {
+            return Err(CacheError::Damaged("checksum of the tables"));
+        }
+        let bytes = Arc::new(bytes);
+        Ok(Self { bytes, reader, packages, provides, blocks, origin, names, records })
+    }
+
+    /// Returns all bytes.
+    pub(super) fn bytes(&self) -> Result<Cow<'_, [u8]>, CacheError> {
+        if self.reader.is_none() {
+            return Ok(Cow::Borrowed(&self.bytes));
+        }
+        let mut all = self.bytes.to_vec();
+        for number in 0..self.block_count() {
+            all.extend_from_slice(self.block(number)?);
+        }
+        Ok(Cow::Owned(all))
+    }
+
+    fn block_count(&self) -> usize {
+        self.blocks.len() / OFFSET_BYTES
+    }
+
+    /// Where a block starts, from the beginning of the records; their end after the last.
+    fn block_start(&self, number: usize) -> usize {
+        let starts = &self.bytes[self.blocks.clone()];
+        match starts.get(OFFSET_BYTES * number..OFFSET_BYTES * (number + 1)) {
+            Some(start) => word(start, 0) as usize,
+            None => self.records.len(),
+        }
+    }
+
+    /// Returns the bytes of a block, reading it if need be.
+    fn block(&self, number: usize) -> Result<&[u8], CacheError> {
+        let damaged = CacheError::Damaged("block");
+        let (start, end) = (self.block_start(number), self.block_start(number + 1));
+        let size_bytes = end.checked_sub(start).ok_or(damaged)?;
+        if end > self.records.len() {
+            return Err(damaged);
+        }
+        let Some(reader) = &self.reader else {
+            return Ok(&self.bytes[self.records.clone()][start..end]);
+        };
+        let slot = reader.loaded.get(number).ok_or(damaged)?;
+        if slot.get().is_none() {
+            let mut block = vec![0; size_bytes];
+            let offset = (self.records.start + start) as u64;
+            let read = reader.file.read_at(offset, &mut block);
+            read.map_err(|error| CacheError::Read(error.kind()))?;
+            // Another thread may have been first; it read the same bytes.
+            let _ = slot.set(block);
+        }
+        slot.get().map(Vec::as_slice).ok_or(damaged)
+    }
+
+    /// Returns a record by its offset from the beginning of the records.
+    fn record(&self, start: u32, length: u32) -> Result<&[u8], CacheError> {
+        let (mut low, mut high) = (0, self.block_count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.block_start(middle) <= start as usize {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let number = low.checked_sub(1).ok_or(CacheError::Damaged("block"))?;
+        let inside = (start as usize).checked_sub(self.block_start(number));
+        let inside = inside.and_then(|inside| u32::try_from(inside).ok());
+        slice(self.block(number)?, inside.ok_or(CacheError::Damaged("block"))?, length)
     }
 
     pub(super) fn package_count(&self) -> u32 {
@@ -304,7 +405,7 @@ impl Buffer {
         let name = self.name(number)?;
         let entry = self.entry(&self.packages, PACKAGE_BYTES, number)?;
         let (start, length, checksum) = (word(entry, 2), word(entry, 3), word(entry, 4));
-        let record = slice(&self.bytes[self.records.clone()], start, length)?;
+        let record = self.record(start, length)?;
         let mut crc = Crc::new();
         crc.update(record);
         if crc.sum() != checksum {
@@ -365,6 +466,49 @@ impl Buffer {
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffer({} bytes)", self.bytes.len())
+    }
+}
+
+/// The parts of an index as its header has them.
+struct Parts {
+    packages: Range<usize>,
+    provides: Range<usize>,
+    blocks: Range<usize>,
+    origin: Range<usize>,
+    names: Range<usize>,
+    records: Range<usize>,
+    checksum: u32,
+}
+
+impl Parts {
+    /// Reads the header and checks that the parts fill exactly the bytes there are.
+    fn of(bytes: &[u8], size_bytes: usize) -> Result<Self, CacheError> {
+        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
+            return Err(CacheError::Magic);
+        }
+        let header = bytes.get(MAGIC.len()..HEADER_BYTES).ok_or(CacheError::Damaged("header"))?;
+        if word(header, 0) != FORMAT {
+            return Err(CacheError::Format(word(header, 0)));
+        }
+        let mut end = HEADER_BYTES;
+        let mut part = |position: usize, unit: usize| -> Result<Range<usize>, CacheError> {
+            let start = end;
+            end = (word(header, position) as usize)
+                .checked_mul(unit)
+                .and_then(|length| start.checked_add(length))
+                .ok_or(CacheError::Damaged("lengths"))?;
+            Ok(start..end)
+        };
+        let parts = Self {
+            packages: part(1, PACKAGE_BYTES)?,
+            provides: part(2, PROVIDE_BYTES)?,
+            blocks: part(3, OFFSET_BYTES)?,
+            origin: part(4, 1)?,
+            names: part(5, 1)?,
+            records: part(6, 1)?,
+            checksum: word(header, 7),
+        };
+        if end == size_bytes { Ok(parts) } else { Err(CacheError::Damaged("lengths")) }
     }
 }
 

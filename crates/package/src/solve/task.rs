@@ -28,7 +28,7 @@ impl<'i> IndexRef<'i> {
 /// A package that must be in the solution.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// The name of a real package.
+    /// The name of a real package, or a virtual one that a single package provides.
     pub name: String,
     /// The only version that will do; equality is dpkg's.
     pub version: Option<String>,
