@@ -4,5 +4,6 @@
 pub mod control;
 pub mod index;
 mod index_cache;
+mod index_writer;
 pub mod relation;
 pub mod version;
