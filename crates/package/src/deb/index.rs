@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Package indexes: what a `Packages` file says about every package.
 //!
-//! An index is one byte buffer (see [`super::index_cache`] for its form) in which packages are
+//! An index is one byte buffer (see `index_cache.rs` for its form) in which packages are
 //! found by name; a package is decoded when it is asked for and not before, so that opening the
 //! cached index of a whole distribution costs next to nothing.
 

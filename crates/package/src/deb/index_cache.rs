@@ -96,9 +96,10 @@ impl Buffer {
         let failed = |error: io::Error| CacheError::Read(error.kind());
         file.read_at(0, &mut bytes).map_err(failed)?;
         let parts = Parts::of(&bytes, size_bytes)?;
-        // The lengths fit the size of the file, so this is not more than there is.
-        bytes.resize(parts.records.start, 0);
-        file.read_at(HEADER_BYTES as u64, &mut bytes[HEADER_BYTES..]).map_err(failed)?;
+        // The lengths fit the size of the file, so this is not more than there is. A new zeroed
+        // buffer is cheaper than growing the old one.
+        let mut bytes = vec![0; parts.records.start];
+        file.read_at(0, &mut bytes).map_err(failed)?;
         let count = parts.blocks.len() / OFFSET_BYTES;
         let loaded = std::iter::repeat_with(OnceLock::new).take(count).collect();
         Self::new(bytes, size_bytes, Some(Arc::new(Blocks { file, loaded })))
