@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Unpacking: what is kept, what is refused, what it costs.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
