@@ -4,7 +4,7 @@
 //! They come from this machine's own archive by `apt-get download`, or from the directory that
 //! `HARDPAN_TEST_DEBS` names.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -25,23 +25,21 @@ const PACKAGES: [&str; 7] =
     ["base-files", "libc-bin", "libpam-modules-bin", "login", "passwd", "perl-base", "tzdata"];
 
 fn packages(directory: &Path) -> Option<Vec<PathBuf>> {
-    let directory = match std::env::var_os("HARDPAN_TEST_DEBS") {
-        Some(directory) => PathBuf::from(directory),
-        None => {
-            let status = Command::new("apt-get")
-                .args(["download", "-qq", "-o", "Acquire::Retries=0"])
-                .args(PACKAGES)
-                .current_dir(directory)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            if !status.is_ok_and(|status| status.success()) {
-                eprintln!("skipped: real packages because apt-get can't download them");
-                return None;
-            }
-            directory.to_owned()
+    let given = std::env::var_os("HARDPAN_TEST_DEBS").map(PathBuf::from);
+    if given.is_none() {
+        let status = Command::new("apt-get")
+            .args(["download", "-qq", "-o", "Acquire::Retries=0"])
+            .args(PACKAGES)
+            .current_dir(directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if !status.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: real packages because apt-get can't download them");
+            return None;
         }
-    };
+    }
+    let directory = given.unwrap_or_else(|| directory.to_owned());
     let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
