@@ -232,14 +232,12 @@ impl<R: Read> TarReader<R> {
     pub fn finish(mut self) -> Result<R, TarReadError> {
         let mut buffer = [0; 8 * 1024];
         loop {
-            match self.inner.read(&mut buffer) {
-                Ok(0) => return Ok(self.inner),
-                Ok(count) if buffer[..count].iter().all(|&byte| byte == 0) => {
+            match read_some(&mut self.inner, &mut buffer)? {
+                0 => return Ok(self.inner),
+                count if buffer[..count].iter().all(|&byte| byte == 0) => {
                     self.offset_bytes += count as u64;
                 }
-                Ok(_) => return Err(TarReadError::TrailingData),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                _ => return Err(TarReadError::TrailingData),
             }
         }
     }
@@ -354,7 +352,7 @@ impl<R: Read> TarReader<R> {
     fn skip_data(&mut self) -> Result<(), TarReadError> {
         let mut buffer = [0; 16 * 1024];
         while self.data_bytes > 0 {
-            self.read(&mut buffer)?;
+            self.read_data(&mut buffer)?;
         }
         let padding = std::mem::take(&mut self.padding_bytes);
         if self.fill(&mut buffer[..padding])? != padding {
@@ -363,15 +361,28 @@ impl<R: Read> TarReader<R> {
         Ok(())
     }
 
+    /// Reads some of the entry's data; 0 is its end.
+    fn read_data(&mut self, buffer: &mut [u8]) -> Result<usize, TarReadError> {
+        let want = buffer.len().min(usize::try_from(self.data_bytes).unwrap_or(usize::MAX));
+        if want == 0 {
+            return Ok(0);
+        }
+        let count = read_some(&mut self.inner, &mut buffer[..want])?;
+        if count == 0 {
+            return Err(TarReadError::Truncated);
+        }
+        self.offset_bytes += count as u64;
+        self.data_bytes -= count as u64;
+        Ok(count)
+    }
+
     /// Reads until the buffer is full or the reader ends; returns how much there was.
     fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.inner.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match read_some(&mut self.inner, &mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
             }
         }
         self.offset_bytes += filled as u64;
@@ -382,17 +393,20 @@ impl<R: Read> TarReader<R> {
 /// Reads the data of the entry that was returned last.
 impl<R: Read> Read for TarReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let want = buffer.len().min(usize::try_from(self.data_bytes).unwrap_or(usize::MAX));
-        if want == 0 {
-            return Ok(0);
+        self.read_data(buffer).map_err(|error| match error {
+            TarReadError::Io(error) => error,
+            error => io::Error::new(io::ErrorKind::UnexpectedEof, error),
+        })
+    }
+}
+
+/// Reads once, or again when a signal came between.
+fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
-        let count = self.inner.read(&mut buffer[..want])?;
-        if count == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "tar archive is cut short"));
-        }
-        self.offset_bytes += count as u64;
-        self.data_bytes -= count as u64;
-        Ok(count)
     }
 }
 

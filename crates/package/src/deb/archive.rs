@@ -335,7 +335,10 @@ fn index_names<'s>(
     let has_own_all = !release.no_index_for_all && release.architectures.iter().any(|a| a == "all");
     let mut names = Vec::new();
     for component in &source.components {
-        if !release.components.is_empty() && !release.components.contains(component) {
+        // The security archive calls its components "updates/main", but its files are below "main".
+        let is_component =
+            |named: &String| named.rsplit('/').next().is_some_and(|last| last == component);
+        if !release.components.is_empty() && !release.components.iter().any(is_component) {
             return Err(ArchiveError::NoComponent {
                 archive: archive(),
                 component: component.clone(),
