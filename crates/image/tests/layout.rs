@@ -86,12 +86,15 @@ fn documents_are_as_the_specification_wants_them() {
     let top = json(layout.index().bytes());
     assert_eq!(top["annotations"]["dev.hardpan.layout"], "1");
     assert_eq!(top["manifests"].as_array().unwrap().len(), 2);
-    for (at, name) in [(0, "python:3.13"), (1, "registry.example/team/python:latest")] {
+    let team = "registry.example/team/python:latest";
+    for (at, name, containerd) in
+        [(0, "python:3.13", "docker.io/library/python:3.13"), (1, team, team)]
+    {
         let entry = &top["manifests"][at];
         assert_eq!(entry["mediaType"], "application/vnd.oci.image.index.v1+json");
         assert_eq!(entry["digest"], index.raw().digest().to_string());
         assert_eq!(entry["annotations"]["org.opencontainers.image.ref.name"], name);
-        assert_eq!(entry["annotations"]["io.containerd.image.name"], name);
+        assert_eq!(entry["annotations"]["io.containerd.image.name"], containerd);
     }
     let inner = json(index.raw().bytes());
     assert_eq!(

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod debian;
 pub(crate) mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
