@@ -22,15 +22,14 @@ fn the_complete_definition() {
     assert_eq!(amd64.vars["MAJOR_MINOR"].value, "1.30");
     assert_eq!(amd64.vars["BASE"].value, "demo-1.30.2");
     assert_eq!(amd64.vars["ARCH"].value, "x86_64");
-    let packages: Vec<String> =
-        amd64.contents.packages.iter().map(|request| request.to_string()).collect();
+    let packages: Vec<String> = amd64.contents.packages.iter().map(ToString::to_string).collect();
     assert_eq!(packages, ["!mawk", "base-files", "libc6=2.41-12+deb13u1", "demo-1.30"]);
     assert!(amd64.contents.packages[0].excluded);
     let file = &amd64.contents.files[0];
     assert_eq!(file.url.value, "https://example.org/demo-x86_64.tar.gz");
     assert!(matches!(file.checksum.as_ref().map(|sum| &sum.value), Some(Checksum::Sha256(_))));
     assert_eq!(file.mode, Some(0o755));
-    let ports: Vec<String> = amd64.ports.iter().map(|port| port.to_string()).collect();
+    let ports: Vec<String> = amd64.ports.iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["8080/tcp", "4510-4559/udp", "9000/tcp"]);
     assert_eq!(amd64.accounts.run_as_ids().map(|user| (user.uid, user.gid)), Some((65532, 65532)));
     assert_eq!(amd64.environment["SEARCH"].value, "${SEARCH}:/opt");
@@ -110,6 +109,20 @@ fn the_canonical_form_depends_on_meaning_only() {
 }
 
 #[test]
+fn inputs_of_actions_are_kept_verbatim() {
+    let stage = |with: &str| {
+        let text = format!(
+            "{HEAD}contents:\n  builds:\n    - pipeline:\n        - uses: go/build@v1\n          with: {with}\n"
+        );
+        rendered(&text, Platform::LinuxAmd64).canonical_json()
+    };
+    assert!(stage("{strip: false}").contains(r#""with":{"strip":false}"#));
+    let forms = ["{}", "{strip: false}", "{strip: null}", "{strip: {}}", "{strip: {a: false}}"];
+    let distinct: std::collections::BTreeSet<String> = forms.map(stage).into();
+    assert_eq!(distinct.len(), forms.len());
+}
+
+#[test]
 fn platforms_that_are_not_listed() {
     let parsed = parse_text(&format!("{HEAD}platforms: [linux/arm64]\n"));
     assert_eq!(parsed.platforms(), [Platform::LinuxArm64]);
@@ -150,7 +163,7 @@ fn includes_are_merged_before_variables() {
     assert_eq!(parsed.sources().len(), 3);
     let definition = parsed.render(Platform::LinuxAmd64).expect("good");
     let packages: Vec<String> =
-        definition.contents.packages.iter().map(|request| request.to_string()).collect();
+        definition.contents.packages.iter().map(ToString::to_string).collect();
     assert_eq!(packages, ["base-common", "demo-2"]);
     assert_eq!(definition.contents.packages[0].span.source, 1);
     assert_eq!(definition.work_dir.as_ref().map(|dir| dir.as_str()), Some("/srv"));
