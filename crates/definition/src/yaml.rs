@@ -4,7 +4,7 @@
 //! Scalars keep their source spelling (`1.30` stays `1.30`); what they mean is decided where they are used.
 //! Aliases are expanded and `<<` merged under a budget, so that small texts cannot become large trees.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde_saphyr::granit_parser::{
     self as granit, Event, Parser, ScalarStyle, Span as Location, StrInput,
@@ -340,16 +340,15 @@ impl Reader<'_, '_> {
             Kind::List(items) => items.push(node),
             Kind::Map(entries) => match frame.key.take() {
                 None => {
-                    frame.key = Some(match node.kind {
-                        Kind::Scalar(scalar) => Ok((scalar.text, node.span)),
-                        _ => {
-                            self.diagnostics.push(Diagnostic::error(
-                                Code::BadYaml,
-                                node.span,
-                                "a key must be a string",
-                            ));
-                            Err(())
-                        }
+                    frame.key = Some(if let Kind::Scalar(scalar) = node.kind {
+                        Ok((scalar.text, node.span))
+                    } else {
+                        self.diagnostics.push(Diagnostic::error(
+                            Code::BadYaml,
+                            node.span,
+                            "a key must be a string",
+                        ));
+                        Err(())
                     });
                 }
                 Some(Err(())) => {}
@@ -455,11 +454,8 @@ fn merge_keys(
             ));
             continue;
         };
-        let known: BTreeMap<&str, ()> =
-            entries.iter().map(|entry| (entry.key.as_str(), ())).collect();
-        let new: Vec<Entry> =
-            merged.into_iter().filter(|entry| !known.contains_key(entry.key.as_str())).collect();
-        entries.extend(new);
+        let known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+        entries.extend(merged.into_iter().filter(|entry| !known.contains(&entry.key)));
     }
 }
 
@@ -549,6 +545,8 @@ fn literal(raw: &str, text: &str, part: &std::ops::Range<usize>) -> Option<std::
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn tree(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
@@ -603,14 +601,14 @@ mod tests {
             let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
             for level in 1..12 {
                 let items = vec![format!("*a{}", level - 1); 10].join(", ");
-                text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+                let _ = writeln!(text, "a{level}: &a{level} [{items}]");
             }
             text
         };
         let chain = {
             let mut text = "a0: &a0 [x]\n".to_owned();
             for level in 1..200 {
-                text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+                let _ = writeln!(text, "a{level}: &a{level} [*a{}]", level - 1);
             }
             text
         };
@@ -629,7 +627,7 @@ mod tests {
             ("deep flow", "[".repeat(10_000), Code::Limit),
             (
                 "deep block",
-                (0..200).map(|n| format!("{}a:\n", " ".repeat(n))).collect(),
+                (0..200).flat_map(|n| [" ".repeat(n), "a:\n".to_owned()]).collect(),
                 Code::Limit,
             ),
             ("large", " ".repeat(MAX_SOURCE_BYTES + 1), Code::Limit),

@@ -378,10 +378,10 @@ impl<'n> Decoder<'n> {
         for entry in self.entries(&entry.value, &what) {
             let accepted = check_key(self, entry);
             let what = format!("`{}`", crate::template::shorten(&entry.key));
-            if let Some(text) = self.text(&entry.value, &what, mode) {
-                if accepted {
-                    found.insert(entry.key.clone(), text);
-                }
+            if let Some(text) = self.text(&entry.value, &what, mode)
+                && accepted
+            {
+                found.insert(entry.key.clone(), text);
             }
         }
         found
@@ -456,13 +456,12 @@ impl<'n> Decoder<'n> {
     pub(crate) fn platforms(&mut self, entry: &'n Entry) -> Vec<Spanned<Platform>> {
         self.list(Some(entry), |decoder, node| {
             decoder.parsed(node, "a platform", Code::BadPlatform, |text| {
-                text.parse().map_err(|error: crate::model::UnknownPlatform| {
+                text.parse().map_err(|_: crate::model::UnknownPlatform| {
                     let names = Platform::ALL.map(Platform::name);
                     let help = match nearest(text, names) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("known are {}", names.join(", ")),
                     };
-                    let _ = error;
                     Refusal::new(format!("unknown platform {}", crate::check::quote(text)))
                         .help(help)
                 })
