@@ -175,11 +175,10 @@ pub fn write_layer(
         let raw = raw.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (raw, compressed)
     });
+    // If both failed, one of them may only say that the other did.
     let (raw, compressed) = match (raw, compressed) {
         (Ok(raw), Ok(compressed)) => (raw, compressed),
-        (Err(LayerError::Cancelled), Err(error)) | (Err(error), _) | (_, Err(error)) => {
-            return Err(error);
-        }
+        (Err(LayerError::Cancelled) | Ok(_), Err(error)) | (Err(error), _) => return Err(error),
     };
     Ok(LayerSummary {
         compression,

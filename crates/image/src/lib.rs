@@ -2,16 +2,19 @@
 //! Layers, OCI types, image layouts and docker archives.
 //!
 //! A layer is a concatenation of compressed tar segments ([`write_layer`]); an [`Image`] is layers and
-//! documents for one platform; an [`ImageIndex`] is images for several.
+//! documents for one platform; an [`ImageIndex`] is images for several. [`Layout`] and
+//! [`write_docker_archive`] put them on disk.
 //!
 //! **Invariant**: all that is written is a function of the arguments: no clock, no environment, no
 //! order of hash tables, no number of threads.
 
+mod archive;
 mod compression;
 mod directories;
 mod image;
 mod json;
 mod layer;
+mod layout;
 pub mod media_type;
 mod name;
 mod oci;
@@ -21,6 +24,7 @@ mod tar_scan;
 mod tar_write;
 mod time;
 
+pub use archive::{ArchiveError, ArchiveSummary, ArchiveWarning, write_docker_archive};
 pub use compression::{
     BLOCK_SIZE_BYTES, BlockCompressor, Compression, CompressionError, THREADS_MAX, compress,
     decompress,
@@ -29,6 +33,9 @@ pub use directories::{DirectoryError, directory_segment, layer_directories};
 pub use image::{Image, ImageError, ImageIndex, ImageSettings, Layer, chain_ids};
 pub use json::{DOCUMENT_SIZE_BYTES_MAX, DocumentError, Raw, canonical_json};
 pub use layer::{BytesPart, LayerError, LayerPart, LayerSummary, layer_key, write_layer};
+pub use layout::{
+    BlobSource, BlobWriter, Layout, LayoutError, LayoutReport, LayoutWriter, StoredImage, Transfer,
+};
 pub use name::{ImageName, ImageNameError};
 pub use oci::{
     ContainerConfig, Descriptor, Document, History, ImageConfig, Index, LAYERS_MAX, MANIFESTS_MAX,

@@ -83,6 +83,13 @@ impl ImageName {
         Ok(Self { tag, digest: None, ..self.clone() })
     }
 
+    /// Returns the text of this name with its tag or else `latest`, and without a digest: how runtimes
+    /// name an image that they load.
+    pub fn tagged(&self) -> String {
+        let tag = self.tag.clone().or_else(|| Some("latest".to_owned()));
+        Self { tag, digest: None, ..self.clone() }.to_string()
+    }
+
     /// Returns this name with a digest and without a tag.
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }

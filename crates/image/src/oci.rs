@@ -294,7 +294,7 @@ mod set {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         input: D,
     ) -> Result<BTreeSet<String>, D::Error> {
-        let items = Option::<BTreeMap<String, serde::de::IgnoredAny>>::deserialize(input)?;
+        let items = Option::<BTreeMap<String, serde_json::Value>>::deserialize(input)?;
         Ok(items.unwrap_or_default().into_keys().collect())
     }
 }

@@ -8,6 +8,8 @@ pub(crate) const END_MARKER: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// The largest number that fits a header's 8-byte octal fields.
 const OCTAL_7_MAX: u64 = 0o777_7777;
+/// The largest number that fits a header's 12-byte octal fields: 8 GiB less one.
+const OCTAL_11_MAX: u64 = 0o777_7777_7777;
 
 /// What one entry's header says.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +35,9 @@ pub(crate) fn append_header(output: &mut Vec<u8>, entry: Entry<'_>, pax: &[(Stri
         if u64::from(id) > OCTAL_7_MAX {
             append_record(&mut records, name, id.to_string().as_bytes());
         }
+    }
+    if entry.size_bytes > OCTAL_11_MAX {
+        append_record(&mut records, "size", entry.size_bytes.to_string().as_bytes());
     }
     for (name, value) in pax {
         append_record(&mut records, name, value);
@@ -63,7 +68,7 @@ fn append_block(output: &mut Vec<u8>, entry: Entry<'_>) {
     let mut block = [0_u8; BLOCK];
     let path = &entry.path[..entry.path.len().min(100)];
     block[..path.len()].copy_from_slice(path);
-    let seconds = u64::try_from(entry.mtime).unwrap_or(0).min(0o777_7777_7777);
+    let seconds = u64::try_from(entry.mtime).unwrap_or(0).min(OCTAL_11_MAX);
     let mut octal = |start: usize, digits: usize, value: u64| {
         let text = format!("{value:0digits$o}");
         block[start..start + digits].copy_from_slice(text.as_bytes());
@@ -71,8 +76,7 @@ fn append_block(output: &mut Vec<u8>, entry: Entry<'_>) {
     octal(100, 7, u64::from(entry.mode));
     octal(108, 7, u64::from(entry.uid).min(OCTAL_7_MAX));
     octal(116, 7, u64::from(entry.gid).min(OCTAL_7_MAX));
-    // 11 digits hold 8 GiB; callers refuse larger files.
-    octal(124, 11, entry.size_bytes);
+    octal(124, 11, entry.size_bytes.min(OCTAL_11_MAX));
     octal(136, 11, seconds);
     block[148..156].fill(b' ');
     block[156] = entry.kind;

@@ -232,14 +232,12 @@ impl<R: Read> TarReader<R> {
     pub fn finish(mut self) -> Result<R, TarReadError> {
         let mut buffer = [0; 8 * 1024];
         loop {
-            match self.inner.read(&mut buffer) {
-                Ok(0) => return Ok(self.inner),
-                Ok(count) if buffer[..count].iter().all(|&byte| byte == 0) => {
+            match read_some(&mut self.inner, &mut buffer)? {
+                0 => return Ok(self.inner),
+                count if buffer[..count].iter().all(|&byte| byte == 0) => {
                     self.offset_bytes += count as u64;
                 }
-                Ok(_) => return Err(TarReadError::TrailingData),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                _ => return Err(TarReadError::TrailingData),
             }
         }
     }
@@ -367,11 +365,9 @@ impl<R: Read> TarReader<R> {
     fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.inner.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match read_some(&mut self.inner, &mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
             }
         }
         self.offset_bytes += filled as u64;
@@ -386,13 +382,23 @@ impl<R: Read> Read for TarReader<R> {
         if want == 0 {
             return Ok(0);
         }
-        let count = self.inner.read(&mut buffer[..want])?;
+        let count = read_some(&mut self.inner, &mut buffer[..want])?;
         if count == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "tar archive is cut short"));
         }
         self.offset_bytes += count as u64;
         self.data_bytes -= count as u64;
         Ok(count)
+    }
+}
+
+/// Reads once, or again when a signal came between.
+fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

@@ -120,7 +120,6 @@ impl<R: Read> ArReader<R> {
         while self.data_bytes > 0 {
             match self.read(&mut buffer) {
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(ArError::Truncated);
                 }
@@ -142,7 +141,7 @@ impl<R: Read> Read for ArReader<R> {
         if want == 0 {
             return Ok(0);
         }
-        let count = self.inner.read(&mut buffer[..want])?;
+        let count = fill_some(&mut self.inner, &mut buffer[..want])?;
         if count == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "ar archive is cut short"));
         }
@@ -271,12 +270,20 @@ fn decimal(field: &[u8]) -> Option<u64> {
 fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match fill_some(reader, &mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
         }
     }
     Ok(filled)
+}
+
+/// Reads once, or again when a signal came between.
+fn fill_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
