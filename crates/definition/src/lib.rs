@@ -12,6 +12,7 @@ mod document;
 mod expression;
 mod include;
 mod model;
+mod place;
 mod schema;
 mod scope;
 mod source;
