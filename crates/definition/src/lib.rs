@@ -13,6 +13,7 @@ mod expression;
 mod include;
 mod model;
 mod package_config;
+mod place;
 mod schema;
 mod scope;
 mod source;

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::fmt::Write as _;
+
 use common::{GOOD, parse_text};
 use hardpan_definition::{Parsed, Platform, Source, parse_info};
 use proptest::prelude::*;
@@ -106,10 +108,10 @@ fn growth_is_bounded() {
     let mut doubling = head.to_owned();
     let mut chain = head.to_owned();
     for n in 1..60 {
-        doubling.push_str(&format!("  V{n}: ${{V{0}}}${{V{0}}}\n", n - 1));
+        let _ = writeln!(doubling, "  V{n}: ${{V{0}}}${{V{0}}}", n - 1);
     }
     for n in 1..5000 {
-        chain.push_str(&format!("  V{n}: ${{V{}}}\n", n - 1));
+        let _ = writeln!(chain, "  V{n}: ${{V{}}}", n - 1);
     }
     for text in [doubling, chain, "a:\n".repeat(100_000), "[".repeat(100_000)] {
         let parsed = parse_text(&text);

@@ -26,10 +26,11 @@ use crate::check::Refusal;
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 use crate::expression::{self, Outcome};
 use crate::model::{Distribution, Platform};
+use crate::place::inner_span;
 use crate::scope::{self, Scope};
 use crate::source::{Source, Span, Spanned};
 use crate::template::{self, Mode, STRICT};
-use crate::yaml::{Entry, Kind, Node, Scalar, inner_span};
+use crate::yaml::{Entry, Kind, Node, Scalar};
 
 /// What an image and its stages read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
