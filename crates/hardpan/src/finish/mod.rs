@@ -13,7 +13,14 @@
 //! [`Origin::Finisher`]: hardpan_tree::Origin::Finisher
 //! [`Origin::Definition`]: hardpan_tree::Origin::Definition
 
+pub mod ca_bundle;
+mod certificate;
+mod der;
 mod edit;
+pub mod java_store;
+pub mod ld_so_cache;
+mod ld_so_conf;
+mod ld_so_format;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,6 +31,8 @@ use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
 use hardpan_tree::{Contents, InsertError, ResolveError, Tree, TreePath};
 
+pub use certificate::CertificateError;
+pub use der::DerError;
 pub use edit::Editor;
 
 /// What finishers work with, beside the tree.
@@ -185,6 +194,25 @@ pub enum FinishError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// A file that has to have certificates has none, or bad ones.
+    #[error("bad certificate file {path}")]
+    Certificate {
+        /// The file.
+        path: TreePath,
+        /// What is wrong.
+        #[source]
+        source: CertificateError,
+    },
+    /// More of something than any sound image has.
+    #[error("{finisher} found more than {max} {what}")]
+    Limit {
+        /// The finisher.
+        finisher: &'static str,
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        max: usize,
     },
 }
 
