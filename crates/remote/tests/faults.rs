@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Everything that a server can do wrong, over a real socket.
+#![expect(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -460,8 +461,8 @@ fn cancelling_stops() {
     assert!(!sink.into_bytes().is_empty(), "what came is kept");
     // Also while waiting for the next attempt.
     let slow = Options {
-        retry_delay: Duration::from_secs(60),
-        retry_delay_max: Duration::from_secs(60),
+        retry_delay: Duration::from_mins(1),
+        retry_delay_max: Duration::from_mins(1),
         ..options()
     };
     server.fault("small", Fault::Status(500, usize::MAX, None));

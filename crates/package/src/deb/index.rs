@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Package indexes: what a `Packages` file says about every package.
 //!
-//! An index is one byte buffer (see [`super::index_cache`] for its form) in which packages are
+//! An index is one byte buffer (see `index_cache.rs` for its form) in which packages are
 //! found by name; a package is decoded when it is asked for and not before, so that opening the
 //! cached index of a whole distribution costs next to nothing.
 
@@ -14,8 +14,9 @@ use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::control::{ControlError, Limits, Paragraph, Reader};
+use super::index_cache::Buffer;
 pub use super::index_cache::ReadAt;
-use super::index_cache::{self, Buffer};
+use super::index_writer::Writer;
 use super::relation::{self, RelationError};
 use super::version::{VersionError, VersionRef};
 
@@ -251,7 +252,7 @@ impl PackageIndex {
     /// Reads the text of a `Packages` file.
     pub fn parse(text: &[u8], origin: Origin) -> Result<Self, IndexError> {
         let mut reader = Reader::new(text, Limits::default())?;
-        let mut writer = index_cache::Writer::default();
+        let mut writer = Writer::default();
         let mut paragraph = Paragraph::default();
         let mut scratch = Scratch::default();
         while reader.read(&mut paragraph)? {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The binary form of a [`super::index::PackageIndex`].
+//! The binary form of a [`super::index::PackageIndex`]; [`super::index_writer`] writes it.
 //!
 //! All numbers are little-endian. The parts follow each other without gaps:
 //!
@@ -21,7 +21,6 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -30,229 +29,29 @@ use std::sync::{Arc, OnceLock};
 use flate2::Crc;
 use hardpan_tree::Digest;
 
-use super::index::{CacheError, IndexError, MultiArch, Origin, Package, Priority};
-use super::relation::Provide;
-use super::version::VersionRef;
+use super::index::{CacheError, MultiArch, Origin, Package, Priority};
 
-const MAGIC: &[u8; 8] = b"HPDEBIDX";
+pub(super) const MAGIC: &[u8; 8] = b"HPDEBIDX";
 /// To be raised with every change of the form.
-const FORMAT: u32 = 1;
-const HEADER_BYTES: usize = 40;
+pub(super) const FORMAT: u32 = 1;
+pub(super) const HEADER_BYTES: usize = 40;
 const CHECKSUM_OFFSET: usize = 36;
 const PACKAGE_BYTES: usize = 20;
 const PROVIDE_BYTES: usize = 12;
 const OFFSET_BYTES: usize = 4;
 /// A block is closed when it has that many bytes: 400 blocks for Debian's largest index, of which
 /// a typical solution touches a tenth.
-const BLOCK_BYTES: usize = 64 * 1024;
+pub(super) const BLOCK_BYTES: usize = 64 * 1024;
 /// Strings in a record: version, architecture, source name and version (empty if those of the
 /// package), section, filename, and six fields of relations.
-const STRINGS: usize = 12;
+pub(super) const STRINGS: usize = 12;
 
-/// Collects packages and writes the binary form.
-#[derive(Debug, Default)]
-pub(super) struct Writer {
-    /// Names and versions; entries point into it.
-    text: String,
-    entries: Vec<Entry>,
-    /// Provided name and the position of its package in `entries`.
-    provides: Vec<(Range<usize>, usize)>,
-    records: Vec<u8>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: Range<usize>,
-    version: Range<usize>,
-    record: Range<usize>,
-}
-
-impl Writer {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(super) fn push(&mut self, package: &Package<'_>, provides: &[Provide<'_>]) {
-        let name = self.add_text(package.name);
-        let version = self.add_text(package.version);
-        let start = self.records.len();
-        write_record(&mut self.records, package);
-        for provide in provides {
-            let provided = self.add_text(provide.name);
-            self.provides.push((provided, self.entries.len()));
-        }
-        self.entries.push(Entry { name, version, record: start..self.records.len() });
-    }
-
-    fn add_text(&mut self, text: &str) -> Range<usize> {
-        let start = self.text.len();
-        self.text.push_str(text);
-        start..self.text.len()
-    }
-
-    pub(super) fn finish(self, origin: &Origin) -> Result<Vec<u8>, IndexError> {
-        let text = |range: &Range<usize>| &self.text[range.clone()];
-        let mut order: Vec<usize> = (0..self.entries.len()).collect();
-        // Stable: of equal versions the first in the text stays first.
-        order.sort_by(|left, right| {
-            let (left, right) = (&self.entries[*left], &self.entries[*right]);
-            text(&left.name)
-                .cmp(text(&right.name))
-                .then_with(|| newest_first(text(&left.version), text(&right.version)))
-        });
-        let mut number_of = vec![0; order.len()];
-        for (number, entry) in order.iter().enumerate() {
-            number_of[*entry] = number;
-        }
-        let mut provides: Vec<(&str, usize)> =
-            self.provides.iter().map(|(name, entry)| (text(name), number_of[*entry])).collect();
-        provides.sort_unstable();
-        provides.dedup();
-
-        let mut blocks = vec![];
-        for entry in &self.entries {
-            let start = entry.record.start;
-            if blocks.last().is_none_or(|block| start - block >= BLOCK_BYTES) {
-                blocks.push(start);
-            }
-        }
-        let (names, name_offsets) = collect_names(
-            self.entries.iter().map(|entry| text(&entry.name)).chain(provides.iter().map(|p| p.0)),
-        );
-        let mut tables = Vec::new();
-        for entry in &order {
-            let entry = &self.entries[*entry];
-            let name = text(&entry.name);
-            let mut crc = Crc::new();
-            crc.update(&self.records[entry.record.clone()]);
-            push_u32(&mut tables, name_offsets[name])?;
-            push_u32(&mut tables, name.len())?;
-            push_u32(&mut tables, entry.record.start)?;
-            push_u32(&mut tables, entry.record.len())?;
-            tables.extend_from_slice(&crc.sum().to_le_bytes());
-        }
-        for (name, number) in &provides {
-            push_u32(&mut tables, name_offsets[name])?;
-            push_u32(&mut tables, name.len())?;
-            push_u32(&mut tables, *number)?;
-        }
-        for start in &blocks {
-            push_u32(&mut tables, *start)?;
-        }
-        let origin_start = tables.len();
-        for part in [&origin.archive, &origin.suite, &origin.component, &origin.architecture] {
-            push_string(&mut tables, part);
-        }
-        let origin_bytes = tables.len() - origin_start;
-        tables.extend_from_slice(names.as_bytes());
-
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + tables.len() + self.records.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        for count in [
-            order.len(),
-            provides.len(),
-            blocks.len(),
-            origin_bytes,
-            names.len(),
-            self.records.len(),
-        ] {
-            push_u32(&mut bytes, count)?;
-        }
-        let checksum = tables_checksum(&bytes, &tables);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        bytes.extend_from_slice(&tables);
-        bytes.extend_from_slice(&self.records);
-        Ok(bytes)
-    }
-}
-
-fn newest_first(left: &str, right: &str) -> Ordering {
-    match (VersionRef::parse(left), VersionRef::parse(right)) {
-        (Ok(left), Ok(right)) => right.cmp(&left),
-        // Versions are checked before; any fixed order would do.
-        _ => right.cmp(left),
-    }
-}
-
-/// Writes every distinct name once, sorted, and says where each starts.
-fn collect_names<'t>(all: impl Iterator<Item = &'t str>) -> (String, HashMap<&'t str, usize>) {
-    let mut sorted: Vec<&str> = all.collect();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let mut names = String::new();
-    let mut offsets = HashMap::with_capacity(sorted.len());
-    for name in sorted {
-        offsets.insert(name, names.len());
-        names.push_str(name);
-    }
-    (names, offsets)
-}
-
-fn push_u32(bytes: &mut Vec<u8>, number: usize) -> Result<(), IndexError> {
-    let number = u32::try_from(number).map_err(|_| IndexError::TooLarge)?;
-    bytes.extend_from_slice(&number.to_le_bytes());
-    Ok(())
-}
-
-fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push((number & 0x7f) as u8);
-}
-
-fn push_string(bytes: &mut Vec<u8>, text: &str) {
-    push_number(bytes, text.len() as u64);
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-fn tables_checksum(header: &[u8], tables: &[u8]) -> u32 {
+/// The checksum of all before the records but the checksum itself.
+pub(super) fn tables_checksum(header: &[u8], tables: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(header);
     crc.update(tables);
     crc.sum()
-}
-
-fn write_record(bytes: &mut Vec<u8>, package: &Package<'_>) {
-    let multi_arch = match package.multi_arch {
-        MultiArch::No => 0,
-        MultiArch::Same => 1,
-        MultiArch::Foreign => 2,
-        MultiArch::Allowed => 3,
-    };
-    let priority = match package.priority {
-        Priority::Required => 0,
-        Priority::Important => 1,
-        Priority::Standard => 2,
-        Priority::Optional => 3,
-        Priority::Extra => 4,
-    };
-    let essential = u8::from(package.essential);
-    let important = u8::from(package.important);
-    bytes.push(essential | important << 1 | multi_arch << 2 | priority << 4);
-    push_number(bytes, package.size_bytes);
-    push_number(bytes, package.installed_size_kib);
-    bytes.extend_from_slice(package.sha256.as_bytes());
-    let unless_default = |text, default: &str| if text == default { "" } else { text };
-    let strings: [&str; STRINGS] = [
-        package.version,
-        package.architecture,
-        unless_default(package.source_name, package.name),
-        unless_default(package.source_version, package.version),
-        package.section,
-        package.filename,
-        package.pre_depends,
-        package.depends,
-        package.provides,
-        package.conflicts,
-        package.breaks,
-        package.replaces,
-    ];
-    for text in strings {
-        push_string(bytes, text);
-    }
 }
 
 /// Where the bytes of a cached index lie, if not in memory. `std::fs::File` with
@@ -297,9 +96,10 @@ impl Buffer {
         let failed = |error: io::Error| CacheError::Read(error.kind());
         file.read_at(0, &mut bytes).map_err(failed)?;
         let parts = Parts::of(&bytes, size_bytes)?;
-        // The lengths fit the size of the file, so this is not more than there is.
-        bytes.resize(parts.records.start, 0);
-        file.read_at(HEADER_BYTES as u64, &mut bytes[HEADER_BYTES..]).map_err(failed)?;
+        // The lengths fit the size of the file, so this is not more than there is. A new zeroed
+        // buffer is cheaper than growing the old one.
+        let mut bytes = vec![0; parts.records.start];
+        file.read_at(0, &mut bytes).map_err(failed)?;
         let count = parts.blocks.len() / OFFSET_BYTES;
         let loaded = std::iter::repeat_with(OnceLock::new).take(count).collect();
         Self::new(bytes, size_bytes, Some(Arc::new(Blocks { file, loaded })))

@@ -49,7 +49,7 @@ impl Candidate<'_> {
     }
 }
 
-/// Candidates of one name, most preferred first.
+/// Candidates of one name, most preferred first; their numbers ascend.
 pub(super) type Candidates<'i> = Rc<[Rc<Candidate<'i>>]>;
 
 /// What satisfies a relation: candidates by name.
