@@ -2,6 +2,7 @@
 //! Repository tasks: tidy, gen, corpus, bench.
 
 mod corpus;
+mod layers;
 mod tidy;
 
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ struct Cli {
 enum Task {
     /// Check every published definition.
     Corpus(corpus::Arguments),
+    /// Measure how much images share under different layer plans.
+    Layers(layers::Arguments),
     /// Check the rules that the compiler does not know.
     Tidy,
 }
@@ -27,6 +30,7 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Tidy => tidy::run(),
     }
 }
