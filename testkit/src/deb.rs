@@ -141,7 +141,7 @@ impl RawEntry {
         let mut records = Vec::new();
         for (name, value) in &self.xattrs {
             let rest = [format!(" SCHILY.xattr.{name}=").as_bytes(), value, b"\n"].concat();
-            let length = (rest.len()..)
+            let length = (rest.len()..rest.len() + 20)
                 .find(|length| length.to_string().len() + rest.len() == *length)
                 .expect("some length fits");
             records.extend_from_slice(length.to_string().as_bytes());
@@ -317,7 +317,9 @@ impl Deb {
 
     /// Returns the control stanza.
     pub fn control(&self) -> String {
-        self.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+        let lines: Vec<String> =
+            self.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        lines.concat()
     }
 
     /// Returns `control.tar`, uncompressed.

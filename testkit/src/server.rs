@@ -245,12 +245,11 @@ fn answer(mut stream: &TcpStream, request: Logged, state: &Mutex<State>) -> std:
         return Ok(false);
     }
     let mut head = format!("HTTP/1.1 {} Status\r\n{}", plan.status, plan.headers);
-    if let Some(length) = plan.announced {
-        head.push_str(&format!("Content-Length: {length}\r\n"));
-    } else {
-        head.push_str("Connection: close\r\n");
-    }
-    head.push_str("\r\n");
+    let length = match plan.announced {
+        Some(length) => format!("Content-Length: {length}\r\n\r\n"),
+        None => "Connection: close\r\n\r\n".to_owned(),
+    };
+    head.push_str(&length);
     stream.write_all(head.as_bytes())?;
     send_body(stream, &plan)?;
     Ok(plan.announced == Some(plan.body.len()))
@@ -371,7 +370,8 @@ fn fill(mut plan: Plan, request: &Logged, body: Vec<u8>) -> Plan {
         plan.body.drain(..start.min(whole_bytes));
         plan.status = 206;
         let last = whole_bytes - 1;
-        plan.headers.push_str(&format!("Content-Range: bytes {start}-{last}/{whole_bytes}\r\n"));
+        let range = format!("Content-Range: bytes {start}-{last}/{whole_bytes}\r\n");
+        plan.headers.push_str(&range);
     }
     plan.announced = Some(plan.body.len());
     for fault in &plan.faults {
@@ -396,15 +396,12 @@ fn percent_decode(text: &str) -> String {
     let mut position = 0;
     while position < bytes.len() {
         let code = text.get(position + 1..position + 3).filter(|_| bytes[position] == b'%');
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                position += 3;
-            }
-            None => {
-                decoded.push(bytes[position]);
-                position += 1;
-            }
+        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            decoded.push(byte);
+            position += 3;
+        } else {
+            decoded.push(bytes[position]);
+            position += 1;
         }
     }
     String::from_utf8_lossy(&decoded).into_owned()

@@ -1,14 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Repository tasks: tidy, gen, corpus, bench.
 
+mod corpus;
 mod tidy;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+/// Repository tasks.
+#[derive(Parser, Debug)]
+#[command(name = "xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// Check every published definition.
+    Corpus(corpus::Arguments),
+    /// Check the rules that the compiler does not know.
+    Tidy,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
-    let task = std::env::args().nth(1);
-    match task.as_deref() {
-        Some("tidy") => tidy::run(),
-        _ => anyhow::bail!("usage: xtask tidy"),
+    match Cli::parse().task {
+        Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Tidy => tidy::run(),
     }
 }

@@ -13,6 +13,8 @@ mod expression;
 mod include;
 mod model;
 mod package_config;
+mod place;
+mod schema;
 mod scope;
 mod source;
 mod syntax;
@@ -22,6 +24,7 @@ mod yaml;
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;
+pub use schema::json_schema;
 pub use package_config::{PackageConfig, parse_package_config};
 pub use source::{
     IncludeError, Includes, MAX_SOURCE_BYTES, NoIncludes, Source, Span, Spanned, line_column,

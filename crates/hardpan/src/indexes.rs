@@ -8,7 +8,7 @@ use hardpan_image::rfc3339;
 use hardpan_package::deb::archive::{
     Fetch, FetchError, FetchRequest, SignedRelease, load_packages, load_release,
 };
-use hardpan_package::deb::index::{Origin, PackageIndex};
+use hardpan_package::deb::index::{Origin, PackageIndex, ReadAt};
 use hardpan_package::deb::sources::{self, Source};
 use hardpan_package::openpgp::Keyring;
 use hardpan_remote::{Cancel, Client, Fetched, Request, Validators};
@@ -226,8 +226,10 @@ impl Session<'_> {
         };
         let mut indexes = Vec::new();
         for key in keys {
-            let Some(bytes) = self.store.read_index(&key)? else { return Ok(None) };
-            let Ok(index) = PackageIndex::from_bytes(bytes) else { return Ok(None) };
+            let Some((file, size_bytes)) = self.store.open_index(&key)? else { return Ok(None) };
+            let Ok(index) = PackageIndex::open(Box::new(IndexFile(file)), size_bytes) else {
+                return Ok(None);
+            };
             indexes.push(index);
         }
         Ok(Some(indexes))
@@ -240,10 +242,25 @@ impl Session<'_> {
             hasher.update(key.as_bytes());
             hasher.update(&(number as u64).to_be_bytes());
             let key = hasher.finish();
-            self.store.write_index(&key, index.to_bytes())?;
+            // An index that was parsed just now is in memory whole.
+            let bytes = index.to_bytes().map_err(|error| Error::IndexText {
+                archive: index.origin().archive.clone(),
+                suite: index.origin().suite.clone(),
+                reason: error_chain(&error),
+            })?;
+            self.store.write_index(&key, &bytes)?;
             keys.push(key);
         }
         Ok(self.store.write_record("indexes", key, &keys)?)
+    }
+}
+
+/// A file of the store that an index is read from in blocks.
+struct IndexFile(std::fs::File);
+
+impl ReadAt for IndexFile {
+    fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.0, buffer, offset_bytes)
     }
 }
 

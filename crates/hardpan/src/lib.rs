@@ -5,6 +5,10 @@
 //! step that a user may ask for: [`Session::resolve`], [`Session::build`], [`Session::explain`].
 //! Everything after `resolve` is a pure function of definition, lock and the definition's local files.
 
+pub use hardpan_definition as definition;
+pub use hardpan_package::deb::sources::mirror_of;
+pub use hardpan_remote::{Client, Options as ClientOptions};
+
 mod assemble;
 mod build;
 pub mod config;
@@ -34,6 +38,6 @@ pub use explain::{Explanation, PathStep};
 pub use fetch::default_threads;
 pub use graph::{Edge, GraphError};
 pub use observer::{Event, Observer, Silent};
-pub use project::{CatalogRoot, Project, ProjectError, read_workspace};
+pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
 pub use session::{Mirrors, Session};
 pub use settings::LABEL_PREFIX;

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
-use hardpan_tree::{Digest, Hasher, HashingWriter};
+use hardpan_tree::{Digest, Hasher, HashingWriter, Metadata, TarKind, TarWriter, TreePath};
 use serde::Serialize;
 
 use crate::compression::Compression;
@@ -18,7 +18,6 @@ use crate::layout::{
 };
 use crate::name::ImageName;
 use crate::oci::{Descriptor, ImageConfig, Manifest};
-use crate::tar_write::{BLOCK, END_MARKER, Entry, append_header};
 use crate::{Platform, media_type};
 
 /// How much is copied at a time, in bytes.
@@ -116,30 +115,27 @@ pub fn write_docker_archive(
     if config.digest() != expected {
         return Err(ArchiveError::Config { expected, actual: config.digest() });
     }
-    let mut output = HashingWriter::new(output);
     let layers = &manifest.value().layers;
-    for (name, bytes) in [
-        (MARKER_FILE, marker_bytes()),
-        (INDEX_FILE, archive_index(manifest, config.value().platform(), names)),
-        ("manifest.json", docker_manifest(config.digest(), layers, names)),
-    ] {
-        write_entry(&mut output, name.as_bytes(), &bytes)?;
+    let mut tar = TarWriter::new(HashingWriter::new(output));
+    let index = archive_index(manifest, config.value().platform(), names);
+    let docker_manifest = docker_manifest(config.digest(), layers, names);
+    write_file(&mut tar, MARKER_FILE, &marker_bytes())?;
+    write_file(&mut tar, INDEX_FILE, &index)?;
+    write_file(&mut tar, "manifest.json", &docker_manifest)?;
+    for directory in ["blobs", BLOBS_DIRECTORY] {
+        tar.write_header(&path(directory), &Metadata::root(0o755, 0), TarKind::Directory)
+            .map_err(ArchiveError::Write)?;
     }
-    let mut head = Vec::new();
-    for directory in ["blobs/", "blobs/sha256/"] {
-        append_header(&mut head, entry(directory.as_bytes(), b'5', 0o755, 0), &[]);
-    }
-    output.write_all(&head).map_err(ArchiveError::Write)?;
-
-    write_entry(&mut output, blob_name(&config.digest()).as_bytes(), config.bytes())?;
-    write_entry(&mut output, blob_name(&manifest.digest()).as_bytes(), manifest.bytes())?;
+    write_file(&mut tar, &blob_name(&config.digest()), config.bytes())?;
+    write_file(&mut tar, &blob_name(&manifest.digest()), manifest.bytes())?;
     let mut done = BTreeSet::new();
     for layer in layers {
         if done.insert(layer.digest) {
-            write_layer_entry(&mut output, layer, blobs)?;
+            write_layer_file(&mut tar, layer, blobs)?;
         }
     }
-    output.write_all(&END_MARKER).map_err(ArchiveError::Write)?;
+    tar.write_end_marker().map_err(ArchiveError::Write)?;
+    let mut output = tar.into_inner();
     output.flush().map_err(ArchiveError::Write)?;
 
     let is_zstd = |layer: &Descriptor| {
@@ -176,29 +172,31 @@ fn blob_name(digest: &Digest) -> String {
     format!("{BLOBS_DIRECTORY}/{}", digest.to_hex())
 }
 
-fn entry(path: &[u8], kind: u8, mode: u32, size_bytes: u64) -> Entry<'_> {
-    Entry { path, kind, mode, uid: 0, gid: 0, size_bytes, mtime: 0 }
+fn path(text: &str) -> TreePath {
+    TreePath::parse(text).expect("names in a layout are valid paths")
 }
 
-fn write_entry(output: &mut dyn Write, path: &[u8], bytes: &[u8]) -> Result<(), ArchiveError> {
-    let mut block = Vec::with_capacity(2 * BLOCK + bytes.len());
-    append_header(&mut block, entry(path, b'0', 0o644, bytes.len() as u64), &[]);
-    block.extend_from_slice(bytes);
-    block.resize(block.len().next_multiple_of(BLOCK), 0);
-    output.write_all(&block).map_err(ArchiveError::Write)
+fn write_file<W: Write>(
+    tar: &mut TarWriter<W>,
+    name: &str,
+    mut bytes: &[u8],
+) -> Result<(), ArchiveError> {
+    let kind = TarKind::File(bytes.len() as u64);
+    tar.write_entry(&path(name), &Metadata::root(0o644, 0), kind, &mut bytes)
+        .map_err(ArchiveError::Write)?;
+    Ok(())
 }
 
-fn write_layer_entry(
-    output: &mut dyn Write,
+fn write_layer_file<W: Write>(
+    tar: &mut TarWriter<W>,
     layer: &Descriptor,
     blobs: &dyn BlobSource,
 ) -> Result<(), ArchiveError> {
     let expected = layer.digest;
     let wrap = |source| ArchiveError::Read { digest: expected, source };
-    let mut head = Vec::new();
-    let path = blob_name(&expected);
-    append_header(&mut head, entry(path.as_bytes(), b'0', 0o644, layer.size_bytes), &[]);
-    output.write_all(&head).map_err(ArchiveError::Write)?;
+    let kind = TarKind::File(layer.size_bytes);
+    tar.write_header(&path(&blob_name(&expected)), &Metadata::root(0o644, 0), kind)
+        .map_err(ArchiveError::Write)?;
 
     let reader = blobs.open_blob(&expected).map_err(wrap)?;
     let mut reader = reader.take(layer.size_bytes.saturating_add(1));
@@ -214,13 +212,13 @@ fn write_layer_entry(
         };
         actual_bytes += count as u64;
         hasher.update(&buffer[..count]);
-        output.write_all(&buffer[..count]).map_err(ArchiveError::Write)?;
+        if actual_bytes <= layer.size_bytes {
+            tar.write_data(&buffer[..count]).map_err(ArchiveError::Write)?;
+        }
     }
     let actual = hasher.finish();
     if actual != expected || actual_bytes != layer.size_bytes {
         return Err(ArchiveError::Blob { expected, actual, actual_bytes });
     }
-    let padding = layer.size_bytes.next_multiple_of(BLOCK as u64) - layer.size_bytes;
-    io::copy(&mut io::repeat(0).take(padding), output).map_err(ArchiveError::Write)?;
     Ok(())
 }

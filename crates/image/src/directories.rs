@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use hardpan_tree::{Kind, Metadata, Tree, TreePath};
-
-use crate::tar_write::{Entry, append_header};
+use hardpan_tree::{Kind, Metadata, TarKind, TarWriter, Tree, TreePath};
 
 /// Why a layer's directories can't be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,10 +23,10 @@ pub enum DirectoryError {
 /// holds for their own sake (empty ones, in the uppermost layer). All directories above them are
 /// included, but not the root. A directory's time is that of the newest entry below it in this
 /// layer, or else `epoch`: so a layer of the same packages is the same in every image.
-pub fn layer_directories<'p>(
+pub fn layer_directories<'p, 'q>(
     tree: &Tree,
     entries: impl IntoIterator<Item = (&'p TreePath, i64)>,
-    also: impl IntoIterator<Item = &'p TreePath>,
+    also: impl IntoIterator<Item = &'q TreePath>,
     epoch: i64,
 ) -> Result<Vec<(TreePath, Metadata)>, DirectoryError> {
     let mut times: BTreeMap<TreePath, Option<i64>> = BTreeMap::new();
@@ -64,25 +62,13 @@ pub fn layer_directories<'p>(
 
 /// Writes directories as tar entries, in the order given; the root is left out.
 pub fn directory_segment(directories: &[(TreePath, Metadata)]) -> Vec<u8> {
-    let mut output = Vec::new();
+    let mut writer = TarWriter::new(Vec::new());
     for (path, metadata) in directories {
-        if path.is_root() {
-            continue;
+        if !path.is_root() {
+            writer
+                .write_header(path, metadata, TarKind::Directory)
+                .expect("a vector takes all bytes, and directories have no data");
         }
-        let xattrs: Vec<(String, Vec<u8>)> = (metadata.xattrs.iter())
-            .map(|(name, value)| (format!("SCHILY.xattr.{name}"), value.clone()))
-            .collect();
-        let path = [path.as_bytes(), b"/"].concat();
-        let entry = Entry {
-            path: &path,
-            kind: b'5',
-            mode: metadata.mode,
-            uid: metadata.uid,
-            gid: metadata.gid,
-            size_bytes: 0,
-            mtime: metadata.mtime,
-        };
-        append_header(&mut output, entry, &xattrs);
     }
-    output
+    writer.into_inner()
 }

@@ -159,3 +159,109 @@ impl<T: DeserializeOwned> Raw<T> {
         Self::parse(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn text(value: &impl Serialize) -> String {
+        String::from_utf8(canonical_json(value)).unwrap()
+    }
+
+    #[test]
+    fn canonical_forms() {
+        for (value, form) in [
+            (json!(null), "null"),
+            (json!([true, false, []]), "[true,false,[]]"),
+            (json!({"b": 1, "a": {"d": {}, "c": -1}}), r#"{"a":{"c":-1,"d":{}},"b":1}"#),
+            (json!({"B": 1, "a": 2, "": 3, "é": 4}), r#"{"":3,"B":1,"a":2,"é":4}"#),
+            // By UTF-16 code units, as RFC 8785 wants: U+1F600 starts with 0xd83d, before U+FB33.
+            (json!({"\u{fb33}": 1, "\u{1f600}": 2}), "{\"\u{1f600}\":2,\"\u{fb33}\":1}"),
+            (json!("\"\\\n\u{8}\u{1f}/é\u{2028}"), "\"\\\"\\\\\\n\\b\\u001f/é\u{2028}\""),
+            (json!(u64::MAX), "18446744073709551615"),
+            (json!(i64::MIN), "-9223372036854775808"),
+        ] {
+            assert_eq!(text(&value), form);
+        }
+    }
+
+    /// The examples of RFC 8785, appendix B, but for those that are too large to be exact.
+    #[test]
+    fn numbers_are_written_as_in_ecmascript() {
+        for (bits, form) in [
+            (0x0000_0000_0000_0000, "0"),
+            (0x8000_0000_0000_0000, "0"),
+            (0x0000_0000_0000_0001, "5e-324"),
+            (0x8000_0000_0000_0001, "-5e-324"),
+            (0x7fef_ffff_ffff_ffff, "1.7976931348623157e+308"),
+            (0x4340_0000_0000_0000, "9007199254740992"),
+            (0x4430_0000_0000_0000, "295147905179352830000"),
+            (0x44b5_2d02_c7e1_4af5, "9.999999999999997e+22"),
+            (0x44b5_2d02_c7e1_4af6, "1e+23"),
+            (0x444b_1ae4_d6e2_ef4e, "999999999999999700000"),
+            (0x444b_1ae4_d6e2_ef50, "1e+21"),
+            (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"),
+            (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
+            (0x41b3_de43_5555_5557, "333333333.33333343"),
+            (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
+        ] {
+            assert_eq!(text(&f64::from_bits(bits)), form);
+        }
+        assert_eq!(text(&9.8), "9.8");
+        assert_eq!(text(&7.0), "7");
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 30, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::hash_map(".{0,4}", inner, 0..5)
+                    .prop_map(|fields| fields.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn canonical_json_is_the_same_value_and_a_fixed_point(value in any_json()) {
+            let bytes = canonical_json(&value);
+            let again: Value = serde_json::from_slice(&bytes).unwrap();
+            prop_assert_eq!(&again, &value);
+            prop_assert_eq!(canonical_json(&again), bytes);
+        }
+    }
+
+    #[test]
+    fn raw_keeps_the_bytes() {
+        let bytes = b" { \"b\" : 1, \"a\" : 2 } ".to_vec();
+        let raw: Raw<Value> = Raw::read(&bytes[..]).unwrap();
+        assert_eq!(raw.bytes(), bytes);
+        assert_eq!(raw.digest(), Digest::of(&bytes));
+        assert_eq!(raw.value()["a"], 2);
+        assert_eq!(Raw::new(raw.value().clone()).bytes(), br#"{"a":2,"b":1}"#);
+    }
+
+    #[test]
+    fn bad_documents_are_refused() {
+        let parse = |bytes: &[u8]| Raw::<Value>::parse(bytes.to_vec()).map(|_| ());
+        for bytes in [&b""[..], b"{", b"{} {}", b"\xff", b"{\"a\":1e999}", b"[1,]", b"nul"] {
+            let error = parse(bytes).unwrap_err();
+            assert!(matches!(error, DocumentError::Malformed(_)), "{bytes:?}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(matches!(parse(deep.as_bytes()), Err(DocumentError::Malformed(_))));
+        let large = vec![b' '; DOCUMENT_SIZE_BYTES_MAX + 1];
+        assert!(matches!(parse(&large), Err(DocumentError::TooLarge)));
+        let endless = std::io::repeat(b' ');
+        assert!(matches!(Raw::<Value>::read(endless), Err(DocumentError::TooLarge)));
+    }
+}

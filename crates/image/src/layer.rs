@@ -6,13 +6,12 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use hardpan_tree::{Digest, Hasher};
+use hardpan_tree::{Digest, END_MARKER, Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::{Compression, compress};
 use crate::json::canonical_json;
 use crate::tar_scan::{TarScanError, TarScanner};
-use crate::tar_write::END_MARKER;
 
 /// How much is read and hashed at a time, in bytes.
 const CHUNK_SIZE_BYTES: usize = 256 * 1024;

@@ -21,13 +21,11 @@ mod oci;
 mod plan;
 mod platform;
 mod tar_scan;
-mod tar_write;
 mod time;
 
 pub use archive::{ArchiveError, ArchiveSummary, ArchiveWarning, write_docker_archive};
 pub use compression::{
-    BLOCK_SIZE_BYTES, BlockCompressor, Compression, CompressionError, THREADS_MAX, compress,
-    decompress,
+    BlockCompressor, Compression, CompressionError, THREADS_MAX, compress, decompress,
 };
 pub use directories::{DirectoryError, directory_segment, layer_directories};
 pub use image::{Image, ImageError, ImageIndex, ImageSettings, Layer, chain_ids};

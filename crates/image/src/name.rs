@@ -9,6 +9,9 @@ use hardpan_tree::Digest;
 /// The longest repository, registry included, in bytes
 /// (OCI distribution specification, "Pulling manifests").
 const REPOSITORY_BYTES_MAX: usize = 255;
+/// What Docker puts before a name without a registry. Nothing is fetched from there; it is a part of
+/// names only (distribution/reference, `defaultDomain`).
+const DOCKER_REGISTRY: &str = "docker.io";
 /// The longest tag, in bytes.
 const TAG_BYTES_MAX: usize = 128;
 
@@ -88,6 +91,16 @@ impl ImageName {
     pub fn tagged(&self) -> String {
         let tag = self.tag.clone().or_else(|| Some("latest".to_owned()));
         Self { tag, digest: None, ..self.clone() }.to_string()
+    }
+
+    /// Returns the text by which containerd knows the image that Docker calls [`ImageName::tagged`]. Docker
+    /// completes a name before it looks in containerd's storage, so a short one would never be found.
+    pub fn containerd(&self) -> String {
+        match (&self.registry, self.repository.contains('/')) {
+            (Some(_), _) => self.tagged(),
+            (None, true) => format!("{DOCKER_REGISTRY}/{}", self.tagged()),
+            (None, false) => format!("{DOCKER_REGISTRY}/library/{}", self.tagged()),
+        }
     }
 
     /// Returns this name with a digest and without a tag.
@@ -261,6 +274,22 @@ mod tests {
         }
         let long = format!("{}:{}", "a".repeat(255), "b".repeat(128));
         assert_eq!(long.parse::<ImageName>().unwrap().to_string(), long);
+    }
+
+    #[test]
+    fn names_for_runtimes_are_complete() {
+        for (name, tagged, containerd) in [
+            ("a", "a:latest", "docker.io/library/a:latest"),
+            ("a:1", "a:1", "docker.io/library/a:1"),
+            ("a/b:1", "a/b:1", "docker.io/a/b:1"),
+            ("localhost/b:1", "localhost/b:1", "localhost/b:1"),
+            ("registry.example:1/b", "registry.example:1/b:latest", "registry.example:1/b:latest"),
+        ] {
+            let name: ImageName = name.parse().unwrap();
+            assert_eq!((name.tagged().as_str(), name.containerd().as_str()), (tagged, containerd));
+            let pinned = name.with_digest(DIGEST.parse().unwrap());
+            assert_eq!(pinned.tagged(), name.with_tag("latest").unwrap().to_string());
+        }
     }
 
     #[test]

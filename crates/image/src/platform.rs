@@ -58,7 +58,8 @@ impl FromStr for Platform {
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let error = || PlatformError(text.chars().take(100).collect());
         let is_name = |name: &&str| {
-            (1..=32).contains(&name.len())
+            name.len() <= 32
+                && name.starts_with(|first: char| first.is_ascii_lowercase())
                 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.'))
         };
         let parts: Vec<&str> = text.split('/').collect();

@@ -3,9 +3,7 @@
 
 use std::collections::HashSet;
 
-use hardpan_tree::{PathError, TreePath};
-
-use crate::tar_write::BLOCK;
+use hardpan_tree::{BLOCK_BYTES, PathError, TreePath};
 
 /// The largest pax header or long name that is read, in bytes: room for all names and extended
 /// attributes that Linux allows.
@@ -69,10 +67,10 @@ impl TarScanner {
                 }
                 continue;
             }
-            let count = (BLOCK - self.header.len()).min(bytes.len());
+            let count = (BLOCK_BYTES - self.header.len()).min(bytes.len());
             self.header.extend_from_slice(&bytes[..count]);
             bytes = &bytes[count..];
-            if self.header.len() == BLOCK {
+            if self.header.len() == BLOCK_BYTES {
                 let header = std::mem::take(&mut self.header);
                 self.take_header(&header)?;
                 self.header = header;
@@ -113,7 +111,7 @@ impl TarScanner {
             if size_bytes > EXTENSION_SIZE_BYTES_MAX {
                 return Err(TarScanError::BadHeader("an extension is too long"));
             }
-            self.data_left = size_bytes.next_multiple_of(BLOCK as u64);
+            self.data_left = size_bytes.next_multiple_of(BLOCK_BYTES as u64);
             self.extension = Some((kind, size_bytes, Vec::new()));
             return Ok(());
         }
@@ -125,7 +123,7 @@ impl TarScanner {
         let size_bytes = self.next_size_bytes.take().unwrap_or(size_bytes);
         // Links, devices and directories have no data, whatever their size says.
         self.data_left = match kind {
-            b'0' | b'7' | 0 => (size_bytes.checked_next_multiple_of(BLOCK as u64))
+            b'0' | b'7' | 0 => (size_bytes.checked_next_multiple_of(BLOCK_BYTES as u64))
                 .ok_or(TarScanError::BadHeader("the size is no number"))?,
             _ => 0,
         };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Unpacking: what is kept, what is refused, what it costs.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
@@ -44,7 +46,7 @@ fn check_segment(unpacked: &Unpacked, segment: &[u8]) {
             }
             (EntryKind::Symlink(target), TarEntryKind::Symlink(read)) => assert_eq!(*target, read),
             (EntryKind::HardLink(target), TarEntryKind::HardLink(read)) => {
-                assert_eq!(*target, read)
+                assert_eq!(*target, read);
             }
             (entry, read) => panic!("{entry:?} was written as {read:?}"),
         }
@@ -240,7 +242,7 @@ fn slow_readers_give_the_same() {
     impl Read for Slow<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             self.1 += 1;
-            if self.1 % 3 == 0 {
+            if self.1.is_multiple_of(3) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let count = buffer.len().min(self.1 % 7 + 1);
@@ -378,93 +380,98 @@ fn refusal(package: &[u8]) -> String {
     }
 }
 
+/// Packages of raw entries, and why each is refused.
+fn expect_refusals(cases: &[(&[RawEntry], &str)]) {
+    for (entries, expected) in cases {
+        let package =
+            entries.iter().cloned().fold(deb("x", "1").without_directories(), Deb::raw_entry);
+        assert_eq!(refusal(&package.build()), *expected);
+    }
+}
+
+fn entry(name: &str, type_flag: u8) -> RawEntry {
+    RawEntry::new(name, type_flag)
+}
+
 #[test]
 fn hostile_entries_are_refused() {
-    let entry = |name: &str, type_flag| RawEntry::new(name, type_flag);
     let long = format!("./{}", "n".repeat(300));
     let deep = format!("./{}x", "d/".repeat(3000));
-    for (entries, expected) in [
-        (vec![entry("/etc/passwd", b'0')], "in data.tar.xz: absolute path: \"/etc/passwd\""),
-        (vec![entry("./../x", b'0')], "in data.tar.xz: path has a \"..\" component: \"./../x\""),
+    expect_refusals(&[
+        (&[entry("/etc/passwd", b'0')], "in data.tar.xz: absolute path: \"/etc/passwd\""),
+        (&[entry("./../x", b'0')], "in data.tar.xz: path has a \"..\" component: \"./../x\""),
         (
-            vec![entry("./a/../../x", b'5')],
+            &[entry("./a/../../x", b'5')],
             "in data.tar.xz: path has a \"..\" component: \"./a/../../x\"",
         ),
-        (vec![entry("./dev/x", b'3')], "in data.tar.xz: /dev/x is a character device"),
-        (vec![entry("./dev/x", b'4')], "in data.tar.xz: /dev/x is a block device"),
-        (vec![entry("./x", b'6')], "in data.tar.xz: /x is a named pipe"),
-        (vec![entry("./x", b'S')], "in data.tar.xz: /x has the unsupported type 'S'"),
-        (vec![entry(".", b'0')], "in data.tar.xz: the root is not a directory"),
-        (vec![entry("./", b'2').target("x")], "in data.tar.xz: the root is not a directory"),
-        (vec![entry("./x", b'2')], "in data.tar.xz: /x has a bad link target"),
+        (&[entry("./dev/x", b'3')], "in data.tar.xz: /dev/x is a character device"),
+        (&[entry("./dev/x", b'4')], "in data.tar.xz: /dev/x is a block device"),
+        (&[entry("./x", b'6')], "in data.tar.xz: /x is a named pipe"),
+        (&[entry("./x", b'S')], "in data.tar.xz: /x has the unsupported type 'S'"),
+        (&[entry(".", b'0')], "in data.tar.xz: the root is not a directory"),
+        (&[entry("./", b'2').target("x")], "in data.tar.xz: the root is not a directory"),
+        (&[entry(&long, b'0')], "in data.tar.xz: path is too long (300 bytes)"),
+        (&[entry(&deep, b'0')], "in data.tar.xz: path is too long (6001 bytes)"),
+        (&[entry("./x", b'0').size_bytes(10_000_000)], "in data.tar.xz: cut short"),
         (
-            vec![entry("./x", b'2').target("t".repeat(5000))],
+            &[entry("./x", b'0').size_bytes(0o77_777_777_777), entry("./y", b'0')],
+            "in data.tar.xz: cut short",
+        ),
+    ]);
+}
+
+#[test]
+fn hostile_links_are_refused() {
+    expect_refusals(&[
+        (&[entry("./x", b'2')], "in data.tar.xz: /x has a bad link target"),
+        (
+            &[entry("./x", b'2').target("t".repeat(5000))],
             "in data.tar.xz: /x has a bad link target",
         ),
-        (vec![entry("./x", b'1')], "in data.tar.xz: /x has a bad link target"),
+        (&[entry("./x", b'1')], "in data.tar.xz: /x has a bad link target"),
         (
-            vec![entry("./x", b'1').target("/etc/shadow")],
+            &[entry("./x", b'1').target("/etc/shadow")],
             "in data.tar.xz: absolute path: \"/etc/shadow\"",
         ),
         (
-            vec![entry("./x", b'1').target("../shadow")],
+            &[entry("./x", b'1').target("../shadow")],
             "in data.tar.xz: path has a \"..\" component: \"../shadow\"",
         ),
         (
-            vec![entry("./x", b'1').target("./etc/shadow")],
+            &[entry("./x", b'1').target("./etc/shadow")],
             "/x is a hard link to /etc/shadow, which is no earlier file of the package",
         ),
         (
-            vec![entry("./x", b'1').target("./x")],
+            &[entry("./x", b'1').target("./x")],
             "/x is a hard link to /x, which is no earlier file of the package",
         ),
         (
-            vec![entry("./d/", b'5'), entry("./x", b'1').target("./d")],
+            &[entry("./d/", b'5'), entry("./x", b'1').target("./d")],
             "/x is a hard link to /d, which is no earlier file of the package",
         ),
         (
-            vec![entry("./s", b'2').target("/etc/shadow"), entry("./x", b'1').target("./s")],
+            &[entry("./s", b'2').target("/etc/shadow"), entry("./x", b'1').target("./s")],
             "/x is a hard link to /s, which is no earlier file of the package",
         ),
         (
-            vec![entry("./s", b'2').target("/etc"), entry("./s/passwd", b'0')],
+            &[entry("./s", b'2').target("/etc"), entry("./s/passwd", b'0')],
             "/s/passwd is below /s, which is not a directory",
         ),
         (
-            vec![entry("./s/a/b", b'0'), entry("./s", b'2').target("/etc")],
+            &[entry("./s/a/b", b'0'), entry("./s", b'2').target("/etc")],
             "/s/a/b is below /s, which is not a directory",
         ),
-        (vec![entry("./f", b'0'), entry("./f/", b'5')], "/f stands in the package twice"),
+        (&[entry("./f", b'0'), entry("./f/", b'5')], "/f stands in the package twice"),
+        (&[entry("./x", b'0'), entry("./x", b'2').target("y")], "/x stands in the package twice"),
         (
-            vec![entry("./x", b'0'), entry("./x", b'2').target("y")],
-            "/x stands in the package twice",
-        ),
-        (
-            vec![entry("./bin/x", b'0'), entry("./usr/bin/x", b'0')],
+            &[entry("./bin/x", b'0'), entry("./usr/bin/x", b'0')],
             "/usr/bin/x stands in the package twice",
         ),
         (
-            vec![entry("./usr/bin", b'2').target("/tmp"), entry("./bin/x", b'0')],
+            &[entry("./usr/bin", b'2').target("/tmp"), entry("./bin/x", b'0')],
             "/usr/bin/x is below /usr/bin, which is not a directory",
         ),
-        (vec![entry(&long, b'0')], "in data.tar.xz: path is too long (300 bytes)"),
-        (vec![entry(&deep, b'0')], "in data.tar.xz: path is too long (6001 bytes)"),
-        (vec![entry("./x", b'0').size_bytes(10_000_000)], "in data.tar.xz: cut short"),
-        (
-            vec![entry("./x", b'0').size_bytes(0o77_777_777_777), entry("./y", b'0')],
-            "in data.tar.xz: cut short",
-        ),
-    ] {
-        let package = entries
-            .into_iter()
-            .fold(deb("x", "1").without_directories(), |package, entry| package.raw_entry(entry));
-        let message = refusal(&package.build());
-        // What a reader says that ends in the middle of data is its own affair.
-        if expected.ends_with("cut short") && message.contains("cut short") {
-            continue;
-        }
-        assert_eq!(message, expected);
-    }
+    ]);
 }
 
 #[test]

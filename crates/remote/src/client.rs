@@ -62,7 +62,7 @@ impl Default for Options {
             user_agent: concat!("hardpan/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(30),
-            attempt_timeout: Duration::from_secs(30 * 60),
+            attempt_timeout: Duration::from_mins(30),
             attempts_max: 4,
             retry_delay: Duration::from_millis(500),
             retry_delay_max: Duration::from_secs(10),

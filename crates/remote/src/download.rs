@@ -90,9 +90,9 @@ impl<'t> Transfer<'t> {
                 Ok(outcome) => return Ok(outcome),
                 Err(failure) => failure,
             };
-            let Remedy::Retry(wish) = failure.remedy else { return Err(failure.error) };
+            let Remedy::Retry(wish) = failure.remedy else { return Err(*failure.error) };
             if attempt >= options.attempts_max {
-                return Err(failure.error);
+                return Err(*failure.error);
             }
             let backoff = options.retry_delay.saturating_mul(1 << (attempt - 1).min(16));
             let delay = wish.unwrap_or(Duration::ZERO).max(backoff).min(options.retry_delay_max);
@@ -152,7 +152,7 @@ impl<'t> Transfer<'t> {
                 self.restart(sink)?;
                 let problem = "the range that was asked for is not available".to_owned();
                 let error = RemoteError::Protocol { url: self.url(), problem };
-                return Err(Failure { error, remedy: Remedy::Retry(None) });
+                return Err(Failure { error: Box::new(error), remedy: Remedy::Retry(None) });
             }
             status => return Err(RemoteError::Status { url: self.url(), status }.into()),
         }
@@ -277,7 +277,7 @@ impl<'t> Transfer<'t> {
         self.restart(sink)?;
         let error = RemoteError::DigestMismatch { url: self.url(), expected, actual };
         let remedy = if pieced { Remedy::Retry(None) } else { Remedy::None };
-        Err(Failure { error, remedy })
+        Err(Failure { error: Box::new(error), remedy })
     }
 
     fn complete(&mut self, sink: &mut dyn Sink) -> Result<Downloaded, RemoteError> {

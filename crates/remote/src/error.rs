@@ -153,7 +153,7 @@ pub(crate) enum Remedy {
 /// A failed attempt: the error and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) error: RemoteError,
+    pub(crate) error: Box<RemoteError>,
     pub(crate) remedy: Remedy,
 }
 
@@ -170,7 +170,7 @@ impl From<RemoteError> for Failure {
             _ => false,
         };
         let remedy = if retry { Remedy::Retry(None) } else { Remedy::None };
-        Self { error, remedy }
+        Self { error: Box::new(error), remedy }
     }
 }
 

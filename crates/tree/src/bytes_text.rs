@@ -39,8 +39,8 @@ pub(crate) fn unescape(text: &[u8]) -> Option<Vec<u8>> {
                 rest = tail;
             }
             [b'x', high, low, tail @ ..] => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-                bytes.push(digit(*high)? << 4 | digit(*low)?);
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                bytes.push(u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()?);
                 rest = tail;
             }
             _ => return None,

@@ -13,6 +13,7 @@ mod node;
 mod path;
 mod tar_header;
 mod tar_read;
+mod tar_tree;
 mod tar_write;
 mod tree;
 
@@ -23,5 +24,6 @@ pub use node::{
 };
 pub use path::{NAME_BYTES_MAX, PATH_BYTES_MAX, PathError, TreePath};
 pub use tar_read::{Special, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader};
+pub use tar_tree::TarTreeError;
 pub use tar_write::{BLOCK_BYTES, END_MARKER, TarKind, TarWriter, Written};
 pub use tree::{InsertError, LINKS_MAX, ResolveError, Tree};

@@ -273,14 +273,14 @@ mod tests {
             (b"11 size=-1\n", "not a number"),
             (b"18 uid=4294967296\n", "owner out of range"),
             (b"22 GNU.sparse.major=1\n", "sparse files are not supported"),
-            (b"17 SCHILY.xattr.=\n", "bad length"),
+            (b"17 SCHILY.xattr.=\n", "no line break at its end"),
             (b"18 SCHILY.xattr.=\n", "extended attribute without a name"),
         ] {
             let result = Overrides::default().set_records(data);
             assert_eq!(result, Err(problem), "{}", String::from_utf8_lossy(data));
         }
         assert!(check_global(b"10 comment=\n").is_err());
-        assert_eq!(check_global(b"11 comment=\n"), Err("bad length"));
+        assert_eq!(check_global(b"11 comment=\n"), Err("no line break at its end"));
         assert_eq!(check_global(b"12 comment=\n"), Ok(()));
         assert_eq!(check_global(b"10 path=x\n"), Err("global records are not supported"));
     }

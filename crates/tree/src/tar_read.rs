@@ -352,13 +352,28 @@ impl<R: Read> TarReader<R> {
     fn skip_data(&mut self) -> Result<(), TarReadError> {
         let mut buffer = [0; 16 * 1024];
         while self.data_bytes > 0 {
-            self.read(&mut buffer)?;
+            self.read_data(&mut buffer)?;
         }
         let padding = std::mem::take(&mut self.padding_bytes);
         if self.fill(&mut buffer[..padding])? != padding {
             return Err(TarReadError::Truncated);
         }
         Ok(())
+    }
+
+    /// Reads some of the entry's data; 0 is its end.
+    fn read_data(&mut self, buffer: &mut [u8]) -> Result<usize, TarReadError> {
+        let want = buffer.len().min(usize::try_from(self.data_bytes).unwrap_or(usize::MAX));
+        if want == 0 {
+            return Ok(0);
+        }
+        let count = read_some(&mut self.inner, &mut buffer[..want])?;
+        if count == 0 {
+            return Err(TarReadError::Truncated);
+        }
+        self.offset_bytes += count as u64;
+        self.data_bytes -= count as u64;
+        Ok(count)
     }
 
     /// Reads until the buffer is full or the reader ends; returns how much there was.
@@ -378,17 +393,10 @@ impl<R: Read> TarReader<R> {
 /// Reads the data of the entry that was returned last.
 impl<R: Read> Read for TarReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let want = buffer.len().min(usize::try_from(self.data_bytes).unwrap_or(usize::MAX));
-        if want == 0 {
-            return Ok(0);
-        }
-        let count = read_some(&mut self.inner, &mut buffer[..want])?;
-        if count == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "tar archive is cut short"));
-        }
-        self.offset_bytes += count as u64;
-        self.data_bytes -= count as u64;
-        Ok(count)
+        self.read_data(buffer).map_err(|error| match error {
+            TarReadError::Io(error) => error,
+            error => io::Error::new(io::ErrorKind::UnexpectedEof, error),
+        })
     }
 }
 

@@ -65,8 +65,7 @@ impl<W: Write> TarWriter<W> {
         self.offset_bytes
     }
 
-    /// Returns the writer for bytes that are a part of an archive already (a segment), and counts
-    /// them.
+    /// Writes bytes that are a part of an archive already (a segment), and counts them.
     pub fn write_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.inner.write_all(bytes)?;
         self.offset_bytes += bytes.len() as u64;
@@ -82,6 +81,13 @@ impl<W: Write> TarWriter<W> {
         kind: TarKind<'_>,
     ) -> io::Result<u64> {
         self.expect_complete()?;
+        // PAX has no way to write them.
+        if metadata.xattrs.keys().any(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{path} has an extended attribute whose name tar can't hold"),
+            ));
+        }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         encode(path, metadata, kind, &mut buffer);

@@ -106,6 +106,10 @@ impl<'n> Decoder<'n> {
             let url = fields.require(decoder, "url").and_then(|entry| {
                 decoder.valid(&entry.value, "`url`", place.mode(), Code::BadUrl, check::file_url)
             });
+            if let Some(url) = url.as_ref().filter(|url| url.contains(' ')) {
+                let diagnostic = Diagnostic::warning(Code::BadUrl, url.span, "the URL has a blank");
+                decoder.push(diagnostic.help("write `%20`"));
+            }
             let checksum = fields.take("checksum").and_then(|entry| decoder.checksum(entry, place));
             let path = fields
                 .require(decoder, "path")
@@ -171,11 +175,17 @@ impl<'n> Decoder<'n> {
         what: &str,
         place: Place,
     ) -> Option<Spanned<String>> {
-        let check = match place {
-            Place::Image => check::absolute_path,
-            Place::Stage => check::stage_path,
-        };
-        self.valid(node, what, place.mode(), Code::BadPath, check)
+        if place == Place::Image {
+            return self.valid(node, what, place.mode(), Code::BadPath, check::absolute_path);
+        }
+        let found = self.checked(node, what, place.mode(), Code::BadPath, check::stage_path)?;
+        let (text, oddity) = found.value;
+        if let Some(refusal) = oddity.flatten() {
+            let mut diagnostic = Diagnostic::warning(Code::BadPath, found.span, refusal.message);
+            diagnostic.help = refusal.help;
+            self.push(diagnostic);
+        }
+        Some(Spanned::new(text, found.span))
     }
 
     pub(crate) fn globs(&mut self, entry: Option<&'n Entry>) -> Vec<Spanned<String>> {
@@ -262,8 +272,7 @@ impl<'n> Decoder<'n> {
             let source_entry = fields.take("source");
             let content_entry = fields.take("content");
             let recursive_entry = fields.take("recursive");
-            let source =
-                source_entry.and_then(|entry| decoder.path_source(&entry.value, kind, place));
+            let source = source_entry.and_then(|entry| decoder.path_source(&entry.value, kind));
             let content =
                 content_entry.and_then(|entry| decoder.text(&entry.value, "`content`", SHELL));
             let recursive =
@@ -287,13 +296,7 @@ impl<'n> Decoder<'n> {
         rule.flatten().map(|rule| Spanned::new(rule, node.span))
     }
 
-    fn path_source(
-        &mut self,
-        node: &'n Node,
-        kind: Option<PathKind>,
-        place: Place,
-    ) -> Option<Spanned<String>> {
-        let _ = place;
+    fn path_source(&mut self, node: &'n Node, kind: Option<PathKind>) -> Option<Spanned<String>> {
         self.valid(node, "`source`", LOOSE, Code::BadPath, |text| match kind {
             Some(PathKind::File | PathKind::Directory) => check::catalog_path(text),
             _ if text.is_empty() => Err(check::Refusal::new("the target of a link is empty")),

@@ -263,9 +263,14 @@ impl Store {
         self.root.join(kind).join(format!("{}.json", key.to_hex()))
     }
 
-    /// Reads a parsed package index; `None` where there is none.
-    pub fn read_index(&self, key: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        read_limited(&self.root.join("indexes").join(key.to_hex()), BLOB_IN_MEMORY_BYTES_MAX)
+    /// Opens a parsed package index and tells its length; `None` where there is none.
+    pub fn open_index(&self, key: &Digest) -> Result<Option<(File, u64)>, StoreError> {
+        let path = self.root.join("indexes").join(key.to_hex());
+        match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
+            Ok((size_bytes, file)) => Ok(Some((file, size_bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("open", &path, error)),
+        }
     }
 
     /// Writes a parsed package index.

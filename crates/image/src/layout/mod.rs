@@ -174,13 +174,13 @@ pub(crate) fn marker_bytes() -> Vec<u8> {
 pub(crate) fn index_document(descriptor: &Descriptor, names: &[ImageName]) -> Index {
     let mut manifests = Vec::new();
     for name in names {
-        // All three readers of names (podman and skopeo, containerd, and Docker's older storage in an
-        // archive's manifest.json) must see the same, or one image has several names.
-        let name = name.tagged();
         let mut descriptor = descriptor.clone();
-        for annotation in [media_type::ANNOTATION_REF_NAME, media_type::ANNOTATION_CONTAINERD_NAME]
-        {
-            descriptor.annotations.insert(annotation.to_owned(), name.clone());
+        // Docker's older storage reads an archive's manifest.json. All three must mean the same.
+        for (reader, name) in [
+            (media_type::ANNOTATION_REF_NAME, name.tagged()),
+            (media_type::ANNOTATION_CONTAINERD_NAME, name.containerd()),
+        ] {
+            descriptor.annotations.insert(reader.to_owned(), name);
         }
         if !manifests.contains(&descriptor) {
             manifests.push(descriptor);

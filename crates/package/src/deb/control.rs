@@ -163,8 +163,7 @@ impl<'t> Reader<'t> {
         match std::str::from_utf8(text) {
             Ok(rest) => Ok(Self { rest, line: 0, limits }),
             Err(error) => {
-                let before = &text[..error.valid_up_to()];
-                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+                let line = text[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
                 Err(ControlError { line, kind: ControlErrorKind::Encoding })
             }
         }

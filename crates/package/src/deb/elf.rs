@@ -14,7 +14,11 @@ use object::read::{ReadRef, StringTable};
 /// How much of the start of an ELF file is kept in memory. Headers, notes, the interpreter's name
 /// and the dynamic strings are there in nearly every file; larger files have their dynamic section
 /// kept too, wherever it is.
-const PREFIX_BYTES_MAX: usize = 4 << 20;
+const PREFIX_BYTES: usize = 4 << 20;
+/// How much is kept of a dynamic file whose first segment is larger. The dynamic strings are in it,
+/// and which part of it they are is only known from the dynamic section, which comes later.
+/// Debian's libnode has them at 2 to 8 MiB.
+const PREFIX_BYTES_MAX: usize = 16 << 20;
 /// The largest dynamic section, string table or note that is kept from beyond the prefix.
 const PIECE_BYTES_MAX: u64 = 2 << 20;
 /// How many of them.
@@ -63,13 +67,13 @@ impl Probe {
         if self.prefix.len() < self.prefix_bytes_max {
             let kept = bytes.len().min(self.prefix_bytes_max - self.prefix.len());
             self.prefix.extend_from_slice(&bytes[..kept]);
-            if self.prefix.starts_with(b"\x7fELF") && self.prefix_bytes_max < PREFIX_BYTES_MAX {
-                self.prefix_bytes_max = PREFIX_BYTES_MAX;
-                self.position_bytes += kept as u64;
-                return self.feed(&bytes[kept..]);
-            }
             self.position_bytes += kept as u64;
             bytes = &bytes[kept..];
+            let wanted = self.wanted_prefix_bytes();
+            if wanted > self.prefix_bytes_max {
+                self.prefix_bytes_max = wanted;
+                return self.feed(bytes);
+            }
         }
         if bytes.is_empty() || !self.is_elf() {
             return;
@@ -93,6 +97,23 @@ impl Probe {
 
     fn is_elf(&self) -> bool {
         self.prefix.starts_with(b"\x7fELF")
+    }
+
+    /// Returns how much of the prefix is worth keeping, as far as can be told by now.
+    fn wanted_prefix_bytes(&self) -> usize {
+        if !self.is_elf() {
+            return SCRIPT_BYTES_MAX;
+        }
+        if self.prefix.len() < PREFIX_BYTES || self.prefix_bytes_max > PREFIX_BYTES {
+            return self.prefix_bytes_max.max(PREFIX_BYTES);
+        }
+        let headers = Headers::of(self).filter(|headers| headers.elf.is_dynamic);
+        let first = headers
+            .iter()
+            .flat_map(|headers| &headers.segments)
+            .find(|segment| segment.kind == elf::PT_LOAD)
+            .map_or(0, |segment| segment.file.end.min(self.size_bytes));
+        usize::try_from(first).unwrap_or(PREFIX_BYTES_MAX).clamp(PREFIX_BYTES, PREFIX_BYTES_MAX)
     }
 
     /// Keeps the parts of the bytes that pieces want.
@@ -321,8 +342,13 @@ mod tests {
     }
 
     /// Makes a 64-bit little-endian shared object. The dynamic section is at one offset, its
-    /// strings at another; the rest is zeros.
-    fn object(dynamic_offset: usize, strings_offset: usize, size_bytes: usize) -> Vec<u8> {
+    /// strings at another, and the first of two segments ends at a third; the rest is zeros.
+    fn object(
+        dynamic_offset: usize,
+        strings_offset: usize,
+        first: usize,
+        size_bytes: usize,
+    ) -> Vec<u8> {
         let strings = b"\0libc.so.6\0libx.so.1\0/opt/lib\0";
         let dynamic: Vec<u8> = [(1, 1), (14, 11), (29, 21), (5, strings_offset), (10, 30), (0, 0)]
             .into_iter()
@@ -345,11 +371,12 @@ mod tests {
         bytes[20] = 1;
         bytes[32] = 64;
         bytes[48..52].copy_from_slice(&5_u32.to_le_bytes());
-        for (at, value) in [(52, 64_u16), (54, 56), (56, 2)] {
+        for (at, value) in [(52, 64_u16), (54, 56), (56, 3)] {
             bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
         }
-        bytes[64..120].copy_from_slice(&header(1, 0, size_bytes));
-        bytes[120..176].copy_from_slice(&header(2, dynamic_offset, dynamic.len()));
+        bytes[64..120].copy_from_slice(&header(1, 0, first));
+        bytes[120..176].copy_from_slice(&header(1, first, size_bytes - first));
+        bytes[176..232].copy_from_slice(&header(2, dynamic_offset, dynamic.len()));
         bytes[dynamic_offset..dynamic_offset + dynamic.len()].copy_from_slice(&dynamic);
         bytes[strings_offset..strings_offset + strings.len()].copy_from_slice(strings);
         bytes
@@ -368,20 +395,26 @@ mod tests {
             is_dynamic: true,
             ..Elf::default()
         };
-        let large = PREFIX_BYTES_MAX + 200_000;
-        for (dynamic, strings, size) in [
-            (400, 200, 1000),
-            (200, 600, 1000),
-            (PREFIX_BYTES_MAX + 80_000, 400, large),
-            (PREFIX_BYTES_MAX - 40, 400, large + 96),
-            (PREFIX_BYTES_MAX + 96, PREFIX_BYTES_MAX + 150_000, large),
-            (400, PREFIX_BYTES_MAX + 150_000, large),
+        let large = PREFIX_BYTES + 200_000;
+        let huge = PREFIX_BYTES_MAX + 200_000;
+        for (dynamic, strings, first, size) in [
+            (400, 240, 500, 1000),
+            (240, 600, 500, 1000),
+            // Beyond what is kept of the start.
+            (PREFIX_BYTES + 80_000, 400, 4096, large),
+            (PREFIX_BYTES - 40, 400, 4096, large),
+            (PREFIX_BYTES + 96, PREFIX_BYTES + 150_000, 4096, large),
+            (400, PREFIX_BYTES + 150_000, 4096, large),
+            // In a first segment that is large, and beyond.
+            (PREFIX_BYTES_MAX + 80_000, PREFIX_BYTES + 1, PREFIX_BYTES_MAX, huge),
+            (PREFIX_BYTES_MAX - 40, PREFIX_BYTES + 1, huge - 4096, huge),
+            (PREFIX_BYTES_MAX + 96, PREFIX_BYTES_MAX + 150_000, PREFIX_BYTES * 2, huge),
         ] {
             for chunk in [7, 4096, 65_536] {
                 if chunk == 7 && size > 1000 {
                     continue;
                 }
-                let facts = probe(&object(dynamic, strings, size), chunk);
+                let facts = probe(&object(dynamic, strings, first, size), chunk);
                 let expected = expected.clone();
                 assert_eq!(facts, Some(Facts::Elf(expected)), "{dynamic} {strings} {chunk}");
             }
@@ -422,7 +455,7 @@ mod tests {
 
     #[test]
     fn damaged_objects_are_no_errors() {
-        let whole = object(400, 200, 1000);
+        let whole = object(400, 240, 500, 1000);
         for length in 0..whole.len() {
             probe(&whole[..length], 64);
         }

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Package indexes: what a `Packages` file says about every package.
 //!
-//! An index is one byte buffer (see [`super::index_cache`] for its form) in which packages are
+//! An index is one byte buffer (see `index_cache.rs` for its form) in which packages are
 //! found by name; a package is decoded when it is asked for and not before, so that opening the
 //! cached index of a whole distribution costs next to nothing.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::io;
 use std::ops::Range;
 
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::control::{ControlError, Limits, Paragraph, Reader};
-use super::index_cache::{self, Buffer};
+use super::index_cache::Buffer;
+pub use super::index_cache::ReadAt;
+use super::index_writer::Writer;
 use super::relation::{self, RelationError};
 use super::version::{VersionError, VersionRef};
 
@@ -232,6 +236,9 @@ pub enum CacheError {
     /// A length, offset or checksum does not fit.
     #[error("cached package index is damaged ({0})")]
     Damaged(&'static str),
+    /// The file cannot be read.
+    #[error("cached package index cannot be read ({0})")]
+    Read(io::ErrorKind),
 }
 
 /// The packages of one archive × suite × component × architecture. Cloning is cheap.
@@ -245,7 +252,7 @@ impl PackageIndex {
     /// Reads the text of a `Packages` file.
     pub fn parse(text: &[u8], origin: Origin) -> Result<Self, IndexError> {
         let mut reader = Reader::new(text, Limits::default())?;
-        let mut writer = index_cache::Writer::default();
+        let mut writer = Writer::default();
         let mut paragraph = Paragraph::default();
         let mut scratch = Scratch::default();
         while reader.read(&mut paragraph)? {
@@ -264,19 +271,28 @@ impl PackageIndex {
             writer.push(&package, &provides);
         }
         let bytes = writer.finish(&origin)?;
-        let buffer = Buffer::open(bytes).map_err(|_| IndexError::TooLarge)?;
+        let buffer = Buffer::in_memory(bytes).map_err(|_| IndexError::TooLarge)?;
         Ok(Self { buffer, origin })
     }
 
     /// Opens the binary form that [`Self::to_bytes`] returned.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, CacheError> {
-        let buffer = Buffer::open(bytes.into())?;
+        let buffer = Buffer::in_memory(bytes.into())?;
         let origin = buffer.origin()?;
         Ok(Self { buffer, origin })
     }
 
-    /// Returns the binary form: equal for equal text and origin.
-    pub fn to_bytes(&self) -> &[u8] {
+    /// Opens the binary form in a file of that size. Only the tables are read now (5 of 27 MB for
+    /// Debian's largest index); packages are read in blocks when they are asked for.
+    pub fn open(file: Box<dyn ReadAt>, size_bytes: u64) -> Result<Self, CacheError> {
+        let buffer = Buffer::open(file, size_bytes)?;
+        let origin = buffer.origin()?;
+        Ok(Self { buffer, origin })
+    }
+
+    /// Returns the binary form: equal for equal text and origin. Fails only for an opened index of
+    /// which a part cannot be read.
+    pub fn to_bytes(&self) -> Result<Cow<'_, [u8]>, CacheError> {
         self.buffer.bytes()
     }
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The binary form of a [`super::index::PackageIndex`].
+//! The binary form of a [`super::index::PackageIndex`]; [`super::index_writer`] writes it.
 //!
 //! All numbers are little-endian. The parts follow each other without gaps:
 //!
 //! | part | content |
 //! |---|---|
-//! | header, 40 bytes | magic (8), format, packages, provides, origin bytes, names bytes, records bytes, CRC-32 of all but the records, 0 (4 each) |
+//! | header, 40 bytes | magic (8), format, packages, provides, blocks, origin bytes, names bytes, records bytes, CRC-32 of all before the records but itself (4 each) |
 //! | packages | name offset, name length, record offset, record length, record CRC-32; sorted by name, then newest version first |
 //! | provides | name offset, name length, package number; sorted by name, then number |
+//! | blocks | where each block of records starts |
 //! | origin | four strings |
 //! | names | the text that names point into |
-//! | records | one record per package |
+//! | records | one record per package, in blocks that are read as a whole; no record is in two |
 //!
 //! A record is: flags (1), size, installed size (variable-length numbers), SHA-256 (32), then the
 //! strings of [`STRINGS`], each a variable-length number of bytes and the bytes.
@@ -18,270 +19,170 @@
 //! The checksums find accidents; nothing else relies on them: every offset and every text is
 //! checked when it is used, so that not even a forged cache can do more than lie.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flate2::Crc;
 use hardpan_tree::Digest;
 
-use super::index::{CacheError, IndexError, MultiArch, Origin, Package, Priority};
-use super::relation::Provide;
-use super::version::VersionRef;
+use super::index::{CacheError, MultiArch, Origin, Package, Priority};
 
-const MAGIC: &[u8; 8] = b"HPDEBIDX";
+pub(super) const MAGIC: &[u8; 8] = b"HPDEBIDX";
 /// To be raised with every change of the form.
-const FORMAT: u32 = 1;
-const HEADER_BYTES: usize = 40;
-const CHECKSUM_OFFSET: usize = 32;
+pub(super) const FORMAT: u32 = 1;
+pub(super) const HEADER_BYTES: usize = 40;
+const CHECKSUM_OFFSET: usize = 36;
 const PACKAGE_BYTES: usize = 20;
 const PROVIDE_BYTES: usize = 12;
+const OFFSET_BYTES: usize = 4;
+/// A block is closed when it has that many bytes: 400 blocks for Debian's largest index, of which
+/// a typical solution touches a tenth.
+pub(super) const BLOCK_BYTES: usize = 64 * 1024;
 /// Strings in a record: version, architecture, source name and version (empty if those of the
 /// package), section, filename, and six fields of relations.
-const STRINGS: usize = 12;
+pub(super) const STRINGS: usize = 12;
 
-/// Collects packages and writes the binary form.
-#[derive(Debug, Default)]
-pub(super) struct Writer {
-    /// Names and versions; entries point into it.
-    text: String,
-    entries: Vec<Entry>,
-    /// Provided name and the position of its package in `entries`.
-    provides: Vec<(Range<usize>, usize)>,
-    records: Vec<u8>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: Range<usize>,
-    version: Range<usize>,
-    record: Range<usize>,
-}
-
-impl Writer {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(super) fn push(&mut self, package: &Package<'_>, provides: &[Provide<'_>]) {
-        let name = self.add_text(package.name);
-        let version = self.add_text(package.version);
-        let start = self.records.len();
-        write_record(&mut self.records, package);
-        for provide in provides {
-            let provided = self.add_text(provide.name);
-            self.provides.push((provided, self.entries.len()));
-        }
-        self.entries.push(Entry { name, version, record: start..self.records.len() });
-    }
-
-    fn add_text(&mut self, text: &str) -> Range<usize> {
-        let start = self.text.len();
-        self.text.push_str(text);
-        start..self.text.len()
-    }
-
-    pub(super) fn finish(self, origin: &Origin) -> Result<Vec<u8>, IndexError> {
-        let text = |range: &Range<usize>| &self.text[range.clone()];
-        let mut order: Vec<usize> = (0..self.entries.len()).collect();
-        // Stable: of equal versions the first in the text stays first.
-        order.sort_by(|left, right| {
-            let (left, right) = (&self.entries[*left], &self.entries[*right]);
-            text(&left.name)
-                .cmp(text(&right.name))
-                .then_with(|| newest_first(text(&left.version), text(&right.version)))
-        });
-        let mut number_of = vec![0; order.len()];
-        for (number, entry) in order.iter().enumerate() {
-            number_of[*entry] = number;
-        }
-        let mut provides: Vec<(&str, usize)> =
-            self.provides.iter().map(|(name, entry)| (text(name), number_of[*entry])).collect();
-        provides.sort_unstable();
-        provides.dedup();
-
-        let (names, name_offsets) = collect_names(
-            self.entries.iter().map(|entry| text(&entry.name)).chain(provides.iter().map(|p| p.0)),
-        );
-        let mut tables = Vec::new();
-        for entry in &order {
-            let entry = &self.entries[*entry];
-            let name = text(&entry.name);
-            let mut crc = Crc::new();
-            crc.update(&self.records[entry.record.clone()]);
-            push_u32(&mut tables, name_offsets[name])?;
-            push_u32(&mut tables, name.len())?;
-            push_u32(&mut tables, entry.record.start)?;
-            push_u32(&mut tables, entry.record.len())?;
-            tables.extend_from_slice(&crc.sum().to_le_bytes());
-        }
-        for (name, number) in &provides {
-            push_u32(&mut tables, name_offsets[name])?;
-            push_u32(&mut tables, name.len())?;
-            push_u32(&mut tables, *number)?;
-        }
-        let origin_start = tables.len();
-        for part in [&origin.archive, &origin.suite, &origin.component, &origin.architecture] {
-            push_string(&mut tables, part);
-        }
-        let origin_bytes = tables.len() - origin_start;
-        tables.extend_from_slice(names.as_bytes());
-
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + tables.len() + self.records.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        for count in [order.len(), provides.len(), origin_bytes, names.len(), self.records.len()] {
-            push_u32(&mut bytes, count)?;
-        }
-        let checksum = tables_checksum(&bytes, &tables);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
-        bytes.extend_from_slice(&tables);
-        bytes.extend_from_slice(&self.records);
-        Ok(bytes)
-    }
-}
-
-fn newest_first(left: &str, right: &str) -> Ordering {
-    match (VersionRef::parse(left), VersionRef::parse(right)) {
-        (Ok(left), Ok(right)) => right.cmp(&left),
-        // Versions are checked before; any fixed order would do.
-        _ => right.cmp(left),
-    }
-}
-
-/// Writes every distinct name once, sorted, and says where each starts.
-fn collect_names<'t>(all: impl Iterator<Item = &'t str>) -> (String, HashMap<&'t str, usize>) {
-    let mut sorted: Vec<&str> = all.collect();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let mut names = String::new();
-    let mut offsets = HashMap::with_capacity(sorted.len());
-    for name in sorted {
-        offsets.insert(name, names.len());
-        names.push_str(name);
-    }
-    (names, offsets)
-}
-
-fn push_u32(bytes: &mut Vec<u8>, number: usize) -> Result<(), IndexError> {
-    let number = u32::try_from(number).map_err(|_| IndexError::TooLarge)?;
-    bytes.extend_from_slice(&number.to_le_bytes());
-    Ok(())
-}
-
-fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-fn push_string(bytes: &mut Vec<u8>, text: &str) {
-    push_number(bytes, text.len() as u64);
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-fn tables_checksum(header: &[u8], tables: &[u8]) -> u32 {
+/// The checksum of all before the records but the checksum itself.
+pub(super) fn tables_checksum(header: &[u8], tables: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(header);
     crc.update(tables);
     crc.sum()
 }
 
-fn write_record(bytes: &mut Vec<u8>, package: &Package<'_>) {
-    let multi_arch = match package.multi_arch {
-        MultiArch::No => 0,
-        MultiArch::Same => 1,
-        MultiArch::Foreign => 2,
-        MultiArch::Allowed => 3,
-    };
-    let priority = match package.priority {
-        Priority::Required => 0,
-        Priority::Important => 1,
-        Priority::Standard => 2,
-        Priority::Optional => 3,
-        Priority::Extra => 4,
-    };
-    let essential = u8::from(package.essential);
-    let important = u8::from(package.important);
-    bytes.push(essential | important << 1 | multi_arch << 2 | priority << 4);
-    push_number(bytes, package.size_bytes);
-    push_number(bytes, package.installed_size_kib);
-    bytes.extend_from_slice(package.sha256.as_bytes());
-    let unless_default = |text, default: &str| if text == default { "" } else { text };
-    let strings: [&str; STRINGS] = [
-        package.version,
-        package.architecture,
-        unless_default(package.source_name, package.name),
-        unless_default(package.source_version, package.version),
-        package.section,
-        package.filename,
-        package.pre_depends,
-        package.depends,
-        package.provides,
-        package.conflicts,
-        package.breaks,
-        package.replaces,
-    ];
-    for text in strings {
-        push_string(bytes, text);
-    }
+/// Where the bytes of a cached index lie, if not in memory. `std::fs::File` with
+/// `read_exact_at` is one.
+pub trait ReadAt: Send + Sync {
+    /// Fills the buffer with the bytes that start at an offset.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
-/// The bytes of an index whose parts are known to lie inside it.
+/// An index whose parts are known to lie inside its bytes.
 #[derive(Clone)]
 pub(super) struct Buffer {
+    /// The header and the tables, and the records if they are in memory.
     bytes: Arc<Vec<u8>>,
+    /// Reads records that are not in memory.
+    reader: Option<Arc<Blocks>>,
     packages: Range<usize>,
     provides: Range<usize>,
+    blocks: Range<usize>,
     origin: Range<usize>,
     names: Range<usize>,
     records: Range<usize>,
 }
 
+/// Blocks of records, each read when it is first needed.
+struct Blocks {
+    file: Box<dyn ReadAt>,
+    loaded: Vec<OnceLock<Vec<u8>>>,
+}
+
 impl Buffer {
-    /// Checks the header, the lengths and the checksum of the tables.
-    pub(super) fn open(bytes: Vec<u8>) -> Result<Self, CacheError> {
-        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
-            return Err(CacheError::Magic);
-        }
-        let header = bytes.get(..HEADER_BYTES).ok_or(CacheError::Damaged("header"))?;
-        let number = |position: usize| {
-            let mut word = [0; 4];
-            word.copy_from_slice(&header[MAGIC.len() + 4 * position..][..4]);
-            u32::from_le_bytes(word)
-        };
-        if number(0) != FORMAT {
-            return Err(CacheError::Format(number(0)));
-        }
-        let mut end = HEADER_BYTES;
-        let mut part = |count: u32, unit: usize| -> Option<Range<usize>> {
-            let start = end;
-            end = (count as usize).checked_mul(unit)?.checked_add(start)?;
-            Some(start..end)
-        };
-        let damaged = CacheError::Damaged("lengths");
-        let packages = part(number(1), PACKAGE_BYTES).ok_or(damaged)?;
-        let provides = part(number(2), PROVIDE_BYTES).ok_or(damaged)?;
-        let origin = part(number(3), 1).ok_or(damaged)?;
-        let names = part(number(4), 1).ok_or(damaged)?;
-        let records = part(number(5), 1).ok_or(damaged)?;
-        if records.end != bytes.len() || number(7) != 0 {
-            return Err(damaged);
-        }
-        let tables = &bytes[HEADER_BYTES..records.start];
-        if tables_checksum(&bytes[..CHECKSUM_OFFSET], tables) != number(6) {
-            return Err(CacheError::Damaged("checksum of the tables"));
-        }
-        Ok(Self { bytes: Arc::new(bytes), packages, provides, origin, names, records })
+    /// Checks the lengths and the checksum of the tables of an index in memory.
+    pub(super) fn in_memory(bytes: Vec<u8>) -> Result<Self, CacheError> {
+        let size_bytes = bytes.len();
+        Self::new(bytes, size_bytes, None)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Reads the tables of an index in a file and checks them.
+    pub(super) fn open(file: Box<dyn ReadAt>, size_bytes: u64) -> Result<Self, CacheError> {
+        let size_bytes = usize::try_from(size_bytes).map_err(|_| CacheError::Damaged("lengths"))?;
+        let mut bytes = vec![0; HEADER_BYTES.min(size_bytes)];
+        let failed = |error: io::Error| CacheError::Read(error.kind());
+        file.read_at(0, &mut bytes).map_err(failed)?;
+        let parts = Parts::of(&bytes, size_bytes)?;
+        // The lengths fit the size of the file, so this is not more than there is. A new zeroed
+        // buffer is cheaper than growing the old one.
+        let mut bytes = vec![0; parts.records.start];
+        file.read_at(0, &mut bytes).map_err(failed)?;
+        let count = parts.blocks.len() / OFFSET_BYTES;
+        let loaded = std::iter::repeat_with(OnceLock::new).take(count).collect();
+        Self::new(bytes, size_bytes, Some(Arc::new(Blocks { file, loaded })))
+    }
+
+    fn new(
+        bytes: Vec<u8>,
+        size_bytes: usize,
+        reader: Option<Arc<Blocks>>,
+    ) -> Result<Self, CacheError> {
+        let Parts { packages, provides, blocks, origin, names, records, checksum } =
+            Parts::of(&bytes, size_bytes)?;
+        let tables = &bytes[HEADER_BYTES..records.start];
+        if tables_checksum(&bytes[..CHECKSUM_OFFSET], tables) != checksum {
+            return Err(CacheError::Damaged("checksum of the tables"));
+        }
+        let bytes = Arc::new(bytes);
+        Ok(Self { bytes, reader, packages, provides, blocks, origin, names, records })
+    }
+
+    /// Returns all bytes.
+    pub(super) fn bytes(&self) -> Result<Cow<'_, [u8]>, CacheError> {
+        if self.reader.is_none() {
+            return Ok(Cow::Borrowed(&self.bytes));
+        }
+        let mut all = self.bytes.to_vec();
+        for number in 0..self.block_count() {
+            all.extend_from_slice(self.block(number)?);
+        }
+        Ok(Cow::Owned(all))
+    }
+
+    fn block_count(&self) -> usize {
+        self.blocks.len() / OFFSET_BYTES
+    }
+
+    /// Where a block starts, from the beginning of the records; their end after the last.
+    fn block_start(&self, number: usize) -> usize {
+        let starts = &self.bytes[self.blocks.clone()];
+        match starts.get(OFFSET_BYTES * number..OFFSET_BYTES * (number + 1)) {
+            Some(start) => word(start, 0) as usize,
+            None => self.records.len(),
+        }
+    }
+
+    /// Returns the bytes of a block, reading it if need be.
+    fn block(&self, number: usize) -> Result<&[u8], CacheError> {
+        let damaged = CacheError::Damaged("block");
+        let (start, end) = (self.block_start(number), self.block_start(number + 1));
+        let size_bytes = end.checked_sub(start).ok_or(damaged)?;
+        if end > self.records.len() {
+            return Err(damaged);
+        }
+        let Some(reader) = &self.reader else {
+            return Ok(&self.bytes[self.records.clone()][start..end]);
+        };
+        let slot = reader.loaded.get(number).ok_or(damaged)?;
+        if slot.get().is_none() {
+            let mut block = vec![0; size_bytes];
+            let offset = (self.records.start + start) as u64;
+            let read = reader.file.read_at(offset, &mut block);
+            read.map_err(|error| CacheError::Read(error.kind()))?;
+            // Another thread may have been first; it read the same bytes.
+            let _ = slot.set(block);
+        }
+        slot.get().map(Vec::as_slice).ok_or(damaged)
+    }
+
+    /// Returns a record by its offset from the beginning of the records.
+    fn record(&self, start: u32, length: u32) -> Result<&[u8], CacheError> {
+        let (mut low, mut high) = (0, self.block_count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.block_start(middle) <= start as usize {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let number = low.checked_sub(1).ok_or(CacheError::Damaged("block"))?;
+        let inside = (start as usize).checked_sub(self.block_start(number));
+        let inside = inside.and_then(|inside| u32::try_from(inside).ok());
+        slice(self.block(number)?, inside.ok_or(CacheError::Damaged("block"))?, length)
     }
 
     pub(super) fn package_count(&self) -> u32 {
@@ -304,7 +205,7 @@ impl Buffer {
         let name = self.name(number)?;
         let entry = self.entry(&self.packages, PACKAGE_BYTES, number)?;
         let (start, length, checksum) = (word(entry, 2), word(entry, 3), word(entry, 4));
-        let record = slice(&self.bytes[self.records.clone()], start, length)?;
+        let record = self.record(start, length)?;
         let mut crc = Crc::new();
         crc.update(record);
         if crc.sum() != checksum {
@@ -365,6 +266,49 @@ impl Buffer {
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffer({} bytes)", self.bytes.len())
+    }
+}
+
+/// The parts of an index as its header has them.
+struct Parts {
+    packages: Range<usize>,
+    provides: Range<usize>,
+    blocks: Range<usize>,
+    origin: Range<usize>,
+    names: Range<usize>,
+    records: Range<usize>,
+    checksum: u32,
+}
+
+impl Parts {
+    /// Reads the header and checks that the parts fill exactly the bytes there are.
+    fn of(bytes: &[u8], size_bytes: usize) -> Result<Self, CacheError> {
+        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
+            return Err(CacheError::Magic);
+        }
+        let header = bytes.get(MAGIC.len()..HEADER_BYTES).ok_or(CacheError::Damaged("header"))?;
+        if word(header, 0) != FORMAT {
+            return Err(CacheError::Format(word(header, 0)));
+        }
+        let mut end = HEADER_BYTES;
+        let mut part = |position: usize, unit: usize| -> Result<Range<usize>, CacheError> {
+            let start = end;
+            end = (word(header, position) as usize)
+                .checked_mul(unit)
+                .and_then(|length| start.checked_add(length))
+                .ok_or(CacheError::Damaged("lengths"))?;
+            Ok(start..end)
+        };
+        let parts = Self {
+            packages: part(1, PACKAGE_BYTES)?,
+            provides: part(2, PROVIDE_BYTES)?,
+            blocks: part(3, OFFSET_BYTES)?,
+            origin: part(4, 1)?,
+            names: part(5, 1)?,
+            records: part(6, 1)?,
+            checksum: word(header, 7),
+        };
+        if end == size_bytes { Ok(parts) } else { Err(CacheError::Damaged("lengths")) }
     }
 }
 

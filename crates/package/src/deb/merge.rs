@@ -457,10 +457,10 @@ fn build(
         } else if let Some(path) = moved.get(&(owner.package, target)) {
             Kind::HardLink(path.clone())
         } else {
-            let file = match owner.unpacked(packages).entry(target).map(|entry| &entry.kind) {
-                Some(EntryKind::File(file)) => file,
+            let found = owner.unpacked(packages).entry(target).map(|entry| &entry.kind);
+            let Some(EntryKind::File(file)) = found else {
                 // Unpacking has checked this, but the store may have been changed since.
-                _ => return Err(damaged(path, owner, packages)),
+                return Err(damaged(path, owner, packages));
             };
             moved.insert((owner.package, target), path.clone());
             Kind::File(tree_file(file, segment))

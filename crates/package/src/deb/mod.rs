@@ -7,6 +7,7 @@ pub mod control;
 mod elf;
 pub mod index;
 mod index_cache;
+mod index_writer;
 pub mod merge;
 pub mod relation;
 pub mod release;

@@ -357,8 +357,11 @@ mod tests {
             texts,
             ["libc6 (>= 2.41)", "default-mta | mail-transport-agent", "perl:any", "x(=1:2-3)"]
         );
-        let shown: Vec<String> =
-            clauses.iter().flat_map(|clause| &clause.alternatives).map(|r| r.to_string()).collect();
+        let shown: Vec<String> = clauses
+            .iter()
+            .flat_map(|clause| &clause.alternatives)
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(
             shown,
             ["libc6 (>= 2.41)", "default-mta", "mail-transport-agent", "perl:any", "x (= 1:2-3)"]

@@ -273,9 +273,8 @@ fn words<'t>(text: &'t str, line: usize, first_column: usize, separators: &str) 
     let is_separator = |c: char| c.is_whitespace() || separators.contains(c);
     let mut words = Vec::new();
     let mut start = None;
-    let mut column = first_column;
-    let mut start_column = column;
-    for (position, character) in text.char_indices() {
+    let mut start_column = first_column;
+    for (column, (position, character)) in (first_column..).zip(text.char_indices()) {
         match (start, is_separator(character)) {
             (None, false) => (start, start_column) = (Some(position), column),
             (Some(begin), true) => {
@@ -284,7 +283,6 @@ fn words<'t>(text: &'t str, line: usize, first_column: usize, separators: &str) 
             }
             _ => {}
         }
-        column += 1;
     }
     if let Some(begin) = start {
         words.push(Word { text: &text[begin..], line, column: start_column });

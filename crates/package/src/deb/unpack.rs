@@ -165,8 +165,9 @@ pub enum UnpackError {
 
 /// Unpacks a package: reads `deb` to its end and writes the segment.
 ///
-/// Memory is bounded by the number of entries, not by their size: buffers are at most 9 MiB
-/// together, to which the decompressor's dictionary comes (8 MiB for what Debian's tools make).
+/// Memory is bounded by the number of entries, not by their size: buffers are seldom more than 9 MiB
+/// and at most 21 MiB together, to which the decompressor's dictionary comes (8 MiB for what
+/// Debian's tools make).
 pub fn unpack(
     deb: &mut dyn Read,
     options: &UnpackOptions,
@@ -276,17 +277,24 @@ impl<R: Read> Read for Metered<R> {
 fn tar_error(member: &str, error: TarReadError) -> UnpackError {
     let member = member.to_owned();
     match error {
+        // The tar reader's own errors may come wrapped in one of reading.
+        TarReadError::Io(source) if wraps::<TarReadError>(&source) => {
+            UnpackError::Tar { member, source: TarReadError::Truncated }
+        }
         TarReadError::Io(source) => UnpackError::Decompress { member, source },
         source => UnpackError::Tar { member, source },
     }
 }
 
+/// Returns whether an error of reading was made from an error of this type.
+fn wraps<E: std::error::Error + 'static>(error: &io::Error) -> bool {
+    error.get_ref().and_then(|source| source.downcast_ref::<E>()).is_some()
+}
+
 /// Gives the error of [`Metered`] its own name.
 fn too_much(error: UnpackError, limits: &Limits) -> UnpackError {
     match &error {
-        UnpackError::Decompress { source, .. }
-            if source.get_ref().is_some_and(|source| source.is::<TooMuch>()) =>
-        {
+        UnpackError::Decompress { source, .. } if wraps::<TooMuch>(source) => {
             UnpackError::Ratio { ratio_max: limits.ratio_max }
         }
         _ => error,

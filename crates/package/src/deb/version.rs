@@ -170,7 +170,6 @@ impl fmt::Display for VersionRef<'_> {
 
 impl Version {
     /// Returns the borrowed form, in which all the rest is done.
-    #[expect(clippy::should_implement_trait, reason = "the result is a value, not a reference")]
     pub fn as_ref(&self) -> VersionRef<'_> {
         VersionRef {
             text: &self.text,

@@ -7,7 +7,7 @@ use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm as PgpHash;
 use pgp::packet::{Signature, SignatureType, SignatureVersion, SubpacketData};
 use pgp::ser::Serialize as _;
-use pgp::types::{EddsaLegacyPublicParams, KeyDetails, KeyVersion, PublicParams, Tag};
+use pgp::types::{Duration, EddsaLegacyPublicParams, KeyDetails, KeyVersion, PublicParams, Tag};
 
 use super::{
     CLOCK_SKEW_MAX_SECONDS, Fingerprint, GoodSignature, HashAlgorithm, Keyring, VerifyError,
@@ -180,13 +180,12 @@ fn check(
     at_seconds: i64,
 ) -> Result<GoodSignature, Refusal> {
     match signature.typ() {
-        Some(SignatureType::Binary) => {}
         // The canonical form of text turns every kind of line end into one; a lone carriage
         // return could be added or taken away without breaking the signature.
         Some(SignatureType::Text) if has_lone_carriage_return(text) => {
             return Err(Refusal::Malformed { problem: "lone carriage return in the text" });
         }
-        Some(SignatureType::Text) => {}
+        Some(SignatureType::Text | SignatureType::Binary) => {}
         Some(_) => return Err(Refusal::Type),
         None => return Err(Refusal::Version { version: signature.version().into() }),
     }
@@ -244,7 +243,7 @@ fn check_form(signature: &Signature, at_seconds: i64) -> Result<(HashAlgorithm, 
     if created_seconds > at_seconds.saturating_add(CLOCK_SKEW_MAX_SECONDS) {
         return Err(Refusal::NotYetValid { created_seconds });
     }
-    let lifetime = signature.signature_expiration_time().map_or(0, |time| time.as_secs());
+    let lifetime = signature.signature_expiration_time().map_or(0, Duration::as_secs);
     let expired_seconds = created_seconds + i64::from(lifetime);
     if lifetime != 0 && expired_seconds <= at_seconds {
         return Err(Refusal::Expired { expired_seconds });
@@ -254,7 +253,6 @@ fn check_form(signature: &Signature, at_seconds: i64) -> Result<(HashAlgorithm, 
 
 /// Checks a signature with one key of the keyring; `None` if the signature names another key.
 /// Returns the fingerprints of the primary key and of the subkey that signed.
-#[expect(clippy::type_complexity, reason = "used once, right above")]
 fn check_with_key(
     signature: &Signature,
     text: &[u8],
@@ -389,7 +387,7 @@ fn check_lifetime(key: &impl KeyDetails, binding: &Signature, times: Times) -> R
     if key_created_seconds > times.created_seconds {
         return Err(Refusal::KeyNotYetValid { key: Fingerprint::of(key) });
     }
-    let lifetime = binding.key_expiration_time().map_or(0, |time| time.as_secs());
+    let lifetime = binding.key_expiration_time().map_or(0, Duration::as_secs);
     let expired_seconds = key_created_seconds + i64::from(lifetime);
     let last_seconds = times.created_seconds.max(times.at_seconds);
     if lifetime != 0 && expired_seconds <= last_seconds {

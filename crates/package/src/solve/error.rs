@@ -62,7 +62,8 @@ pub enum RequestProblem {
         /// Names that may have been meant, best first.
         near: Vec<String>,
     },
-    /// Only `Provides` have that name. Which provider is a decision of the definition's author.
+    /// Several packages provide that name and none has it. Which one to take is for the
+    /// definition's author to decide.
     #[error("{name:?} is a virtual package; request one that provides it: {}", providers.join(", "))]
     Virtual {
         /// The name.

@@ -120,7 +120,7 @@ impl<'i> Explanation<'_, 'i> {
             if let ConflictEdge::Conflict(ConflictCause::Constrains(_)) = edge
                 && let Some(other) = self.candidate(target)
             {
-                let (field, text) = self.conflict_between(&candidate, &other);
+                let (field, text) = conflict_between(&candidate, &other);
                 let other = format!("{} {}", other.package.name, other.package.version);
                 self.line(
                     depth,
@@ -139,23 +139,6 @@ impl<'i> Explanation<'_, 'i> {
                 self.candidates(depth + 1, &targets);
             }
         }
-    }
-
-    /// The field and relation by which one package refuses another.
-    fn conflict_between(
-        &self,
-        candidate: &Candidate<'i>,
-        other: &Candidate<'i>,
-    ) -> (&'static str, &'i str) {
-        let package = &candidate.package;
-        for (field, value) in [("Conflicts", package.conflicts), ("Breaks", package.breaks)] {
-            for clause in parse_field(package, field, value).unwrap_or_default() {
-                if clause.alternatives.iter().any(|relation| other.satisfies(relation)) {
-                    return (field, clause.text);
-                }
-            }
-        }
-        ("Conflicts", package.conflicts)
     }
 
     fn why_missing(&self, text: &'i str) -> String {
@@ -204,4 +187,20 @@ impl<'i> Explanation<'_, 'i> {
             self.line(0, format!("{name} cannot be installed as {left} and {right} at once"));
         }
     }
+}
+
+/// The field and relation by which one package refuses another.
+fn conflict_between<'i>(
+    candidate: &Candidate<'i>,
+    other: &Candidate<'i>,
+) -> (&'static str, &'i str) {
+    let package = &candidate.package;
+    for (field, value) in [("Conflicts", package.conflicts), ("Breaks", package.breaks)] {
+        for clause in parse_field(package, field, value).unwrap_or_default() {
+            if clause.alternatives.iter().any(|relation| other.satisfies(relation)) {
+                return (field, clause.text);
+            }
+        }
+    }
+    ("Conflicts", package.conflicts)
 }

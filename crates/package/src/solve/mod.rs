@@ -16,7 +16,7 @@ mod solution;
 mod task;
 mod universe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use resolvo::{ConditionalRequirement, Problem, Solver, UnsolvableOrCancelled};
@@ -33,6 +33,12 @@ pub fn solve(indexes: &[IndexRef<'_>], task: &SolveTask) -> Result<Solution, Sol
     let universe = Universe::new(indexes, task)?;
     let wanted = wanted(&universe, task)?;
 
+    let mut sources: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for wanted in &wanted {
+        if let Some(candidate) = wanted.candidates.first() {
+            sources.entry(candidate.package.name).or_default().extend(&wanted.sources);
+        }
+    }
     let provider = Provider::new(universe, task.limits.steps_max);
     let requirements = wanted
         .iter()
@@ -54,7 +60,7 @@ pub fn solve(indexes: &[IndexRef<'_>], task: &SolveTask) -> Result<Solution, Sol
     let mut chosen: Vec<Rc<Candidate<'_>>> =
         chosen.into_iter().map(|solvable| universe.candidate(candidate_id(solvable))).collect();
     chosen.sort_by_key(|candidate| candidate.package.name);
-    reasons::solution(universe, &chosen, task)
+    reasons::solution(universe, &chosen, &sources)
 }
 
 /// Requests of one name and version, with what satisfies them.
@@ -76,7 +82,14 @@ fn wanted<'i>(universe: &Universe<'i>, task: &'i SolveTask) -> Result<Vec<Wanted
         let mut sources: Vec<usize> = requests.iter().map(|request| request.source).collect();
         sources.sort_unstable();
         sources.dedup();
-        let found = universe.candidates(universe.number(&request.name))?;
+        let mut found = universe.candidates(universe.number(&request.name))?;
+        if found.is_empty() {
+            // As apt does, take the package that alone provides a virtual name.
+            if let [only] = *universe.providers(&request.name)? {
+                let provides = |candidate: &&Rc<Candidate<'i>>| candidate.provides(&request.name);
+                found = universe.candidates(only)?.iter().filter(provides).cloned().collect();
+            }
+        }
         let admitted = |candidate: &&Rc<Candidate<'i>>| {
             request.version.as_deref().is_none_or(|text| equal(text, &candidate.version))
         };

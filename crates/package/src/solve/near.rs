@@ -20,6 +20,9 @@ pub(super) fn near_names(
     for entry in indexes {
         for number in 0..entry.index.len() {
             let name = entry.index.name(number)?;
+            if name == wanted {
+                continue; // of another architecture
+            }
             if let Some(score) = score(wanted, name) {
                 found.insert(name, score);
             }
@@ -39,8 +42,8 @@ fn score(wanted: &str, name: &str) -> Option<(usize, usize)> {
         if lengths_apart <= tolerance { distance(wanted, name, tolerance) } else { None };
     let stem = stem(wanted);
     if stem.len() >= 3 && stem.len() < wanted.len() && stem == self::stem(name) {
-        let apart = self::distance(wanted, name, wanted.len() + name.len());
-        return Some((0, apart.unwrap_or(usize::MAX)));
+        let same = wanted.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        return Some((0, wanted.len() - same));
     }
     if let Some(distance) = distance {
         return Some((1, distance));
@@ -116,7 +119,7 @@ mod tests {
         };
         assert_eq!(
             best("python3.14", &["python2.7", "python3.13", "python3", "perl", "python"]),
-            ["python3.13", "python3", "python2.7", "python"]
+            ["python3.13", "python3", "python", "python2.7"]
         );
         assert_eq!(best("ngnix", &["nginx", "nano", "unix"]), ["nginx"]);
         assert_eq!(best("nginx-mainline", &["nginx", "nginx-common", "mail"]), ["nginx"]);

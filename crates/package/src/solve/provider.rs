@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -25,6 +25,7 @@ use crate::deb::relation::{Clause, Relation};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct VersionSet {
     name: Name,
+    /// Ascending, which is also the order of preference.
     members: Vec<Id>,
 }
 
@@ -153,13 +154,9 @@ impl<'i> Provider<'i> {
                 }
             }
             preferred.append(&mut outdated);
-            let mut seen = Vec::new();
-            preferred.retain(|set| {
-                !seen.contains(set) && {
-                    seen.push(*set);
-                    true
-                }
-            });
+            // A package that satisfies several alternatives counts with the first.
+            let mut seen = BTreeSet::new();
+            preferred.retain(|set| seen.insert(*set));
             match self.add_union(clause.text, Vec::new(), preferred) {
                 Requirement::Union(id) => Encoded::Union(id),
                 Requirement::Single(_) => Encoded::Excluded,
@@ -171,7 +168,8 @@ impl<'i> Provider<'i> {
 
     fn dependencies(&self, candidate: &Candidate<'i>) -> Result<KnownDependencies, SolveError> {
         let package = &candidate.package;
-        let mut known = KnownDependencies::default();
+        let mut requirements = Vec::new();
+        let mut seen = BTreeSet::new();
         for (field, value) in [("Pre-Depends", package.pre_depends), ("Depends", package.depends)] {
             for clause in parse_field(package, field, value)? {
                 let itself = |relation: &Relation<'_>| candidate.satisfies(relation);
@@ -180,20 +178,21 @@ impl<'i> Provider<'i> {
                 }
                 if let Encoded::Union(union) = self.encode(&clause)? {
                     let requirement = ConditionalRequirement::from(union);
-                    if !known.requirements.contains(&requirement) {
-                        known.requirements.push(requirement);
+                    if seen.insert(requirement) {
+                        requirements.push(requirement);
                     }
                 }
             }
         }
+        let mut constrains = BTreeSet::new();
         for (field, value) in [("Conflicts", package.conflicts), ("Breaks", package.breaks)] {
             for clause in parse_field(package, field, value)? {
                 for relation in &clause.alternatives {
-                    self.constrain(candidate, relation, &mut known.constrains)?;
+                    self.constrain(candidate, relation, &mut constrains)?;
                 }
             }
         }
-        Ok(known)
+        Ok(KnownDependencies { requirements, constrains: constrains.into_iter().collect() })
     }
 
     /// Forbids what a relation of Conflicts or Breaks names.
@@ -201,7 +200,7 @@ impl<'i> Provider<'i> {
         &self,
         candidate: &Candidate<'i>,
         relation: &Relation<'i>,
-        constrains: &mut Vec<VersionSetId>,
+        constrains: &mut BTreeSet<VersionSetId>,
     ) -> Result<(), SolveError> {
         for (name, forbidden) in self.universe.satisfying(relation)? {
             // A package does not conflict with itself (policy 7.4).
@@ -213,12 +212,9 @@ impl<'i> Provider<'i> {
                 .candidates(name)?
                 .iter()
                 .map(|other| other.id)
-                .filter(|id| forbidden.iter().all(|other| other.id != *id))
+                .filter(|id| forbidden.binary_search_by_key(id, |other| other.id).is_err())
                 .collect();
-            let set = self.version_set(name, allowed);
-            if !constrains.contains(&set) {
-                constrains.push(set);
-            }
+            constrains.insert(self.version_set(name, allowed));
         }
         Ok(())
     }
@@ -284,7 +280,7 @@ impl DependencyProvider for Provider<'_> {
         inverse: bool,
     ) -> Vec<SolvableId> {
         let set = self.set(version_set);
-        let wanted = |id: &SolvableId| set.members.contains(&id.to_index()) != inverse;
+        let wanted = |id: &SolvableId| set.members.binary_search(&id.to_index()).is_ok() != inverse;
         candidates.iter().copied().filter(wanted).collect()
     }
 

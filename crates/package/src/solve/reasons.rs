@@ -6,15 +6,15 @@ use std::rc::Rc;
 
 use super::error::SolveError;
 use super::solution::{Chosen, Dropped, Reason, RelationField, Solution};
-use super::task::SolveTask;
 use super::universe::{Candidate, Universe, parse_field};
 use crate::deb::relation::{Clause, Relation};
 
-/// Makes the solution from the chosen candidates, which are sorted by name.
+/// Makes the solution from the chosen candidates, which are sorted by name, and the numbers of the
+/// requests by the name of the package they ask for.
 pub(super) fn solution<'i>(
     universe: &Universe<'i>,
     chosen: &[Rc<Candidate<'i>>],
-    task: &SolveTask,
+    sources: &BTreeMap<&str, BTreeSet<usize>>,
 ) -> Result<Solution, SolveError> {
     let mut names: BTreeMap<&str, Vec<&Candidate<'i>>> = BTreeMap::new();
     let mut why = BTreeMap::new();
@@ -57,14 +57,10 @@ pub(super) fn solution<'i>(
     }
     let packages = chosen
         .iter()
-        .map(|candidate| {
-            let of_this = task.requests.iter().filter(|r| r.name == candidate.package.name);
-            let sources: BTreeSet<usize> = of_this.map(|request| request.source).collect();
-            Chosen {
-                index: candidate.index,
-                package: candidate.package.to_record(),
-                sources: sources.into_iter().collect(),
-            }
+        .map(|candidate| Chosen {
+            index: candidate.index,
+            package: candidate.package.to_record(),
+            sources: sources.get(candidate.package.name).into_iter().flatten().copied().collect(),
         })
         .collect();
     Ok(Solution {

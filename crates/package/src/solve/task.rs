@@ -28,7 +28,7 @@ impl<'i> IndexRef<'i> {
 /// A package that must be in the solution.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// The name of a real package.
+    /// The name of a real package, or a virtual one that a single package provides.
     pub name: String,
     /// The only version that will do; equality is dpkg's.
     pub version: Option<String>,
@@ -44,7 +44,7 @@ pub struct SolveTask {
     /// The packages that must be there.
     pub requests: Vec<Request>,
     /// Packages that are never installed. Their names and what they provide count as satisfied
-    /// (`definition-format.md` 4.4). A request for the same name wins. Names that no package has
+    /// (`definition-format.md` 4.4), a dependency with alternatives as soon as one of them does. A request for the same name wins. Names that no package has
     /// change nothing, except that a virtual package of that name counts as satisfied.
     pub exclusions: BTreeSet<String>,
     /// Names and versions to keep if that is still possible, from an older solution.

@@ -33,6 +33,11 @@ pub(super) struct Candidate<'i> {
 }
 
 impl Candidate<'_> {
+    /// Returns whether a name is among its `Provides`, in whatever version.
+    pub(super) fn provides(&self, name: &str) -> bool {
+        self.provides.iter().any(|provide| provide.name == name)
+    }
+
     /// Returns whether it satisfies a relation by its name or by what it provides.
     pub(super) fn satisfies(&self, relation: &Relation<'_>) -> bool {
         if self.package.name == relation.name && relation.admits(&self.version) {
@@ -44,8 +49,11 @@ impl Candidate<'_> {
     }
 }
 
-/// Candidates of one name, most preferred first.
+/// Candidates of one name, most preferred first; their numbers ascend.
 pub(super) type Candidates<'i> = Rc<[Rc<Candidate<'i>>]>;
+
+/// What satisfies a relation: candidates by name.
+pub(super) type Groups<'i> = Vec<(Name, Vec<Rc<Candidate<'i>>>)>;
 
 /// What the indexes and the task offer.
 pub(super) struct Universe<'i> {
@@ -239,11 +247,16 @@ impl<'i> Universe<'i> {
         for provider in found {
             let number = self.number(provider);
             let candidates = self.candidates(number)?;
-            if let Some(best) = candidates.first() {
-                let provides = best.provides.iter().any(|provide| provide.name == name);
-                let package = &best.package;
+            if let Some(first) = candidates.iter().position(|candidate| candidate.provides(name)) {
+                let package = &candidates[first].package;
                 sorted.push((
-                    (!provides, !package.essential, !package.important, package.priority, provider),
+                    (
+                        first != 0,
+                        !package.essential,
+                        !package.important,
+                        package.priority,
+                        provider,
+                    ),
                     number,
                 ));
             }
@@ -256,10 +269,7 @@ impl<'i> Universe<'i> {
 
     /// Returns what satisfies a relation: for the package of that name and then for each provider
     /// the candidates that do, most preferred first. Without names that have none.
-    pub(super) fn satisfying(
-        &self,
-        relation: &Relation<'i>,
-    ) -> Result<Vec<(Name, Vec<Rc<Candidate<'i>>>)>, SolveError> {
+    pub(super) fn satisfying(&self, relation: &Relation<'i>) -> Result<Groups<'i>, SolveError> {
         let mut groups = Vec::new();
         if !relation.applies(self.architecture())
             || !relation.meets_architecture(self.architecture())

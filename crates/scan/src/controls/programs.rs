@@ -164,10 +164,22 @@ fn check_other(
             }
         }
     } else if view::is_executable(node)
+        && is_meant_to_be_started(view, path)
         && let Some(Program::Script(line)) = view::program(file)
         && let Err(name) = interpreter(view, &line)
     {
         let text = format!("is a script for {name}, which is not in the image");
         report.path(ControlId::InterpreterMissing, path, text);
     }
+}
+
+/// Modules of a language often have a `#!` line and execute permission that nobody uses; scripts in
+/// documentation have a finding of their own.
+fn is_meant_to_be_started(view: &View<'_>, path: &TreePath) -> bool {
+    const MODULES: [&[u8]; 7] = [b".py", b".pl", b".pm", b".rb", b".js", b".mjs", b".R"];
+    if path.starts_with(&TreePath::literal("/usr/share/doc")) {
+        return false;
+    }
+    let is_module = MODULES.iter().any(|extension| path.name().ends_with(extension));
+    !is_module || path.parent().is_some_and(|parent| view.is_program_directory(&parent))
 }

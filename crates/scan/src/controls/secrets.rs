@@ -72,15 +72,20 @@ fn named_like_a_secret(path: &TreePath, is_packaged: bool) -> Option<&'static st
 /// Whether a PEM or OpenSSH private key stands at the start of a line, and not just its header in the
 /// text of a program.
 fn holds_private_key(bytes: &[u8]) -> bool {
+    // Compiled code may have a key in it as a test's text; a key file is text alone.
+    if bytes.contains(&0) {
+        return false;
+    }
     let mut lines = bytes.split(|&byte| byte == b'\n');
     while let Some(line) = lines.next() {
         let Some(label) = line.trim_ascii().strip_prefix(b"-----BEGIN ") else { continue };
         let is_key = label.strip_suffix(b"-----").is_some_and(|label| {
             label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK")
         });
-        // The next line of a real one is base64, or a header such as "Proc-Type: 4,ENCRYPTED".
-        let has_body = lines.clone().next().is_some_and(|line| line.trim_ascii().len() >= 16)
-            || lines.clone().next().is_some_and(|line| line.trim_ascii().is_empty());
+        // The next line of a real one is base64, or a header such as "Proc-Type: 4,ENCRYPTED";
+        // that of a PGP key is empty.
+        let next = lines.clone().next().map(<[u8]>::trim_ascii);
+        let has_body = next.is_some_and(|line| line.is_empty() || line.len() >= 16);
         if is_key && has_body {
             return true;
         }
@@ -127,6 +132,8 @@ mod tests {
             ("if line == '-----BEGIN PRIVATE KEY-----':\n    go()\n".to_owned(), false),
             ("-----BEGIN PRIVATE KEY-----".to_owned(), false),
             ("-----BEGIN PRIVATE KEY-----\n...\n".to_owned(), false),
+            (format!("\0-----BEGIN PRIVATE KEY-----\n{body}\n"), false),
+            (format!("\0\n-----BEGIN PRIVATE KEY-----\n{body}\n"), false),
             (String::new(), false),
         ] {
             assert_eq!(holds_private_key(text.as_bytes()), expected, "{text}");

@@ -51,6 +51,12 @@ impl Class {
         }
     }
 
+    /// Whether the names of the kind say enough outside of program directories too, where helpers of
+    /// other programs stand: gcc's cc1, klibc's sh; but also apt's download method `ftp`.
+    fn is_found_anywhere(self) -> bool {
+        matches!(self, Self::Shell | Self::Compiler | Self::Debugger)
+    }
+
     /// Whether one tool of the kind can't work without others, so that naming one asks for all.
     fn is_a_set(self) -> bool {
         matches!(self, Self::Compiler | Self::PackageManager)
@@ -175,8 +181,9 @@ fn find_named(tree: &Tree, directories: &BTreeSet<TreePath>) -> Tools {
             },
         };
         let is_tool = match executable(tree, &file) {
-            // Helpers of other programs are found wherever they stand: gcc's cc1, klibc's sh.
-            Some(Program::Elf(_) | Program::OpaqueElf) => true,
+            Some(Program::Elf(_) | Program::OpaqueElf) => {
+                class.is_found_anywhere() || is_program_directory(path, directories)
+            }
             // A script called like a shell needs a shell; that one is found instead.
             Some(Program::Script(_)) => {
                 class != Class::Shell && is_program_directory(path, directories)
@@ -196,9 +203,7 @@ fn find_named(tree: &Tree, directories: &BTreeSet<TreePath>) -> Tools {
 }
 
 fn is_program_directory(path: &TreePath, directories: &BTreeSet<TreePath>) -> bool {
-    path.parent().is_some_and(|parent| {
-        matches!(parent.name(), b"bin" | b"sbin") || directories.contains(&parent)
-    })
+    path.parent().is_some_and(|parent| view::is_program_directory(&parent, directories))
 }
 
 fn executable<'t>(tree: &'t Tree, path: &TreePath) -> Option<Program<'t>> {
@@ -270,7 +275,8 @@ fn has_texts_of_a_shell(bytes: &[u8]) -> bool {
         b"\0ZSH_VERSION\0",
         b"\0KSH_VERSION",
         b"\0YASH_VERSION\0",
-        b"\0FISH_VERSION\0",
+        // fish keeps its texts in 32-bit characters.
+        b"\0F\0\0\0I\0\0\0S\0\0\0H\0\0\0_\0\0\0V\0\0\0E\0\0\0R\0\0\0S\0\0\0I\0\0\0O\0\0\0N\0\0\0",
         b"@(#)MIRBSD KSH ",
         b"@(#)PD KSH ",
         b"BusyBox v",
@@ -436,5 +442,9 @@ mod tests {
         assert!(has_texts_of_a_shell(b"\x7fELF..\0BASH_VERSINFO\0"));
         assert!(!has_texts_of_a_shell(b"\x7fELF..\0PS2=> \0"));
         assert!(!has_texts_of_a_shell(b"$BASH_VERSINFO"));
+        let wide: Vec<u8> =
+            "x FISH_VERSION x".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+        assert!(has_texts_of_a_shell(&wide));
+        assert!(!has_texts_of_a_shell(b"x FISH_VERSION x"));
     }
 }

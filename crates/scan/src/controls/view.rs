@@ -58,6 +58,11 @@ impl<'a> View<'a> {
         self.input.requested_paths.contains(path)
     }
 
+    /// Whether programs are found in a directory by their names, here or by custom.
+    pub(super) fn is_program_directory(&self, directory: &TreePath) -> bool {
+        is_program_directory(directory, &self.program_directories)
+    }
+
     pub(super) fn package_name(&self, index: u32) -> Option<&str> {
         let index = usize::try_from(index).ok()?;
         self.input.packages.get(index).map(|package| package.name.as_str())
@@ -77,6 +82,11 @@ impl<'a> View<'a> {
         let node = self.tree.get(&path)?;
         Some((path, node))
     }
+}
+
+/// Whether a directory is one of `PATH`, or called like those that usually are.
+pub(super) fn is_program_directory(directory: &TreePath, set: &BTreeSet<TreePath>) -> bool {
+    matches!(directory.name(), b"bin" | b"sbin") || set.contains(directory)
 }
 
 /// Returns the directories of a `PATH` and of the default one, links followed.

@@ -184,6 +184,19 @@ fn other_programs() {
             &[],
         ),
         (
+            "modules and examples that nobody starts",
+            Image::new()
+                .script("/usr/lib/python3.13/cgi.py", "/usr/local/bin/python")
+                .script("/srv/app/x.js", "/usr/bin/env node"),
+            &[],
+        ),
+        (
+            "a program that is a script",
+            Image::new().package("p").script("/usr/bin/x.py", "/usr/bin/python3"),
+            &["warn interpreter-missing: /usr/bin/x.py is a script for /usr/bin/python3, \
+               which is not in the image"],
+        ),
+        (
             "a text with #! that nobody executes",
             Image::new().text("/usr/lib/a.py", "#!/usr/bin/python3\n"),
             &[],

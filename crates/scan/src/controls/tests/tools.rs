@@ -244,6 +244,7 @@ fn other_tools() {
                 .text("/usr/lib/python3/dist-packages/pip/__main__.py", "")
                 .elf("/usr/lib/ld-2.41.so", library("ld-linux-x86-64.so.2", &[]))
                 .symlink("/usr/bin/ld.so", "../lib/ld-2.41.so")
+                .program("/usr/lib/apt/methods/ftp")
                 .text("/var/lib/dpkg/info/apt.list", ""),
             &[],
         ),
