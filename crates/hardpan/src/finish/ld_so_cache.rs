@@ -78,7 +78,7 @@ pub fn apply(
     let mut editor = Editor::new(tree, FINISHER, epoch);
     let mut entries = Vec::new();
     for directory in &directories {
-        for (soname, library) in search(&mut editor, directory, family)? {
+        for (soname, library) in search(&mut editor, directory, family, report)? {
             let is_ordinary = directory.subdirectory.is_none();
             if is_ordinary && !library.is_link {
                 link(&mut editor, directory, &library.name, &soname, report)?;
@@ -198,6 +198,7 @@ fn search(
     editor: &mut Editor<'_>,
     directory: &Directory,
     family: Family,
+    report: &mut Report,
 ) -> Result<BTreeMap<Vec<u8>, Library>, FinishError> {
     let mut libraries: BTreeMap<Vec<u8>, Library> = BTreeMap::new();
     let mut stale = Vec::new();
@@ -219,6 +220,11 @@ fn search(
         };
         let Some(flags) = library_flags(family, elf) else { continue };
         let soname = elf.soname.as_deref().map_or(name, str::as_bytes);
+        if matches!(soname, b"" | b"." | b"..") || soname.contains(&b'/') {
+            let message = "has a soname that can't be a file's name".to_owned();
+            report.warnings.push(warning(path, message));
+            continue;
+        }
         // A link counts as one if it is the soname's, or the one for linking programs
         // (libx.so to libx.so.1); any other is as good as a file.
         let is_for_linking = name.ends_with(b".so") && soname.starts_with(name);
@@ -255,7 +261,7 @@ fn link(
     soname: &[u8],
     report: &mut Report,
 ) -> Result<(), FinishError> {
-    // Nothing can be a name with a slash, and the dynamic linker's own name belongs to its package.
+    // The dynamic linker's own names belong to its package.
     let is_dynamic_linker =
         name.starts_with(b"ld-") || name.starts_with(b"ld.") || name.starts_with(b"ld64.");
     if name == soname || is_dynamic_linker {
@@ -264,10 +270,6 @@ fn link(
     let (Ok(library), Ok(link)) = (directory.place.join(name), directory.place.join(soname)) else {
         return Ok(());
     };
-    if soname.contains(&b'/') || link == directory.place {
-        report.warnings.push(warning(&library, "has a path as soname".to_owned()));
-        return Ok(());
-    }
     let tree = editor.tree();
     if identity(tree, &link).is_some_and(|place| Some(place) == identity(tree, &library)) {
         return Ok(());
