@@ -207,6 +207,11 @@ fn includes_have_limits() {
         put(&mut tree, &format!("/d/{number}"), text(""));
     }
     assert!(matches!(finish(&mut tree), Err(FinishError::Limit { .. })));
+    for number in 0..10 {
+        put(&mut tree, &format!("/m/{number}"), link("."));
+    }
+    put(&mut tree, "/etc/ld.so.conf", text("include /m/*/*/*/*/*/*/*/*/*/*/*/*"));
+    assert!(matches!(finish(&mut tree), Err(FinishError::Limit { .. })));
     put(&mut tree, "/etc/ld.so.conf", text(&"#".repeat((1 << 20) + 1)));
     assert!(matches!(finish(&mut tree), Err(FinishError::Limit { .. })));
     assert_eq!(cache(&tree), None);
@@ -323,7 +328,7 @@ fn download(suite: &str, architecture: &str, names: &[&str]) -> Result<Vec<PathB
         let entries = fs::read_dir(&root).ok()?;
         entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| {
             let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
-            file.starts_with(&prefix) && file.ends_with(".deb")
+            file.strip_suffix(".deb").is_some_and(|file| file.starts_with(&prefix))
         })
     };
     if names.iter().any(|name| find(name).is_none()) {
@@ -383,8 +388,9 @@ impl Contents for Segments {
         match &file.content {
             Content::Inline(bytes) => Ok(bytes.clone()),
             Content::Segment { segment, offset_bytes } => {
-                let start = *offset_bytes as usize;
-                Ok(self.0[segment][start..start + file.size_bytes as usize].into())
+                let start = usize::try_from(*offset_bytes).unwrap();
+                let length = usize::try_from(file.size_bytes).unwrap();
+                Ok(self.0[segment][start..start + length].into())
             }
             Content::Blob => Err(io::ErrorKind::NotFound.into()),
         }
@@ -524,7 +530,7 @@ fn compare(suite: &str, more: &[&str]) {
             .stdin(archive.stdout.take().unwrap())
             .status()
             .unwrap();
-        assert!(archive.wait().unwrap().success() && status.success(), "{package:?}");
+        assert!(archive.wait().unwrap().success() && status.success(), "{}", package.display());
     }
     let ldconfig = root.join("usr/sbin/ldconfig");
     run(Command::new(ldconfig).arg("-r").arg(&root)).unwrap();

@@ -145,15 +145,17 @@ const ARM_SOFT_FLOAT: u32 = 0x200;
 
 /// Returns the flags of a library (glibc's `ldconfig.h`); nothing if the machine is a foreign one.
 fn library_flags(family: Family, elf: &Elf) -> Option<u32> {
+    // Only version 5 of ARM's EABI says which floating point ABI it is.
+    let is_arm = |float: u32| elf.flags >> 24 == 5 && elf.flags & float != 0;
     let abi = match (family, elf.machine, elf.is_64_bit) {
-        (Family::X86, 3, false) | (Family::PowerPc, 20, false) | (Family::S390, 22, false) => 0,
         (Family::X86, 62, true) => 0x0300,
         (Family::X86, 62, false) => 0x0800,
-        // EABI version 5 says which floating point ABI it is.
-        (Family::Arm, 40, false) if elf.flags >> 24 != 5 => 0,
-        (Family::Arm, 40, false) if elf.flags & ARM_HARD_FLOAT != 0 => 0x0900,
-        (Family::Arm, 40, false) if elf.flags & ARM_SOFT_FLOAT != 0 => 0x0b00,
-        (Family::Arm, 40, false) => 0,
+        (Family::Arm, 40, false) if is_arm(ARM_HARD_FLOAT) => 0x0900,
+        (Family::Arm, 40, false) if is_arm(ARM_SOFT_FLOAT) => 0x0b00,
+        (Family::X86, 3, false)
+        | (Family::Arm, 40, false)
+        | (Family::PowerPc, 20, false)
+        | (Family::S390, 22, false) => 0,
         (Family::Arm, 183, true) => 0x0a00,
         (Family::S390, 22, true) => 0x0400,
         (Family::PowerPc, 21, true) => 0x0500,
