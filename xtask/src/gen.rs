@@ -22,9 +22,29 @@ const FOLDER: &str = "docs/reference";
 /// What every page says of itself.
 const NOTICE: &str = "<!-- Written by `cargo run -p xtask -- gen`. Change the code, not this page. -->\n";
 
+/// What to do with the reference.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// Only say whether a page differs from the code
+    #[arg(long)]
+    check: bool,
+    /// Write manual pages for packagers to a folder instead
+    #[arg(long, value_name = "FOLDER", conflicts_with = "check")]
+    man: Option<PathBuf>,
+}
+
+/// Writes or checks the reference.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.man {
+        Some(folder) => write_man(folder),
+        None if arguments.check => check(),
+        None => write(),
+    }
+}
+
 /// Writes all pages.
 #[expect(clippy::print_stdout, reason = "this is what the task prints")]
-pub(crate) fn write() -> anyhow::Result<ExitCode> {
+fn write() -> anyhow::Result<ExitCode> {
     let root = root();
     fs::create_dir_all(root.join(FOLDER))?;
     let mut changed = 0;
@@ -42,7 +62,7 @@ pub(crate) fn write() -> anyhow::Result<ExitCode> {
 
 /// Compares all pages with the code; the exit code is 1 if one differs.
 #[expect(clippy::print_stdout, reason = "this is what the task prints")]
-pub(crate) fn check() -> anyhow::Result<ExitCode> {
+fn check() -> anyhow::Result<ExitCode> {
     let root = root();
     let pages = pages(&root)?;
     let stale: Vec<&String> = (pages.iter())
@@ -60,7 +80,7 @@ pub(crate) fn check() -> anyhow::Result<ExitCode> {
 
 /// Writes a manual page for each command, for packagers.
 #[expect(clippy::print_stdout, reason = "this is what the task prints")]
-pub(crate) fn write_man(folder: &Path) -> anyhow::Result<ExitCode> {
+fn write_man(folder: &Path) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(folder)?;
     clap_mangen::generate_to(commands::command(), folder).context("failed to write the pages")?;
     println!("gen: wrote the manual pages to {}", folder.display());
@@ -82,6 +102,7 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let pages = [
         ("cli.md", commands::page()),
         ("controls.md", controls_page()),
+        ("definition.schema.json", schema()?),
         ("diagnostics.md", diagnostics_page()),
         ("lock.md", lock_page(&lock)?),
         ("strip-rules.md", strip_page(&strip)?),
@@ -116,6 +137,13 @@ fn controls_page() -> String {
         );
     }
     text
+}
+
+/// Returns what `hardpan schema` prints.
+fn schema() -> anyhow::Result<String> {
+    let mut text = serde_json::to_string_pretty(&hardpan_definition::json_schema())?;
+    text.push('\n');
+    Ok(text)
 }
 
 fn severity(severity: Option<Severity>) -> String {

@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Repository tasks: tidy, gen, corpus, bench.
 
+mod corpus;
 mod r#gen;
 mod tidy;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+/// Repository tasks.
+#[derive(Parser, Debug)]
+#[command(name = "xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// Check every published definition.
+    Corpus(corpus::Arguments),
+    /// Write the reference from the code.
+    Gen(r#gen::Arguments),
+    /// Check the rules that the compiler does not know.
+    Tidy,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
-        ["tidy"] => tidy::run(),
-        ["gen"] => r#gen::write(),
-        ["gen", "--check"] => r#gen::check(),
-        ["gen", "--man", folder] => r#gen::write_man(folder.as_ref()),
-        _ => anyhow::bail!("usage: xtask tidy | gen [--check | --man FOLDER]"),
+    match Cli::parse().task {
+        Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Gen(arguments) => r#gen::run(&arguments),
+        Task::Tidy => tidy::run(),
     }
 }

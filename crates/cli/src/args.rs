@@ -61,6 +61,7 @@ pub enum Command {
     Resolve(Resolve),
     Check(Check),
     Explain(Explain),
+    Schema(Schema),
     Init(Init),
     Store(Store),
     Completions(Completions),
@@ -134,6 +135,14 @@ pub struct Explain {
     #[arg(long)]
     pub scripts: bool,
 }
+
+/// Print the JSON Schema of definitions, for editors
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example, for editors with a YAML language server: put this on line 2 of a definition
+  # yaml-language-server: $schema=definition.schema.json"
+)]
+pub struct Schema {}
 
 /// Write a commented hardpan.toml for this machine
 #[derive(Debug, Args)]

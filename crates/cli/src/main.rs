@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Resolve(command) => commands::resolve::run(common, command),
         Command::Check(command) => commands::check::run(common, command),
         Command::Explain(command) => commands::explain::run(common, command),
+        Command::Schema(command) => commands::schema::run(command),
         Command::Init(command) => commands::init::run(command),
         Command::Store(command) => commands::store::run(common, command),
         Command::Completions(command) => commands::completions::run(command),

@@ -12,6 +12,7 @@ mod document;
 mod expression;
 mod include;
 mod model;
+mod schema;
 mod scope;
 mod source;
 mod syntax;
@@ -21,6 +22,7 @@ mod yaml;
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;
+pub use schema::json_schema;
 pub use source::{
     IncludeError, Includes, MAX_SOURCE_BYTES, NoIncludes, Source, Span, Spanned, line_column,
 };

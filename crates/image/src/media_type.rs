@@ -25,7 +25,7 @@ pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.ta
 /// The annotation with the name of an image in a layout
 /// (OCI image specification, "Image Layout"; podman and skopeo read it).
 pub const ANNOTATION_REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// The annotation with the name of an image in a layout that containerd reads.
+/// The annotation with the full name of an image in a layout; containerd reads it, and podman prefers it.
 pub const ANNOTATION_CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// The annotation on the `index.json` of a layout that hardpan wrote and so may overwrite.
 pub const ANNOTATION_LAYOUT: &str = "dev.hardpan.layout";

@@ -96,7 +96,7 @@ fn the_same_image_gives_the_same_bytes() {
     assert!(found[0] == found[1]);
     assert_eq!(
         found[0].1.digest.to_hex(),
-        "65864ca2064ec89e76cb889d8c482f2cd156660998b0d52ec614a76f1299b8c0"
+        "5b58d58e32c23bc2ac8c26eba4c7f7df1d1bd1e59991e4dcc684e146d1ec12b4"
     );
 }
 

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod explain;
 pub mod init;
 pub mod resolve;
+pub mod schema;
 pub mod store;
 
 use std::path::Path;

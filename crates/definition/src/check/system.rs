@@ -99,24 +99,25 @@ pub(crate) fn absolute_path(text: &str) -> Result<(), Refusal> {
     segments(text)
 }
 
-/// A path in a build stage: absolute, or below `${source.dir}` or `${target.dir}`.
-pub(crate) fn stage_path(text: &str) -> Result<(), Refusal> {
+/// A path in a build stage: absolute, below `${source.dir}` or `${target.dir}`, or with a warning something else.
+pub(crate) fn stage_path(text: &str) -> Result<Option<Refusal>, Refusal> {
     for directory in ["${source.dir}", "${target.dir}"] {
         if let Some(rest) = text.strip_prefix(directory) {
             if !rest.is_empty() && !rest.starts_with('/') {
                 return Err(Refusal::new(format!("{} lacks a `/`", quote(text)))
                     .help(format!("write `{directory}/…`")));
             }
-            return segments(rest);
+            return segments(rest).map(|()| None);
         }
     }
-    absolute_path(text).map_err(|refusal| {
-        if refusal.help.is_some() {
-            refusal.help("begin it with `/`, `${source.dir}` or `${target.dir}`")
-        } else {
-            refusal
-        }
-    })
+    segments(text)?;
+    if text.starts_with('/') {
+        return Ok(None);
+    }
+    Ok(Some(
+        Refusal::new(format!("the path {} is not absolute", quote(text)))
+            .help("it is taken from the stage's `work-dir`; begin it with `/`, `${source.dir}` or `${target.dir}`"),
+    ))
 }
 
 /// A path in the catalog, relative to its root.
@@ -228,8 +229,8 @@ mod tests {
         );
         assert_grammar(
             stage_path,
-            &["/a", "${source.dir}", "${target.dir}/a"],
-            &["", "a", "${source.dir}a", "${source.dir}/../a", "${other}/a"],
+            &["a", "", "/a", "${source.dir}", "${target.dir}/a"],
+            &["${source.dir}a", "a/../b", "${source.dir}/../a", "a\nb"],
         );
         assert_grammar(catalog_path, &["image/x/file", "a"], &["", "/a", "../a", "a/../../b"]);
         assert_grammar(glob, &["opt/**", "/usr/local/**", "**"], &["", "../x", "a/../b"]);

@@ -4,7 +4,7 @@
 use super::{Refusal, quote};
 use crate::model::Checksum;
 
-fn url<'t>(text: &'t str, schemes: &[&str]) -> Result<&'t str, Refusal> {
+fn url(text: &str, schemes: &[&str], blanks: bool) -> Result<(), Refusal> {
     let help = format!("a URL begins with {}", schemes.join(", "));
     if text.is_empty() {
         return Err(Refusal::new("the URL is empty").help(help));
@@ -16,10 +16,12 @@ fn url<'t>(text: &'t str, schemes: &[&str]) -> Result<&'t str, Refusal> {
         };
         return Err(Refusal::new(message).help(help));
     };
-    if let Some(bad) = text
-        .chars()
-        .find(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '`'))
-    {
+    let forbidden = |c: char| {
+        c.is_control()
+            || (c.is_whitespace() && !(blanks && c == ' '))
+            || matches!(c, '"' | '<' | '>' | '\\' | '`')
+    };
+    if let Some(bad) = text.chars().find(|&c| forbidden(c)) {
         return Err(Refusal::new(format!("`{}` is not allowed in a URL", bad.escape_debug()))
             .help("write it with percent encoding"));
     }
@@ -42,17 +44,20 @@ fn url<'t>(text: &'t str, schemes: &[&str]) -> Result<&'t str, Refusal> {
     if name.is_empty() {
         return Err(Refusal::new(format!("the URL {} has no host", quote(text))));
     }
-    Ok(rest)
+    if name.contains(' ') {
+        return Err(Refusal::new(format!("the host {} has a blank", quote(name))));
+    }
+    Ok(())
 }
 
 /// `https://…` or `http://…`.
 pub(crate) fn http_url(text: &str) -> Result<(), Refusal> {
-    url(text, &["https://", "http://"]).map(drop)
+    url(text, &["https://", "http://"], false)
 }
 
-/// A download: also `git+https://…#ref`.
+/// A download: also `git+https://…#ref`. Blanks in its path are accepted, because published definitions have some.
 pub(crate) fn file_url(text: &str) -> Result<(), Refusal> {
-    url(text, &["https://", "http://", "git+https://", "git+http://"])?;
+    url(text, &["https://", "http://", "git+https://", "git+http://"], true)?;
     if text.starts_with("git+") {
         return match text.split_once('#') {
             Some((_, reference)) if !reference.is_empty() => Ok(()),
@@ -162,7 +167,7 @@ mod tests {
         );
         assert_grammar(
             file_url,
-            &["https://e.org/x.tar.gz", "git+https://e.org/x.git#v1"],
+            &["https://e.org/x.tar.gz", "https://e.org/a b", "git+https://e.org/x.git#v1"],
             &[
                 "git+https://e.org/x.git",
                 "git+https://e.org/x.git#",

@@ -106,6 +106,10 @@ impl<'n> Decoder<'n> {
             let url = fields.require(decoder, "url").and_then(|entry| {
                 decoder.valid(&entry.value, "`url`", place.mode(), Code::BadUrl, check::file_url)
             });
+            if let Some(url) = url.as_ref().filter(|url| url.contains(' ')) {
+                let diagnostic = Diagnostic::warning(Code::BadUrl, url.span, "the URL has a blank");
+                decoder.push(diagnostic.help("write `%20`"));
+            }
             let checksum = fields.take("checksum").and_then(|entry| decoder.checksum(entry, place));
             let path = fields
                 .require(decoder, "path")
@@ -171,11 +175,17 @@ impl<'n> Decoder<'n> {
         what: &str,
         place: Place,
     ) -> Option<Spanned<String>> {
-        let check = match place {
-            Place::Image => check::absolute_path,
-            Place::Stage => check::stage_path,
-        };
-        self.valid(node, what, place.mode(), Code::BadPath, check)
+        if place == Place::Image {
+            return self.valid(node, what, place.mode(), Code::BadPath, check::absolute_path);
+        }
+        let found = self.checked(node, what, place.mode(), Code::BadPath, check::stage_path)?;
+        let (text, oddity) = found.value;
+        if let Some(refusal) = oddity.flatten() {
+            let mut diagnostic = Diagnostic::warning(Code::BadPath, found.span, refusal.message);
+            diagnostic.help = refusal.help;
+            self.push(diagnostic);
+        }
+        Some(Spanned::new(text, found.span))
     }
 
     pub(crate) fn globs(&mut self, entry: Option<&'n Entry>) -> Vec<Spanned<String>> {

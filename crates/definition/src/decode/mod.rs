@@ -15,9 +15,12 @@ mod value;
 
 use std::collections::BTreeMap;
 
+pub(crate) use build::{ACTIONS, SHARING};
+pub(crate) use contents::PATH_KINDS;
 pub(crate) use fields::Fields;
 pub(crate) use info::info;
-pub(crate) use root::facts;
+pub(crate) use root::{COMPRESSIONS, ENTITLEMENTS, OUTPUTS, SCRIPTS, VARIANTS, facts};
+pub(crate) use track::{TRACK_KINDS, track_keys};
 
 use crate::check::Refusal;
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
