@@ -9,6 +9,13 @@ pub mod init;
 pub mod resolve;
 pub mod schema;
 pub mod store;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod resolve;
+pub(crate) mod store;
 
 use std::path::Path;
 
