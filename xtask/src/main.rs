@@ -2,6 +2,7 @@
 //! Repository tasks: tidy, gen, corpus, bench.
 
 mod corpus;
+mod r#gen;
 mod layers;
 mod tidy;
 
@@ -23,6 +24,8 @@ enum Task {
     Corpus(corpus::Arguments),
     /// Measure how much images share under different layer plans.
     Layers(layers::Arguments),
+    /// Write the reference from the code.
+    Gen(r#gen::Arguments),
     /// Check the rules that the compiler does not know.
     Tidy,
 }
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Tidy => tidy::run(),
     }
 }
