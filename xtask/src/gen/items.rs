@@ -46,9 +46,11 @@ pub(super) fn items(source: &str) -> BTreeMap<String, Item> {
         }
         let comment = std::mem::take(&mut doc).trim().to_owned();
         match &mut current {
-            None => current = header(line).map(|(name, is_enum)| {
-                (name, Item { doc: comment, is_enum, fields: Vec::new() })
-            }),
+            None => {
+                current = header(line).map(|(name, is_enum)| {
+                    (name, Item { doc: comment, is_enum, fields: Vec::new() })
+                })
+            }
             Some(_) if line == "}" => items.extend(current.take()),
             // Fields of the item itself, not those of a variant.
             Some((_, item)) if line.len() - code.len() == 4 => {
