@@ -1,1 +1,18 @@
-//! The DHI definition format: YAML to typed definitions, with spans and diagnostics.
+// SPDX-License-Identifier: Apache-2.0
+//! The DHI definition format: YAML to typed [`Definition`]s, with diagnostics that point at the source.
+//!
+//! [`parse`] reads a definition with its includes and finds every problem at once;
+//! [`Parsed::render`] gives the [`Definition`] for one platform, in which every value is concrete.
+//! The crate is pure: files come through [`Includes`], nothing is printed, nothing depends on the environment.
+
+mod diagnostic;
+mod document;
+mod model;
+mod source;
+
+pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use document::{Parsed, parse};
+pub use model::*;
+pub use source::{
+    IncludeError, Includes, MAX_SOURCE_BYTES, NoIncludes, Source, Span, Spanned, line_column,
+};
