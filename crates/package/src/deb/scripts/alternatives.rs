@@ -79,5 +79,5 @@ pub(super) fn divert(context: &Context<'_>) -> Outcome {
     if to.ends_with(".usr-is-merged") {
         return Outcome::ignored("protects files during the merge of /usr, which is done here");
     }
-    Outcome::handled("diversions", vec![Operation::Divert { path: path.clone(), to }])
+    Outcome::unhandled(format!("diverts {path} to {to}"))
 }

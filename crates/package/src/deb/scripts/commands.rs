@@ -11,8 +11,6 @@ use super::{Look, accounts, alternatives, debconf, files};
 pub(super) struct Context<'a> {
     pub(super) name: &'a str,
     pub(super) arguments: &'a [Value],
-    /// Whether it stands in `$( )` or in a pipeline.
-    pub(super) is_nested: bool,
 }
 
 impl Context<'_> {
@@ -27,13 +25,21 @@ pub(super) struct Outcome {
     pub(super) treatment: Treatment,
     pub(super) operations: Vec<Operation>,
     pub(super) status: Status,
-    /// What it prints, if that is known.
-    pub(super) output: Value,
+    /// What it prints.
+    pub(super) output: Output,
+}
+
+/// What a command prints on its standard output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Output {
+    Nothing,
+    Text(String),
+    Unknown,
 }
 
 impl Outcome {
     fn of(treatment: Treatment, status: Status) -> Self {
-        Self { treatment, operations: Vec::new(), status, output: None }
+        Self { treatment, operations: Vec::new(), status, output: Output::Nothing }
     }
 
     /// It has no effect in an image, and goes well.
@@ -43,7 +49,8 @@ impl Outcome {
 
     /// It asks something, with this answer.
     pub(super) fn asks(status: Status) -> Self {
-        Self::of(Treatment::Ignored { reason: "asks, changes nothing".to_owned() }, status)
+        let treatment = Treatment::Ignored { reason: "asks, changes nothing".to_owned() };
+        Self { output: Output::Unknown, ..Self::of(treatment, status) }
     }
 
     pub(super) fn handled(finisher: &str, operations: Vec<Operation>) -> Self {
@@ -60,15 +67,12 @@ impl Outcome {
     }
 
     pub(super) fn unhandled(reason: impl Into<String>) -> Self {
-        Self::of(Treatment::Unhandled { reason: reason.into() }, None)
+        let treatment = Treatment::Unhandled { reason: reason.into() };
+        Self { output: Output::Unknown, ..Self::of(treatment, None) }
     }
 
     pub(super) fn unknown_argument() -> Self {
         Self::unhandled("an argument is not known")
-    }
-
-    pub(super) fn printing(self, text: &str) -> Self {
-        Self { output: Some(text.to_owned()), ..self }
     }
 }
 
@@ -90,7 +94,7 @@ const QUERIES: &[&str] = &[
     "uniq", "tr", "wc", "ls", "stat", "readlink", "realpath", "dirname", "basename", "id", "getent",
     "dpkg-query", "dpkg-architecture", "md5sum", "sha1sum", "sha256sum", "sha512sum", "cmp", "diff",
     "uname", "expr", "seq", "pidof", "pgrep", "ps", "runlevel", "file", "nproc", "df", "du",
-    "mountpoint", "date", "awk", "mawk", "gawk", "comm", "join", "column", "rev", "tac", "od",
+    "date", "awk", "mawk", "gawk", "comm", "join", "column", "rev", "tac", "od",
     "ischroot", "systemd-detect-virt", "findmnt", "lsb_release", "locale", "getconf", "ldd", "fold",
     "groups", "whoami", "tty", "lsmod", "ifconfig", "netstat", "ss", "hostname", "dnsdomainname",
     "logname", "debconf-get-selections", "ucfq", "php-config", "pg_lsclusters", "getcap",
@@ -116,12 +120,10 @@ pub(super) fn is_emulated(name: &str) -> bool {
 pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Outcome {
     let name = context.name.rsplit('/').next().unwrap_or(context.name);
     let context = &Context { name, ..*context };
-    if let Some(outcome) = simple(context) {
-        return outcome;
-    }
-    None.or_else(|| shell(evaluator, context))
+    None.or_else(|| tools(evaluator, context))
+        .or_else(|| simple(context))
+        .or_else(|| shell(evaluator, context))
         .or_else(|| dpkg(evaluator, context))
-        .or_else(|| tools(context))
         .or_else(|| debconf::treat(evaluator, context))
         .or_else(|| accounts::treat(context))
         .or_else(|| files::treat(evaluator, context))
@@ -132,9 +134,12 @@ pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Out
 fn simple(context: &Context<'_>) -> Option<Outcome> {
     Some(match context.name {
         name if QUERIES.contains(&name) => Outcome::asks(None),
-        "printf" | "logger" | "log_daemon_msg" | "log_end_msg" | "clear" | "tput" => {
+        "printf" => Outcome { output: Output::Unknown, ..Outcome::ignored(QUIET) },
+        "logger" | "log_daemon_msg" | "log_end_msg" | "clear" | "tput" => {
             Outcome::ignored(QUIET)
         }
+        // It is only ever asked about /proc, which a container has.
+        "mountpoint" => Outcome::asks(Some(true)),
         "sleep" | "sync" | "nscd" | "kill" | "killall" | "pkill" | "mount" | "umount" | "swapon"
         | "sysctl" | "modprobe" | "udevadm" | "ip" | "aa-enabled" | "apparmor_parser"
         | "aa-status" | "restorecon" | "start-stop-daemon" | "wall" | "fuser" | "rndc"
@@ -184,8 +189,13 @@ fn shell(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome
         "echo" => {
             let words: Option<Vec<&str>> =
                 context.arguments.iter().map(Option::as_deref).collect();
-            let output = words.filter(|words| !words.first().is_some_and(|word| word.starts_with('-')));
-            let output = output.map(|words| words.join(" ") + "\n");
+            let (words, end) = match words {
+                Some(words) if words.first() == Some(&"-n") => (Some(words[1..].to_vec()), ""),
+                words => (words, "\n"),
+            };
+            let words = words.filter(|words| !matches!(words.first(), Some(&("-e" | "-E" | "-ne"))));
+            let text = words.map(|words| words.join(" ") + end);
+            let output = text.map_or(Output::Unknown, Output::Text);
             Outcome { output, ..Outcome::ignored(QUIET) }
         }
         "command" | "which" | "type" | "pathfind" | "hash" => {
@@ -197,7 +207,8 @@ fn shell(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome
                 Some(text) => text.starts_with("-i") || text.starts_with("--in-place"),
                 None => false,
             });
-            if context.name == "sed" && !edits {
+            let is_empty = context.has(&["-e"]) && context.has(&[""]) && context.name == "perl";
+            if (context.name == "sed" && !edits) || is_empty {
                 Outcome::asks(None)
             } else if edits && context.arguments.last().is_some_and(|last| is_missing(evaluator, last)) {
                 Outcome::asks(Some(true))
@@ -223,7 +234,9 @@ fn shell(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome
                 _ => Outcome::unhandled("xargs runs a command for each line"),
             }
         }
-        "mktemp" | "tempfile" => Outcome::ignored("makes a scratch file"),
+        "mktemp" | "tempfile" => {
+            Outcome { output: Output::Unknown, ..Outcome::ignored("makes a scratch file") }
+        }
         _ => return None,
     })
 }
@@ -362,27 +375,86 @@ fn trigger(context: &Context<'_>) -> Outcome {
             Outcome::asks(Some(true))
         }
         None => Outcome::asks(Some(true)),
-        Some("update-initramfs" | "nodebootstrap") => Outcome::ignored(INIT),
+        Some("update-initramfs") => Outcome::ignored(INIT),
+        Some("libc-upgrade") => Outcome::ignored(UPGRADE),
         Some(name) => Outcome::unhandled(format!("trigger {name} is not known")),
     }
 }
 
 /// Tools of single packages.
-fn tools(context: &Context<'_>) -> Option<Outcome> {
-    Some(match context.name {
-        "set-alternatives" | "check_version_and_transition" => Outcome::ignored(UPGRADE),
+fn tools(evaluator: &Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
+    let package = evaluator.input.package;
+    let is_python = context.name.starts_with("python3") || context.name.starts_with("pypy3");
+    if is_python && context.arguments.iter().flatten().any(|word| word.ends_with("py_compile.py")) {
+        return Some(Outcome::deferred(PYC));
+    }
+    Some(match (package, context.name) {
+        (_, "php_invoke") => php_invoke(context),
+        (_, "phpenmod") => Outcome::unhandled("phpenmod outside of PHP's own packages"),
+        (_, "phpquery") => Outcome::asks(None),
+        (_, "update-menus") => Outcome::ignored(DOCUMENTATION),
+        (_, "update-binfmts") => Outcome::ignored("the kernel's table of formats is not part of an image"),
+        (_, "pg_updatedicts") => {
+            if evaluator.look("/usr/share/hunspell", true) == Look::Missing {
+                Outcome::ignored("there are no dictionaries to convert")
+            } else {
+                Outcome::unhandled("converts the dictionaries of hunspell")
+            }
+        }
+        (_, "configure_client_version" | "relink_postmaster_manpages") => {
+            Outcome::ignored("alternatives of manual pages, which an image does not have")
+        }
+        ("postgresql-common", "pg_checksystem") => Outcome::ignored(QUIET),
+        ("postgresql-common", "pg_updateaptconfig") => {
+            Outcome::ignored("tells apt what not to remove on upgrades")
+        }
+        ("postgresql-common", "ucf") if context.has(&["/etc/postgresql-common/createcluster.conf"]) => {
+            Outcome::ignored("settings for making clusters, which are not made in an image")
+        }
+        // A directory that root has just made does not belong to the user.
+        (_, "su") if is_ownership_question(context) => Outcome::asks(Some(false)),
+        ("redis-server" | "redis-sentinel" | "valkey-server" | "valkey-sentinel", "find")
+            if context.has(&["-empty"]) =>
+        {
+            Outcome::ignored("removes what earlier versions left")
+        }
         _ => return None,
     })
 }
 
-/// Returns what a command prints, if that is known: for `$( )`.
-pub(super) fn output(evaluator: &mut Evaluator<'_>, words: &[Value]) -> Value {
-    let words: Option<Vec<&str>> = words.iter().map(Option::as_deref).collect();
-    let words = words?;
-    match words.as_slice() {
-        ["echo", rest @ ..] if !rest.first().is_some_and(|word| word.starts_with('-')) => {
-            Some(rest.join(" "))
+/// `su user -c "test -O directory"`.
+fn is_ownership_question(context: &Context<'_>) -> bool {
+    let command = context.arguments.last().cloned().flatten().unwrap_or_default();
+    let parts = command.split("&&").map(str::trim);
+    let mut parts = parts.peekable();
+    parts.peek().is_some() && parts.all(|part| {
+        (part.starts_with("test -O ") || part.starts_with("test -G "))
+            && !part.contains([';', '|', '>', '<', '`', '$', '\n'])
+    })
+}
+
+/// `php_invoke enmod version interface module`, from PHP's own helper.
+fn php_invoke(context: &Context<'_>) -> Outcome {
+    match context.arguments {
+        [Some(action), ..] if action == "dismod" => Outcome::ignored(UPGRADE),
+        [Some(action), Some(version), Some(interface), module] if action == "enmod" => {
+            let operation = Operation::PhpModules {
+                version: version.clone(),
+                interface: (interface != "ALL").then(|| interface.clone()),
+                module: module.clone(),
+            };
+            Outcome::handled("php_modules", vec![operation])
         }
+        _ => Outcome::unknown_argument(),
+    }
+}
+
+/// Returns what a command prints, if that is known: for `$( )`.
+pub(super) fn output(evaluator: &Evaluator<'_>, name: &str, arguments: &[Value]) -> Value {
+    let arguments: Option<Vec<&str>> = arguments.iter().map(Option::as_deref).collect();
+    let mut words = vec![name];
+    words.extend(arguments?);
+    match words.as_slice() {
         ["printf", "%s" | "%s\\n", text] => Some((*text).to_owned()),
         ["dirname", path] => {
             let path = path.trim_end_matches('/');
@@ -405,7 +477,11 @@ pub(super) fn output(evaluator: &mut Evaluator<'_>, words: &[Value]) -> Value {
         ["id", "-u"] => Some("0".to_owned()),
         ["uname"] | ["uname", "-s"] => Some("Linux".to_owned()),
         ["dpkg-divert", "--truename", path] => Some((*path).to_owned()),
-        ["dpkg-statoverride", "--list", ..] => Some(String::new()),
+        ["dpkg-statoverride", "--list", ..] | ["dpkg-divert", "--listpackage", ..] => {
+            Some(String::new())
+        }
+        ["seq", bounds @ ..] => sequence(bounds),
+        ["readlink", path] => evaluator.read_link(path),
         _ => None,
     }
 }
@@ -428,4 +504,25 @@ fn architecture_variable(architecture: &str, name: &str) -> Value {
         }
         .to_owned(),
     )
+}
+
+/// `seq [first [step]] last`, as far as it is short.
+fn sequence(bounds: &[&str]) -> Value {
+    let bounds: Option<Vec<i64>> = bounds.iter().map(|text| text.parse().ok()).collect();
+    let (first, step, last) = match bounds?.as_slice() {
+        [last] => (1, 1, *last),
+        [first, last] => (*first, 1, *last),
+        [first, step, last] => (*first, *step, *last),
+        _ => return None,
+    };
+    if step == 0 || (last.saturating_sub(first) / step) > 1000 {
+        return None;
+    }
+    let mut numbers = Vec::new();
+    let mut next = first;
+    while if step > 0 { next <= last } else { next >= last } {
+        numbers.push(next.to_string());
+        next = next.checked_add(step)?;
+    }
+    Some(numbers.join("\n"))
 }

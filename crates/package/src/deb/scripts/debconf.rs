@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use super::commands::{Context, Outcome};
 use super::evaluate::Evaluator;
 
+/// Answers that `config` scripts give on a system that is not there yet; their templates have no default.
+const CONFIGURED: &[(&str, &str)] = &[("tzdata/Areas", "Etc"), ("tzdata/Zones/Etc", "UTC")];
+
 const REASON: &str = "debconf: the answers are the defaults";
 
 /// Treats debconf's shell functions.
@@ -56,7 +59,10 @@ pub(super) fn defaults(templates: &str) -> BTreeMap<String, String> {
             continue;
         }
         let value = field("Default").or_else(|| field("_Default")).unwrap_or_default();
-        defaults.insert(name.trim().to_owned(), value.trim().to_owned());
+        let name = name.trim();
+        let configured = CONFIGURED.iter().find(|(question, _)| *question == name);
+        let value = configured.map_or(value.trim(), |(_, answer)| answer);
+        defaults.insert(name.to_owned(), value.to_owned());
     }
     defaults
 }

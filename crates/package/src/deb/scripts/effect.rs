@@ -183,12 +183,14 @@ pub enum Operation {
         /// The group.
         group: String,
     },
-    /// A real diversion: another package's file makes way.
-    Divert {
-        /// Where the other package's file is.
-        path: String,
-        /// Where it goes.
-        to: String,
+    /// `phpenmod`: links in `conf.d` for modules of PHP.
+    PhpModules {
+        /// The version of PHP (`8.4`).
+        version: String,
+        /// The interface (`cli`, `fpm`), or all.
+        interface: Option<String>,
+        /// The module, or all in `mods-available`.
+        module: Option<String>,
     },
     /// `pam-auth-update`.
     Pam,

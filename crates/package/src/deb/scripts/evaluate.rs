@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::commands::{self, Context, Outcome};
+use super::commands::{self, Context, Outcome, Output};
 use super::expand::{Value, glob_matches};
 use super::syntax::{
     AndOr, Command, CommandKind, Joint, List, Part, Pipeline, Redirect, RedirectOperator, Script,
@@ -30,6 +30,8 @@ enum Flow {
     Continue,
     Return,
     Exit,
+    /// The script fails. Packages install, so this is never the way taken.
+    Fail,
 }
 
 /// All that one way through a script may change.
@@ -41,11 +43,19 @@ pub(super) struct State {
     /// Whether an unset variable may have been set by something unknown.
     pub(super) may_be_set: bool,
     /// Files that this or an earlier script of the package made or removed.
-    pub(super) files: BTreeMap<String, Look>,
+    files: BTreeMap<String, Noted>,
     /// Whether it is not known that this is reached at all.
     is_uncertain: bool,
     /// Answers of debconf that the script set itself.
     pub(super) answers: BTreeMap<String, Value>,
+}
+
+/// What the scripts themselves put somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Noted {
+    Look(Look),
+    /// A link with this target.
+    Link(String),
 }
 
 /// What one visit of a command said.
@@ -69,8 +79,8 @@ pub(super) struct Evaluator<'a> {
     calls: u32,
     /// Whether a failure of the current command goes unnoticed.
     may_fail: bool,
-    /// How many `$( )` and pipelines the current command is in.
-    nesting: u32,
+    /// What was printed so far in the `$( )` around, innermost last.
+    captured: Vec<Output>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -101,7 +111,7 @@ impl<'a> Evaluator<'a> {
             steps: 0,
             calls: 0,
             may_fail: false,
-            nesting: 0,
+            captured: Vec::new(),
         }
     }
 
@@ -179,6 +189,11 @@ impl<'a> Evaluator<'a> {
     /// Brings two ways together: `other` ended with `other_flow`, the current one with `flow`.
     fn join(&mut self, other: State, other_flow: Flow, flow: Flow) -> Flow {
         match (other_flow, flow) {
+            (_, Flow::Fail) => {
+                self.state = other;
+                other_flow
+            }
+            (Flow::Fail, _) => flow,
             (Flow::Next, Flow::Next) => {
                 let was_uncertain = other.is_uncertain;
                 let is_uncertain = self.state.is_uncertain;
@@ -214,11 +229,12 @@ impl<'a> Evaluator<'a> {
             commands => {
                 // Each part runs in a shell of its own: what it sets is lost.
                 let before = self.state.clone();
-                self.nesting += 1;
+                self.captured.push(Output::Unknown);
                 for command in commands {
                     self.command(command);
                 }
-                self.nesting -= 1;
+                self.captured.pop();
+                self.print(&Output::Unknown);
                 let files = std::mem::take(&mut self.state.files);
                 self.state = before;
                 self.state.files = files;
@@ -399,7 +415,7 @@ impl<'a> Evaluator<'a> {
             match flow {
                 Flow::Next | Flow::Continue => {}
                 Flow::Break => break,
-                Flow::Return | Flow::Exit => return (flow, None),
+                Flow::Return | Flow::Exit | Flow::Fail => return (flow, None),
             }
         }
         (Flow::Next, Some(true))
@@ -415,7 +431,7 @@ impl<'a> Evaluator<'a> {
         self.state.is_uncertain = true;
         let (flow, _) = self.list(body);
         let flow = match flow {
-            Flow::Return | Flow::Exit => flow,
+            Flow::Return | Flow::Exit | Flow::Fail => flow,
             _ => Flow::Next,
         };
         let was_uncertain = before.is_uncertain;
@@ -443,7 +459,7 @@ impl<'a> Evaluator<'a> {
             self.state.variables.extend(assigned);
             if simple.assignments.is_empty() {
                 // Only redirections: `> file`.
-                let outcome = Outcome::ignored("has no effect by itself").printing("");
+                let outcome = Outcome::ignored("has no effect by itself");
                 return (Flow::Next, self.settle(command, outcome));
             }
             self.visit(command.id, Treatment::Ignored { reason: "sets variables only".to_owned() });
@@ -474,6 +490,7 @@ impl<'a> Evaluator<'a> {
             return self.call(command, &body, arguments);
         }
         let flow = match name {
+            "exit" if !matches!(arguments, [] | [None]) && !is_zero(arguments) => Flow::Fail,
             "exit" => Flow::Exit,
             "return" => Flow::Return,
             "break" => Flow::Break,
@@ -516,11 +533,17 @@ impl<'a> Evaluator<'a> {
             };
             return (Flow::Next, conditions::test(self, arguments));
         }
-        let context = Context { name, arguments, is_nested: self.nesting > 0 };
-        let outcome = commands::treat(self, &context);
+        let context = Context { name, arguments };
+        let mut outcome = commands::treat(self, &context);
+        if outcome.output == Output::Unknown
+            && let Some(text) = commands::output(self, name, arguments)
+        {
+            outcome.output = Output::Text(text);
+        }
         let outcome = match self.here_document(command) {
             Some(content) if matches!(name, "cat" | "tee") && arguments.is_empty() => {
-                Outcome { output: content, ..outcome }
+                let output = content.map_or(Output::Unknown, Output::Text);
+                Outcome { output, ..outcome }
             }
             _ => outcome,
         };
@@ -541,7 +564,7 @@ impl<'a> Evaluator<'a> {
         self.state.positional = positional;
         self.calls -= 1;
         match flow {
-            Flow::Exit => (Flow::Exit, status),
+            Flow::Exit | Flow::Fail => (flow, status),
             _ => {
                 self.state.is_uncertain = was_uncertain;
                 (Flow::Next, status)
@@ -632,29 +655,31 @@ impl<'a> Evaluator<'a> {
     /// Follows `$( )`: its commands count as this script's, its output is the value if it is known.
     pub(super) fn substitute(&mut self, list: &List) -> Value {
         let before = self.state.clone();
-        self.nesting += 1;
-        let mut output = None;
-        match list.as_slice() {
-            [AndOr { first: Pipeline { commands, .. }, rest }] if commands.len() == 1 => {
-                if let CommandKind::Simple(simple) = &commands[0].kind {
-                    let words = self.fields(&simple.words);
-                    output = commands::output(self, &words);
-                }
-                let is_piped_on = rest.iter().any(|(joint, _)| *joint == Joint::And);
-                if is_piped_on {
-                    output = None;
-                }
-                self.list(list);
-            }
-            _ => {
-                self.list(list);
-            }
-        }
-        self.nesting -= 1;
+        self.captured.push(Output::Nothing);
+        self.list(list);
+        let is_doubtful = self.state.is_uncertain && !before.is_uncertain;
         let files = std::mem::take(&mut self.state.files);
         self.state = before;
         self.state.files = files;
-        output.map(|text: String| text.trim_end_matches('\n').to_owned())
+        match self.captured.pop() {
+            _ if is_doubtful => None,
+            Some(Output::Nothing) => Some(String::new()),
+            Some(Output::Text(text)) => Some(text.trim_end_matches('\n').to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Notes what is printed for the `$( )` around, if there is one.
+    fn print(&mut self, output: &Output) {
+        let is_uncertain = self.state.is_uncertain;
+        let Some(captured) = self.captured.last_mut() else { return };
+        match (&mut *captured, output) {
+            (_, Output::Nothing) => {}
+            _ if is_uncertain => *captured = Output::Unknown,
+            (Output::Nothing, output) => *captured = output.clone(),
+            (Output::Text(text), Output::Text(more)) => text.push_str(more),
+            _ => *captured = Output::Unknown,
+        }
     }
 
     /// Records what a command does, and what its redirections do.
@@ -664,7 +689,7 @@ impl<'a> Evaluator<'a> {
         let mut operations = operations;
         let redirects: Vec<&Redirect> = command.redirects.iter().collect();
         for redirect in redirects {
-            match self.redirect(redirect, output.as_deref()) {
+            match self.redirect(redirect, &output) {
                 Ok(None) => {}
                 Ok(Some(operation)) => {
                     operations.push(operation);
@@ -673,6 +698,18 @@ impl<'a> Evaluator<'a> {
                 }
                 Err(reason) => treatment = treatment.max(Treatment::Unhandled { reason }),
             }
+        }
+        let is_redirected = command.redirects.iter().any(|redirect| {
+            matches!(redirect.descriptor, None | Some(1))
+                && matches!(
+                    redirect.operator,
+                    RedirectOperator::Write
+                        | RedirectOperator::Append
+                        | RedirectOperator::DuplicateOut
+                )
+        });
+        if !is_redirected {
+            self.print(&output);
         }
         if !operations.is_empty() && self.state.is_uncertain && !operations.iter().all(is_harmless) {
             let reason = "whether this is reached depends on what is not known here".to_owned();
@@ -697,7 +734,7 @@ impl<'a> Evaluator<'a> {
     /// Redirections of `if`, `{ }` and so on: only those to nowhere are passed over.
     fn compound_redirects(&mut self, command: &Command) {
         for redirect in &command.redirects {
-            if let Err(reason) = self.redirect(redirect, None) {
+            if let Err(reason) = self.redirect(redirect, &Output::Unknown) {
                 self.visit(command.id, Treatment::Unhandled { reason });
             }
         }
@@ -706,7 +743,7 @@ impl<'a> Evaluator<'a> {
     fn redirect(
         &mut self,
         redirect: &Redirect,
-        output: Option<&str>,
+        output: &Output,
     ) -> Result<Option<Operation>, String> {
         let appends = match redirect.operator {
             RedirectOperator::Write => false,
@@ -722,9 +759,14 @@ impl<'a> Evaluator<'a> {
         if redirect.descriptor.is_some_and(|descriptor| descriptor != 1) {
             return Err(format!("writes messages to {path}"));
         }
-        match output {
+        let content = match output {
+            Output::Nothing => Some(String::new()),
+            Output::Text(text) => Some(text.clone()),
+            Output::Unknown => None,
+        };
+        match content {
             Some(content) if path.starts_with('/') => {
-                Ok(Some(Operation::Write { path, content: content.to_owned(), appends }))
+                Ok(Some(Operation::Write { path, content, appends }))
             }
             _ => Err(format!("writes a command's output to {path}")),
         }
@@ -739,11 +781,25 @@ impl<'a> Evaluator<'a> {
 
     /// Answers a question about a file: what the script did itself goes before the tree.
     pub(super) fn look(&self, path: &str, follow: bool) -> Look {
+        self.look_through(path, follow, 8)
+    }
+
+    fn look_through(&self, path: &str, follow: bool, links: u32) -> Look {
         if is_scratch(path) {
             return Look::Unknown;
         }
-        if let Some(look) = self.state.files.get(path.trim_end_matches('/')) {
-            return *look;
+        match self.state.files.get(path.trim_end_matches('/')) {
+            Some(Noted::Look(look)) => return *look,
+            Some(Noted::Link(_)) if !follow => return Look::Symlink,
+            Some(Noted::Link(_)) if links == 0 => return Look::Unknown,
+            Some(Noted::Link(target)) if target.starts_with('/') => {
+                return self.look_through(target, true, links - 1);
+            }
+            Some(Noted::Link(target)) => {
+                let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+                return self.look_through(&format!("{directory}/{target}"), true, links - 1);
+            }
+            None => {}
         }
         if let Some((directory, name)) = path.rsplit_once('/')
             && matches!(directory, "/bin" | "/sbin" | "/usr/bin" | "/usr/sbin")
@@ -754,30 +810,54 @@ impl<'a> Evaluator<'a> {
         self.files.look(path, follow)
     }
 
+    /// Returns the target of a link, if that is known.
+    pub(super) fn read_link(&self, path: &str) -> Value {
+        match self.state.files.get(path) {
+            Some(Noted::Link(target)) => Some(target.clone()),
+            Some(Noted::Look(_)) => None,
+            None => self.files.read_link(path),
+        }
+    }
+
     pub(super) fn list_directory(&self, directory: &str) -> Option<Vec<String>> {
         self.files.list(directory)
     }
 
     fn note_file(&mut self, operation: &Operation) {
-        let (path, look) = match operation {
-            Operation::MakeDirectory { path, .. } => (path, Look::Directory { is_empty: true }),
-            Operation::Write { path, .. } | Operation::Touch { path } => {
-                (path, Look::File { is_executable: false, is_empty: false })
+        let file = Look::File { is_executable: false, is_empty: false };
+        let (path, noted) = match operation {
+            Operation::MakeDirectory { path, .. } => {
+                (path, Noted::Look(Look::Directory { is_empty: true }))
             }
-            Operation::Copy { to, .. } | Operation::Move { to, .. } => (to, Look::Unknown),
-            Operation::Symlink { path, .. } => (path, Look::Unknown),
+            Operation::Write { path, .. } | Operation::Touch { path } => (path, Noted::Look(file)),
+            Operation::Copy { from, to, .. } => (to, Noted::Look(self.look(from, true))),
+            Operation::Move { from, to } => {
+                let noted = match self.state.files.get(from) {
+                    Some(noted) => noted.clone(),
+                    None => Noted::Look(self.look(from, true)),
+                };
+                self.state.files.insert(from.clone(), Noted::Look(Look::Missing));
+                (to, noted)
+            }
+            Operation::Symlink { path, target, .. } => (path, Noted::Link(target.clone())),
             Operation::Remove { path, .. } | Operation::RemoveDirectory { path } => {
-                (path, Look::Missing)
+                (path, Noted::Look(Look::Missing))
             }
             _ => return,
         };
         let path = path.trim_end_matches('/').to_owned();
         // What a directory already is, it stays; a copy into a directory does not change the directory.
-        if matches!(self.look(&path, true), Look::Directory { .. }) && look != Look::Missing {
+        let is_removed = noted == Noted::Look(Look::Missing);
+        if matches!(self.look(&path, true), Look::Directory { .. }) && !is_removed {
             return;
         }
-        self.state.files.insert(path, look);
+        self.state.files.insert(path, noted);
     }
+}
+
+/// Whether `exit` is given a zero, or a value that is not known.
+fn is_zero(arguments: &[Value]) -> bool {
+    matches!(arguments.first(), Some(Some(code)) if code.trim() == "0")
 }
 
 /// Whether a change may be made though it is not known that the script would come to it.
@@ -786,6 +866,12 @@ fn is_harmless(operation: &Operation) -> bool {
         operation,
         Operation::Sysusers { .. } | Operation::Tmpfiles { .. } | Operation::Pam
             | Operation::Shells { .. }
+            // These make what is missing, and only if the image wants accounts of packages.
+            | Operation::User(_)
+            | Operation::Group(_)
+            | Operation::Member { .. }
+            // These look for themselves what there is.
+            | Operation::PhpModules { .. }
     )
 }
 
@@ -806,7 +892,7 @@ fn merge(mut left: State, right: &State) -> State {
     let paths: Vec<String> = left.files.keys().chain(right.files.keys()).cloned().collect();
     for path in paths {
         if left.files.get(&path) != right.files.get(&path) {
-            left.files.insert(path, Look::Unknown);
+            left.files.insert(path, Noted::Look(Look::Unknown));
         }
     }
     for (name, body) in &right.functions {

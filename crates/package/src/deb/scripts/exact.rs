@@ -6,7 +6,7 @@
 
 use hardpan_tree::Digest;
 
-use super::{Effect, Treatment};
+use super::Treatment;
 
 /// A script that was read by a person.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,29 @@ pub struct KnownScript {
     pub reason: &'static str,
 }
 
-const KNOWN: &[KnownScript] = &[];
+const KNOWN: &[KnownScript] = &[
+    KnownScript {
+        package: "ca-certificates",
+        script: "postinst",
+        digest: "7ea46991fdb08f83a3533d41362b9e42e756413a76db659d94cc4f67d50a047c",
+        finisher: "ca_bundle",
+        reason: "writes /etc/ca-certificates.conf and /etc/ssl/certs",
+    },
+    KnownScript {
+        package: "ca-certificates-java",
+        script: "postinst",
+        digest: "c90a7b45e2aecae0fb4c05a77f5b560f6fd73b4ad146c8bc54b6c7cefc8b7b75",
+        finisher: "java_store",
+        reason: "fills /etc/ssl/certs/java/cacerts",
+    },
+    KnownScript {
+        package: "locales",
+        script: "postinst",
+        digest: "a6f10538d39f2de28e891ce5efbabe690baf9edce99c9f6a46bab361ac5d1b1e",
+        finisher: "",
+        reason: "no locale is chosen by default; C.UTF-8 comes with libc-bin",
+    },
+];
 
 /// Returns all scripts that are known word for word.
 pub fn known_scripts() -> &'static [KnownScript] {
@@ -47,16 +69,30 @@ pub fn normalised_digest(text: &str) -> Digest {
     Digest::of(normal.as_bytes())
 }
 
+/// Returns only what debhelper added to a script, on the same lines.
+pub(super) fn generated_part(text: &str) -> String {
+    let mut is_generated = false;
+    let mut part = String::new();
+    for line in text.lines() {
+        is_generated |= line.trim().starts_with("# Automatically added by");
+        if is_generated {
+            part.push_str(line);
+        }
+        is_generated &= !line.trim().starts_with("# End automatically added section");
+        part.push('\n');
+    }
+    part
+}
+
 /// Says what becomes of a known script.
-pub(super) fn known(package: &str, script: &str, text: &str) -> Option<(Treatment, Vec<Effect>)> {
+pub(super) fn known(package: &str, script: &str, text: &str) -> Option<Treatment> {
     let candidates = || KNOWN.iter().filter(|known| known.package == package && known.script == script);
     candidates().next()?;
     let digest = normalised_digest(text).to_hex();
     let known = candidates().find(|known| known.digest == digest)?;
-    let treatment = if known.finisher.is_empty() {
+    Some(if known.finisher.is_empty() {
         Treatment::Ignored { reason: known.reason.to_owned() }
     } else {
         Treatment::Handled { finisher: known.finisher.to_owned() }
-    };
-    Some((treatment, Vec::new()))
+    })
 }

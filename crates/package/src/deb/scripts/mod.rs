@@ -81,6 +81,12 @@ pub trait FileTests {
     /// end is followed too.
     fn look(&self, path: &str, follow: bool) -> Look;
 
+    /// Returns the target of the link at a path, as written; `None` if that is not known or there is no link.
+    fn read_link(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
+
     /// Lists the names in a directory, sorted; `None` if that is not known.
     fn list(&self, directory: &str) -> Option<Vec<String>> {
         let _ = directory;

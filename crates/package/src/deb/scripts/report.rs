@@ -55,16 +55,19 @@ fn one(
     files: &dyn FileTests,
     report: &mut ScriptReport,
 ) {
-    if let Some((treatment, effects)) = exact::known(input.package, script, text) {
+    let known = exact::known(input.package, script, text);
+    let generated = known.as_ref().map(|_| exact::generated_part(text));
+    if let Some(treatment) = known {
         report.actions.push(whole(input, script, text, treatment));
-        report.effects.extend(effects);
-        return;
     }
     let mut refuse = |reason: String| {
         report.actions.push(whole(input, script, text, Treatment::Unhandled { reason }));
     };
     if text.len() > SCRIPT_BYTES_MAX {
         return refuse(format!("longer than {SCRIPT_BYTES_MAX} bytes"));
+    }
+    if generated.as_ref().is_some_and(|part| part.trim().is_empty()) {
+        return;
     }
     let first = text.lines().next().unwrap_or_default();
     let interpreter = first.trim_start_matches("#!").trim();
@@ -74,6 +77,7 @@ fn one(
     if !is_shell {
         return refuse(format!("not a shell script: {interpreter:?}"));
     }
+    let text = generated.as_deref().unwrap_or(text);
     let tree = match parser::parse(text) {
         Ok(tree) => tree,
         Err(error) => return refuse(format!("not understood: {error}")),
