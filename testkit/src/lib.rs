@@ -1,1 +1,9 @@
-//! Test support.
+// SPDX-License-Identifier: Apache-2.0
+//! Test support: in-memory packages, archives, keys and servers.
+
+pub mod archive;
+pub mod deb;
+pub mod pgp;
+pub mod server;
+
+pub use deb::deb;

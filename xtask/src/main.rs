@@ -1,2 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Repository tasks: tidy, gen, corpus, bench.
-fn main() {}
+
+mod corpus;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Repository tasks.
+#[derive(Parser, Debug)]
+#[command(name = "xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// Check every published definition.
+    Corpus(corpus::Arguments),
+    /// Check the rules that the compiler does not know.
+    Tidy,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Cli::parse().task {
+        Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Tidy => tidy::run(),
+    }
+}

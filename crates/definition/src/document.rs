@@ -4,9 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Definition, Platform};
+use crate::decode::{self, Decoder};
+use crate::diagnostic::{self, Code, Diagnostic};
+use crate::include;
+use crate::model::{Definition, Info, Platform, Syntax};
+use crate::scope::Scope;
 use crate::source::{Includes, Source, Span};
+use crate::syntax;
+use crate::yaml::{self, Kind, Node};
 
 /// The outcome of [`parse`]: what was understood, and every problem at once.
 #[derive(Clone, Debug)]
@@ -67,12 +72,79 @@ impl Parsed {
 ///
 /// This never fails: everything wrong is in [`Parsed::diagnostics`].
 pub fn parse(source: &Source, includes: &dyn Includes) -> Parsed {
-    let _ = includes;
-    Parsed {
-        sources: vec![source.clone()],
-        diagnostics: vec![Diagnostic::error(Code::BadYaml, Span::default(), "not read yet")],
+    let mut sources = vec![source.clone()];
+    let mut diagnostics = Vec::new();
+    let syntax = match syntax::read(source, 0) {
+        Ok(syntax) => Some(syntax),
+        Err(diagnostic) => {
+            diagnostics.push(*diagnostic);
+            None
+        }
+    };
+    let mut parsed = Parsed {
+        sources: Vec::new(),
+        diagnostics: Vec::new(),
         renderings: BTreeMap::new(),
-        platforms: Vec::new(),
+        platforms: Platform::ALL.to_vec(),
         platforms_span: Span::default(),
+    };
+    if let Some(root) = yaml::read(source, 0, &mut diagnostics) {
+        let root = include::merge(root, includes, &mut sources, &mut diagnostics);
+        if let Some((platforms, span)) = listed_platforms(&root) {
+            parsed.platforms = platforms;
+            parsed.platforms_span = span;
+        }
+        for &platform in &parsed.platforms {
+            let definition = render(&sources, &root, platform, syntax, &mut diagnostics);
+            parsed.renderings.extend(definition.map(|found| (platform, Arc::new(found))));
+        }
     }
+    diagnostic::normalise(&mut diagnostics);
+    parsed.sources = sources;
+    parsed.diagnostics = diagnostics;
+    if !parsed.is_ok() {
+        parsed.renderings.clear();
+    }
+    parsed
+}
+
+/// Parses an `info.yaml`. There is an [`Info`] exactly if no diagnostic is an error.
+pub fn parse_info(source: &Source) -> (Option<Info>, Vec<Diagnostic>) {
+    decode::info(source)
+}
+
+/// The platforms that a definition lists and hardpan knows, to know what to render. Reports nothing.
+fn listed_platforms(root: &Node) -> Option<(Vec<Platform>, Span)> {
+    let entry = root.get("platforms")?;
+    let Kind::List(items) = &entry.value.kind else {
+        return None;
+    };
+    let mut platforms: Vec<Platform> = items
+        .iter()
+        .filter_map(|item| match &item.kind {
+            Kind::Scalar(scalar) => scalar.text.parse().ok(),
+            _ => None,
+        })
+        .collect();
+    platforms.sort_unstable();
+    platforms.dedup();
+    (!platforms.is_empty()).then_some((platforms, entry.key_span))
+}
+
+fn render(
+    sources: &[Source],
+    root: &Node,
+    platform: Platform,
+    syntax: Option<Syntax>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Definition> {
+    let facts = decode::facts(root, platform);
+    let vars = root.get("vars").map(|entry| &entry.value);
+    let (scope, mut found) = Scope::new(sources, facts, vars);
+    diagnostics.append(&mut found);
+    let distribution = syntax.map(|syntax| syntax.distribution);
+    let mut decoder = Decoder::new(sources, scope, platform, distribution);
+    let definition = decoder.root(root, syntax);
+    diagnostics.append(&mut decoder.into_diagnostics());
+    definition
 }

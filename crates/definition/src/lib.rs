@@ -5,14 +5,24 @@
 //! [`Parsed::render`] gives the [`Definition`] for one platform, in which every value is concrete.
 //! The crate is pure: files come through [`Includes`], nothing is printed, nothing depends on the environment.
 
+mod check;
+mod decode;
 mod diagnostic;
 mod document;
+mod expression;
+mod include;
 mod model;
+mod schema;
+mod scope;
 mod source;
+mod syntax;
+mod template;
+mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
-pub use document::{Parsed, parse};
+pub use document::{Parsed, parse, parse_info};
 pub use model::*;
+pub use schema::json_schema;
 pub use source::{
     IncludeError, Includes, MAX_SOURCE_BYTES, NoIncludes, Source, Span, Spanned, line_column,
 };

@@ -2,3 +2,5 @@
 //! Debian packages: indexes, signatures, dependency solving, unpacking.
 
 pub mod deb;
+pub mod openpgp;
+pub mod solve;

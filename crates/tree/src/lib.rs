@@ -5,14 +5,25 @@
 //! ([`Content`]), so a tree of any size costs only its metadata. Nothing here touches the disk, so
 //! nothing needs root, and a path or link in a package can't lead out of the tree.
 
+pub mod bytes_text;
+mod difference;
 mod digest;
+mod dump;
 mod node;
 mod path;
+mod tar_header;
+mod tar_read;
+mod tar_tree;
+mod tar_write;
 mod tree;
 
+pub use difference::Difference;
 pub use digest::{Digest, DigestError, Hasher, HashingWriter};
 pub use node::{
     Content, Contents, Elf, Facts, File, InlineContents, Kind, MODE_MASK, Metadata, Node, Origin,
 };
 pub use path::{NAME_BYTES_MAX, PATH_BYTES_MAX, PathError, TreePath};
+pub use tar_read::{Special, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader};
+pub use tar_tree::TarTreeError;
+pub use tar_write::{BLOCK_BYTES, END_MARKER, TarKind, TarWriter, Written};
 pub use tree::{InsertError, LINKS_MAX, ResolveError, Tree};

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes_text::{escape, unescape};
+
 /// The longest path that a tree accepts, in bytes: Linux's `PATH_MAX` less the leading slash and the NUL.
 pub const PATH_BYTES_MAX: usize = 4094;
 /// The longest single name, in bytes: Linux's `NAME_MAX`.
@@ -163,18 +165,7 @@ impl Serialize for TreePath {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut text = String::with_capacity(self.0.len() + 1);
         text.push('/');
-        for chunk in self.0.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if character == '\\' {
-                    text.push('\\');
-                }
-                text.push(character);
-            }
-            for byte in chunk.invalid() {
-                use fmt::Write as _;
-                let _ = write!(text, "\\x{byte:02x}");
-            }
-        }
+        escape(&self.0, &mut text);
         serializer.serialize_str(&text)
     }
 }
@@ -186,32 +177,6 @@ impl<'de> Deserialize<'de> for TreePath {
             .ok_or_else(|| serde::de::Error::custom(format!("bad escape in path {text:?}")))?;
         Self::parse(bytes).map_err(serde::de::Error::custom)
     }
-}
-
-fn unescape(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'\\' {
-            bytes.push(*first);
-            continue;
-        }
-        match rest {
-            [b'\\', tail @ ..] => {
-                bytes.push(b'\\');
-                rest = tail;
-            }
-            [b'x', high, low, tail @ ..] => {
-                let digits = [*high, *low];
-                let hex = std::str::from_utf8(&digits).ok()?;
-                bytes.push(u8::from_str_radix(hex, 16).ok()?);
-                rest = tail;
-            }
-            _ => return None,
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -235,7 +200,7 @@ mod tests {
     #[test]
     fn escapes_and_oversizes_are_refused() {
         let long_name = "a".repeat(NAME_BYTES_MAX + 1);
-        let long_path = "ab/".repeat(PATH_BYTES_MAX / 3 + 1);
+        let long_path = "ab/".repeat(PATH_BYTES_MAX / 3 + 2);
         for text in ["..", "a/../b", "/a/..", "a\0b", &long_name, &long_path] {
             assert!(TreePath::parse(text).is_err(), "{text:?}");
         }

@@ -7,6 +7,7 @@
 mod accounts;
 mod build;
 mod contents;
+mod info;
 mod platform;
 mod track;
 mod value;
@@ -24,6 +25,7 @@ pub use contents::{
     Artifact, Checksum, Contents, FileSource, ImageReference, PackageRequest, PathKind, PathRule,
     Spdx, SpdxPackage,
 };
+pub use info::{Advisory, Exclusion, IncludedTool, Info, Metadata, TrackIgnore, VexSource};
 pub use platform::{Distribution, Platform, Port, Protocol, Syntax, UnknownPlatform};
 pub use track::{Track, TrackKind, TrackSet, TrackValue};
 pub use value::Value;

@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Debian's formats: control data, versions, archives, packages.
 
+pub mod ar;
+pub mod archive;
+pub mod control;
+mod elf;
+pub mod index;
+mod index_cache;
+mod index_writer;
+pub mod merge;
+pub mod relation;
+pub mod release;
 pub mod scripts;
+pub mod segment;
+pub mod sources;
+pub mod strip;
+pub mod unpack;
+pub mod version;

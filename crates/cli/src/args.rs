@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The command line, as data.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hardpan::definition::Platform;
+
+/// Builds hardened container images from declarative definitions, without daemon or root.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hardpan",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done · 1 the answer is no · 2 usage or definition · 3 network, archive, disk · 4 signature or digest · 70 internal"
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of all commands.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Directory of the store [default: the workspace's, or else hardpan in the user's cache]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HARDPAN_STORE",
+        help_heading = "Common options"
+    )]
+    pub store: Option<PathBuf>,
+    /// How many threads to use; no output depends on it [default: as many as processors]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "HARDPAN_THREADS",
+        help_heading = "Common options"
+    )]
+    pub threads: Option<NonZeroUsize>,
+    /// Refuse the network: everything must be in the store
+    #[arg(long, global = true, help_heading = "Common options")]
+    pub offline: bool,
+    /// Print results as JSON, and no progress
+    #[arg(long, global = true, help_heading = "Common options")]
+    pub json: bool,
+    /// Print no progress and no summary
+    #[arg(long, short, global = true, help_heading = "Common options")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Build(Build),
+    Resolve(Resolve),
+    Check(Check),
+    Explain(Explain),
+    Schema(Schema),
+    Init(Init),
+    Store(Store),
+    Completions(Completions),
+}
+
+/// Build an image from a definition
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan build catalog/python/debian-13/3.13.yaml
+  hardpan build catalog/python/debian-13/3.13.yaml --docker-archive python.tar --platform linux/amd64
+  hardpan build catalog/curl/debian-13/8.yaml --locked --offline --output /tmp/curl")]
+pub struct Build {
+    /// The definition
+    pub definition: PathBuf,
+    /// Directory of the OCI layout [default: ./out/NAME]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Write a docker archive for `docker load` and `podman load` instead of a layout
+    #[arg(long, value_name = "FILE")]
+    pub docker_archive: Option<PathBuf>,
+    /// Build only this platform; may be given several times [default: all of the definition]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Vec<Platform>,
+    /// Refuse to resolve: the lock must be there and fit
+    #[arg(long)]
+    pub locked: bool,
+}
+
+/// Write or refresh the lock of definitions, and print what changed
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan resolve catalog/python/debian-13/3.13.yaml
+  hardpan resolve catalog/*/debian-13/*.yaml --json")]
+pub struct Resolve {
+    /// The definitions
+    #[arg(required = true)]
+    pub definitions: Vec<PathBuf>,
+    /// Only say what would change
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Check definitions, or all in a folder, and print every problem at once
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan check catalog
+  hardpan check image/nginx/debian-13/mainline.yaml --json")]
+pub struct Check {
+    /// Definitions, info.yaml files or folders
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Let warnings fail, too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Explain why a package is in an image, and what it costs
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan explain catalog/curl/debian-13/8.yaml libssl3t64
+  hardpan explain catalog/php/debian-13/8.4.yaml php8.4-cli --scripts")]
+pub struct Explain {
+    /// The definition
+    pub definition: PathBuf,
+    /// The package
+    pub package: String,
+    /// The platform [default: the definition's first]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<Platform>,
+    /// Show how each of the package's maintainer scripts was treated
+    #[arg(long)]
+    pub scripts: bool,
+}
+
+/// Print the JSON Schema of definitions, for editors
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example, for editors with a YAML language server: put this on line 2 of a definition
+  # yaml-language-server: $schema=definition.schema.json"
+)]
+pub struct Schema {}
+
+/// Write a commented hardpan.toml for this machine
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where to write it
+    #[arg(default_value = "hardpan.toml")]
+    pub path: PathBuf,
+    /// Overwrite what is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Look after the store
+#[derive(Debug, Args)]
+pub struct Store {
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Remove what was not used for a while
+    Gc {
+        /// How many days unused
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        unused_for: u64,
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Compare everything in the store with its digest
+    Verify {
+        /// Remove what is damaged, so that it is fetched or made again
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Print where the store is
+    Path,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  hardpan completions bash > ~/.local/share/bash-completion/completions/hardpan")]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan build`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use hardpan::{BuildRequest, BuildSettings, Built, LockState, Project};
+use serde_json::json;
+
+use super::{in_definition, open};
+use crate::args::{Build, Common};
+use crate::diagnostics;
+use crate::progress::Progress;
+use crate::text::{DIM, GOOD, HELP, WARNING, count, size, styled};
+
+/// Builds an image.
+pub fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> {
+    let (project, machine) = open(common, &command.definition)?;
+    let progress = Progress::new(common);
+    let session = machine.session(&progress);
+    let fail = in_definition(&project);
+    let settings = BuildSettings::of(project.any_definition(), machine.workspace());
+    let result =
+        session.fitting_lock(&project, &settings, command.locked).and_then(|(lock, state)| {
+            let request = BuildRequest {
+                platforms: command.platform.clone(),
+                layout: layout(command, &project),
+                docker_archive: command.docker_archive.clone(),
+            };
+            let built = session.build(&project, &lock, &settings, &request)?;
+            Ok((state, request, built))
+        });
+    progress.clear();
+    let (state, request, built) = result.map_err(fail)?;
+    if common.json {
+        let value = json!({
+            "built": built,
+            "layout": request.layout,
+            "docker-archive": request.docker_archive,
+            "lock-written": !matches!(state, LockState::Fitted),
+        });
+        anstream::println!("{value}");
+    } else if !common.quiet {
+        summary(&project, &state, &request, &built);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns where the layout goes; with only a docker archive there is none.
+fn layout(command: &Build, project: &Project) -> Option<PathBuf> {
+    if let Some(output) = &command.output {
+        return Some(output.clone());
+    }
+    if command.docker_archive.is_some() {
+        return None;
+    }
+    let image = &project.any_definition().image.value;
+    let name = image.rsplit('/').next().unwrap_or(image);
+    Some(PathBuf::from("out").join(name))
+}
+
+fn summary(project: &Project, state: &LockState, request: &BuildRequest, built: &Built) {
+    for diagnostic in project.parsed.diagnostics() {
+        anstream::eprintln!("{}\n", diagnostics::draw(diagnostic, project.parsed.sources()));
+    }
+    if let LockState::Written { changes, had_lock } = state {
+        let what = if *had_lock { "refreshed" } else { "wrote" };
+        let path = project.lock_path();
+        let detail = if *had_lock {
+            format!(" ({})", count(changes.len(), "change"))
+        } else {
+            String::new()
+        };
+        anstream::eprintln!("{} {}{detail}", styled(DIM, what), path.display());
+    }
+    for platform in &built.platforms {
+        anstream::println!(
+            "{}  {} compressed, {} unpacked, {}, {}, {}",
+            styled(GOOD, &platform.platform),
+            size(platform.compressed_size_bytes),
+            size(platform.size_bytes),
+            count(platform.packages, "package"),
+            count(platform.files, "file"),
+            count(platform.layers, "layer"),
+        );
+        anstream::println!("  {}", styled(DIM, &format!("manifest {}", platform.manifest)));
+        anstream::println!("  {}", styled(DIM, &format!("image id {}", platform.image_id)));
+    }
+    warnings(built);
+    let target = match (&request.layout, &request.docker_archive) {
+        (Some(layout), Some(archive)) => format!("{} and {}", layout.display(), archive.display()),
+        (Some(layout), None) => layout.display().to_string(),
+        (None, Some(archive)) => archive.display().to_string(),
+        (None, None) => String::new(),
+    };
+    let verb = if built.was_unchanged { "unchanged" } else { "built" };
+    anstream::println!("{} {} → {target}", styled(GOOD, verb), built.names.join(", "));
+    anstream::println!("{}", built.digest);
+}
+
+/// Prints what deserves a look; what holds for all platforms once.
+fn warnings(built: &Built) {
+    let mut seen = std::collections::BTreeSet::new();
+    for platform in &built.platforms {
+        for warning in &platform.warnings {
+            if seen.insert(warning.clone()) {
+                anstream::eprintln!("{} {warning}", styled(WARNING, "warning:"));
+            }
+        }
+        for remark in platform.remarks.iter().filter(|remark| remark.severity == "warn") {
+            if seen.insert(remark.message.clone()) {
+                anstream::eprintln!(
+                    "{} {}: {}",
+                    styled(WARNING, "warning:"),
+                    remark.control,
+                    remark.message
+                );
+                if !remark.help.is_empty() {
+                    anstream::eprintln!("  {} {}", styled(HELP, "help:"), remark.help);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan check`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use hardpan::CatalogRoot;
+use hardpan::definition::{Diagnostic, Severity, Source};
+use serde_json::json;
+
+use crate::args::{Check, Common};
+use crate::diagnostics;
+use crate::text::{BAD, GOOD, WARNING, count, styled};
+
+/// How deep folders are searched.
+const DEPTH_MAX: usize = 32;
+
+/// Checks definitions.
+pub fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> {
+    let mut files = Vec::new();
+    for path in &command.paths {
+        let metadata = fs::metadata(path).with_context(|| format!("can't read {}", path.display()));
+        match metadata {
+            Ok(metadata) if metadata.is_dir() => collect(path, 0, &mut files)?,
+            Ok(_) => files.push(path.clone()),
+            Err(error) => {
+                anstream::eprintln!("{} {error:#}", styled(BAD, "error:"));
+                return Ok(ExitCode::from(2));
+            }
+        }
+    }
+    let (mut errors, mut warnings, mut checked) = (0, 0, 0);
+    let mut report = Vec::new();
+    for file in &files {
+        let Some((found, sources)) = check(file)? else { continue };
+        checked += 1;
+        errors += found.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        warnings += found.iter().filter(|d| d.severity == Severity::Warning).count();
+        for diagnostic in &found {
+            if common.json {
+                report.push(diagnostics::to_json(diagnostic, &sources));
+            } else {
+                anstream::eprintln!("{}\n", diagnostics::draw(diagnostic, &sources));
+            }
+        }
+    }
+    if common.json {
+        let value = json!({
+            "checked": checked, "errors": errors, "warnings": warnings, "diagnostics": report,
+        });
+        anstream::println!("{value}");
+    } else if !common.quiet {
+        let style = if errors > 0 {
+            BAD
+        } else if warnings > 0 {
+            WARNING
+        } else {
+            GOOD
+        };
+        anstream::println!(
+            "{} {}: {}, {}",
+            styled(style, "checked"),
+            count(checked, "file"),
+            count(errors, "error"),
+            count(warnings, "warning"),
+        );
+    }
+    let is_bad = errors > 0 || (command.strict && warnings > 0);
+    Ok(ExitCode::from(if is_bad { 2 } else { 0 }))
+}
+
+/// Finds the YAML files of a folder, sorted; links are not followed.
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    anyhow::ensure!(depth <= DEPTH_MAX, "{} is nested too deep", folder.display());
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("can't list {}", folder.display()))?;
+    let mut entries: Vec<_> = entries.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type()?;
+        let path = entry.path();
+        if kind.is_dir() {
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                collect(&path, depth + 1, files)?;
+            }
+        } else if kind.is_file()
+            && path.extension().is_some_and(|end| end == "yaml" || end == "yml")
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Checks one file; `None` for YAML that is neither a definition nor an info file.
+fn check(path: &Path) -> anyhow::Result<Option<(Vec<Diagnostic>, Vec<Source>)>> {
+    let limit_bytes = hardpan::definition::MAX_SOURCE_BYTES as u64;
+    let text = hardpan::read_text(path, limit_bytes).map_err(hardpan::Error::from)?;
+    let source = Source::new(path.to_string_lossy(), text);
+    if path.file_name().is_some_and(|name| name == "info.yaml") {
+        let (_, diagnostics) = hardpan::definition::parse_info(&source);
+        return Ok(Some((diagnostics, vec![source])));
+    }
+    let root = CatalogRoot::of(path);
+    let parsed = hardpan::definition::parse(&source, &root);
+    Ok(Some((parsed.diagnostics().to_vec(), parsed.sources().to_vec())))
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan init`
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use hardpan::config::Workspace;
+
+use crate::args::Init;
+use crate::machine;
+use crate::text::{BAD, GOOD, HELP, styled};
+
+/// Writes a workspace file with everything in it commented out.
+pub fn run(command: &Init) -> anyhow::Result<ExitCode> {
+    let text = template(&machine::mirrors(&Workspace::default()));
+    let mut options = OpenOptions::new();
+    options.write(true);
+    if command.force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    let file = options.open(&command.path);
+    let mut file = match file {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            anstream::eprintln!("{} {} exists", styled(BAD, "error:"), command.path.display());
+            anstream::eprintln!("  {} `--force` overwrites it", styled(HELP, "help:"));
+            return Ok(ExitCode::from(2));
+        }
+        file => file.with_context(|| format!("can't write {}", command.path.display()))?,
+    };
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("can't write {}", command.path.display()))?;
+    anstream::println!("{} {}", styled(GOOD, "wrote"), command.path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn template(mirrors: &hardpan::Mirrors) -> String {
+    format!(
+        r#"# hardpan.toml: where things are, and what stands in for what.
+# It belongs at the root of a catalog; `includes` and `source` in definitions are relative to its folder.
+# Everything here is optional. What is commented out shows the default or an example.
+
+[store]
+# path = ".hardpan"        # default: hardpan in the user's cache
+
+[archives.debian]
+# What this machine's apt uses. It never gets into a lock or an image.
+# mirror = "{debian}"
+# security-mirror = "{security}"
+
+# Another archive in place of one that definitions name. "debian" is the distribution's own.
+# [[archives.substitute]]
+# from = "http://packages.example/debian"
+# to = "debian"
+# pins = "relax"           # "keep": versions in definitions hold · "relax": where the archive has them
+
+[keyrings]
+# debian = "keys/debian.asc"   # in place of the keys built in
+
+# Another package in place of one that definitions name; the first rule that matches counts.
+# [[packages.substitute]]
+# from = "python-3.13*"
+# to = "python3.13*"
+# [[packages.substitute]]
+# from = "*-settings"
+# drop = true
+
+# A second name for a path, made where the target exists.
+# [[paths.alias]]
+# from = "/usr/bin/alertmanager"
+# to = "/usr/bin/prometheus-alertmanager"
+
+[build]
+# compression = "gzip"     # "gzip" loads everywhere; "zstd" is smaller and needs Docker 23
+# keep = []                # strip rules to switch off: docs, man, info, locales, …
+"#,
+        debian = mirrors.debian,
+        security = mirrors.debian_security,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_parses_and_so_does_every_example_in_it() {
+        let mirrors = hardpan::Mirrors {
+            debian: "http://mirror.example/debian".to_owned(),
+            debian_security: "http://mirror.example/debian-security".to_owned(),
+        };
+        let text = template(&mirrors);
+        assert_eq!(Workspace::parse(&text), Ok(Workspace::default()));
+        let is_example = |line: &str| line.contains(" = ") || line.contains("[[");
+        let active: Vec<&str> = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(example) if is_example(example) => example,
+                _ => line,
+            })
+            .collect();
+        let workspace = Workspace::parse(&active.join("\n")).unwrap();
+        assert_eq!(workspace.packages.substitute.len(), 2);
+        assert_eq!(workspace.archives.debian.mirror.as_deref(), Some(mirrors.debian.as_str()));
+    }
+}

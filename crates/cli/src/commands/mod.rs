@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One file for each command.
+
+pub mod build;
+pub mod check;
+pub mod completions;
+pub mod explain;
+pub mod init;
+pub mod resolve;
+pub mod schema;
+pub mod store;
+
+use std::path::Path;
+
+use hardpan::{Error, Project, read_workspace};
+
+use crate::args::Common;
+use crate::failure::InDefinition;
+use crate::machine::Machine;
+
+/// Opens a definition and the machine to work on it with.
+fn open(common: &Common, definition: &Path) -> anyhow::Result<(Project, Machine)> {
+    let project = Project::open(definition, &[]).map_err(Error::from)?;
+    let (workspace, _) = read_workspace(&project.root).map_err(Error::from)?;
+    let machine = Machine::new(common, workspace, project.root.path())?;
+    Ok((project, machine))
+}
+
+/// Gives an error the texts of the definition that it is about.
+fn in_definition(project: &Project) -> impl Fn(Error) -> anyhow::Error + '_ {
+    |error| InDefinition { error, sources: project.parsed.sources().to_vec() }.into()
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan schema`
+
+use std::process::ExitCode;
+
+use crate::args::Schema;
+
+/// Prints the JSON Schema of definitions.
+pub fn run(_command: &Schema) -> anyhow::Result<ExitCode> {
+    let schema = serde_json::to_string_pretty(&hardpan::definition::json_schema())?;
+    anstream::println!("{schema}");
+    Ok(ExitCode::SUCCESS)
+}

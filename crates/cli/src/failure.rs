@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Errors for people, and their exit codes.
+
+use std::error::Error as StdError;
+use std::process::ExitCode;
+
+use hardpan::definition::{Diagnostic, Source, Span};
+use hardpan::{Error, ProjectError, Trouble};
+use serde_json::json;
+
+use crate::diagnostics;
+use crate::text::{BAD, DIM, HELP, styled};
+
+/// An error about places in a definition, with the texts to show them in.
+#[derive(Debug)]
+pub struct InDefinition {
+    pub error: Error,
+    pub sources: Vec<Source>,
+}
+
+impl std::fmt::Display for InDefinition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl StdError for InDefinition {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Prints an error and returns its exit code.
+pub fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
+    let known = known(error);
+    let code = known.map_or(70, |known| exit_code(known.trouble()));
+    if is_json {
+        let value = json!({
+            "error": {
+                "message": error.to_string(),
+                "causes": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
+                "help": known.map(Error::hints).unwrap_or_default(),
+                "diagnostics": diagnostics_of(error)
+                    .map(|(list, sources)| list.iter().map(|d| diagnostics::to_json(d, &sources)).collect::<Vec<_>>())
+                    .unwrap_or_default(),
+                "exit-code": code,
+            }
+        });
+        anstream::println!("{value}");
+        return ExitCode::from(code);
+    }
+    if let Some((list, sources)) = diagnostics_of(error) {
+        for diagnostic in &list {
+            anstream::eprintln!("{}\n", diagnostics::draw(diagnostic, &sources));
+        }
+        if matches!(known, Some(Error::Project(_))) {
+            return ExitCode::from(code);
+        }
+    } else if let Some((spans, sources)) = places_of(error) {
+        let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+        let message = error.to_string();
+        anstream::eprintln!("{}", diagnostics::draw_error(&message, &spans, &causes, sources));
+    } else {
+        anstream::eprintln!("{} {error}", styled(BAD, "error:"));
+        for cause in error.chain().skip(1) {
+            anstream::eprintln!("  {} {cause}", styled(DIM, "because:"));
+        }
+    }
+    if let Some(Error::Hardening { findings, .. }) = known {
+        for finding in findings {
+            anstream::eprintln!(
+                "  {} {}",
+                styled(BAD, &finding.control.to_string()),
+                finding.message
+            );
+            for line in finding.help.lines() {
+                anstream::eprintln!("    {} {line}", styled(HELP, "help:"));
+            }
+        }
+    } else if let Some(known) = known {
+        for hint in known.hints() {
+            anstream::eprintln!("  {} {hint}", styled(HELP, "help:"));
+        }
+    }
+    ExitCode::from(code)
+}
+
+fn known(error: &anyhow::Error) -> Option<&Error> {
+    error
+        .downcast_ref::<Error>()
+        .or_else(|| error.downcast_ref::<InDefinition>().map(|inner| &inner.error))
+}
+
+/// Returns the problems that can be shown in the text of a definition.
+fn diagnostics_of(error: &anyhow::Error) -> Option<(Vec<Diagnostic>, Vec<Source>)> {
+    if let Some(Error::Project(ProjectError::Diagnostics { diagnostics, sources, .. })) =
+        error.downcast_ref::<Error>()
+    {
+        return Some((diagnostics.clone(), sources.clone()));
+    }
+    None
+}
+
+/// Returns the places in a definition that an error is about.
+fn places_of(error: &anyhow::Error) -> Option<(Vec<Span>, &[Source])> {
+    let inner = error.downcast_ref::<InDefinition>()?;
+    let spans = inner.error.spans();
+    (!spans.is_empty()).then_some((spans, inner.sources.as_slice()))
+}
+
+fn exit_code(trouble: Trouble) -> u8 {
+    match trouble {
+        Trouble::No => 1,
+        Trouble::Usage => 2,
+        Trouble::Network => 3,
+        Trouble::Trust => 4,
+        _ => 70,
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What this machine has: its clock, environment, apt sources and processors. Only here is any of
+//! that looked at.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use hardpan::config::Workspace;
+use hardpan::store::Store;
+use hardpan::{Client, ClientOptions, Mirrors, Observer, Session};
+
+use crate::args::Common;
+
+/// The archive that everybody can reach, where nothing else names one.
+const DEFAULT_DEBIAN_MIRROR: &str = "http://ftp.debian.org/debian";
+/// The largest file of apt sources that is read, in bytes.
+const APT_SOURCES_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything that a session borrows.
+pub struct Machine {
+    store: Store,
+    workspace: Workspace,
+    mirrors: Mirrors,
+    client: Option<Client>,
+    threads: NonZeroUsize,
+}
+
+impl Machine {
+    /// Looks at the machine. The workspace is that of the definition's catalog.
+    pub fn new(
+        common: &Common,
+        workspace: Workspace,
+        workspace_folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let root = store_path(common, Some((&workspace, workspace_folder)))?;
+        let store = Store::open(&root).map_err(hardpan::Error::from)?;
+        let mirrors = mirrors(&workspace);
+        let client = if common.offline {
+            None
+        } else {
+            let client = Client::new(client_options()).map_err(hardpan::Error::from)?;
+            Some(client)
+        };
+        let threads = common.threads.unwrap_or_else(|| {
+            hardpan::default_threads(
+                std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            )
+        });
+        Ok(Self { store, workspace, mirrors, client, threads })
+    }
+
+    /// Returns a session on this machine, now.
+    pub fn session<'s>(&'s self, observer: &'s dyn Observer) -> Session<'s> {
+        Session {
+            store: &self.store,
+            workspace: &self.workspace,
+            mirrors: &self.mirrors,
+            remote: self.client.as_ref(),
+            now: SystemTime::now(),
+            threads: self.threads,
+            observer,
+        }
+    }
+
+    /// Returns the workspace.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+}
+
+/// Returns the store's directory: of the command line or `HARDPAN_STORE`, of the workspace, or else in
+/// the user's cache.
+pub fn store_path(
+    common: &Common,
+    workspace: Option<(&Workspace, &Path)>,
+) -> anyhow::Result<PathBuf> {
+    if let Some(path) = &common.store {
+        return Ok(path.clone());
+    }
+    if let Some((workspace, folder)) = workspace
+        && let Some(path) = &workspace.store.path
+    {
+        return Ok(folder.join(path));
+    }
+    let cache = match variable("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => {
+            let home = variable("HOME").context(
+                "there is no HOME to keep the store in; name a directory with --store or HARDPAN_STORE",
+            )?;
+            Path::new(&home).join(".cache")
+        }
+    };
+    Ok(cache.join("hardpan"))
+}
+
+/// Returns where Debian's archives are: the workspace's word, then `HARDPAN_DEBIAN_MIRROR`, then this
+/// host's apt sources, then the archive that everybody can reach.
+pub fn mirrors(workspace: &Workspace) -> Mirrors {
+    let configured = &workspace.archives.debian;
+    let from_variable = variable("HARDPAN_DEBIAN_MIRROR");
+    let is_chosen = configured.mirror.is_some() || from_variable.is_some();
+    let texts = if is_chosen { Vec::new() } else { apt_sources() };
+    let sources: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let debian = (configured.mirror.clone())
+        .or(from_variable)
+        .or_else(|| hardpan::mirror_of("trixie", &sources))
+        .unwrap_or_else(|| DEFAULT_DEBIAN_MIRROR.to_owned());
+    let debian_security = (configured.security_mirror.clone())
+        .or_else(|| variable("HARDPAN_DEBIAN_SECURITY_MIRROR"))
+        .or_else(|| hardpan::mirror_of("trixie-security", &sources))
+        .unwrap_or_else(|| beside(&debian));
+    Mirrors { debian, debian_security }
+}
+
+/// Returns the security archive of a mirror that has both, as most do.
+fn beside(debian: &str) -> String {
+    format!("{}-security", debian.trim_end_matches('/'))
+}
+
+/// Reads this host's apt sources; what can't be read counts as not there.
+fn apt_sources() -> Vec<String> {
+    let mut paths = vec![PathBuf::from("/etc/apt/sources.list")];
+    if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
+        let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        found.sort();
+        paths.extend(found);
+    }
+    paths
+        .iter()
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension == "list" || extension == "sources")
+        })
+        .filter(|path| fs::metadata(path).is_ok_and(|data| data.len() <= APT_SOURCES_BYTES_MAX))
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect()
+}
+
+fn client_options() -> ClientOptions {
+    let mut options = ClientOptions::default();
+    options.user_agent = concat!("hardpan/", env!("CARGO_PKG_VERSION")).to_owned();
+    options.proxies.http = variable("http_proxy").or_else(|| variable("HTTP_PROXY"));
+    options.proxies.https = variable("https_proxy").or_else(|| variable("HTTPS_PROXY"));
+    options.proxies.none_for = variable("no_proxy").or_else(|| variable("NO_PROXY"));
+    options
+}
+
+/// Returns an environment variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

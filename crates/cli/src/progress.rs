@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Progress on a terminal: one line that says what is going on. Nothing where there is no terminal.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hardpan::{Event, Observer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Common;
+
+/// Draws events.
+pub struct Progress {
+    bar: ProgressBar,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    files: usize,
+    fetched_bytes: u64,
+    wanted_bytes: u64,
+    packages: usize,
+    unpacked: usize,
+    layers: usize,
+    written: usize,
+}
+
+impl Progress {
+    /// Starts drawing, if anybody looks.
+    pub fn new(common: &Common) -> Self {
+        let is_seen = !common.quiet && !common.json && std::io::stderr().is_terminal();
+        let bar = ProgressBar::new_spinner();
+        if is_seen {
+            // The template is fixed, so it always parses.
+            if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed:.dim}")
+            {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+        } else {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self { bar, counts: Mutex::new(Counts::default()) }
+    }
+
+    /// Removes the line.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: Event<'_>) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let Ok(mut counts) = self.counts.lock() else { return };
+        let message = match event {
+            Event::Indexes { suites } => format!("package indexes of {suites} suites"),
+            Event::Index { name, .. } => format!("package index {name}"),
+            Event::Solve { platform } => format!("choosing packages for {platform}"),
+            Event::Downloads { files, size_bytes } => {
+                counts.files = files;
+                counts.wanted_bytes = size_bytes;
+                counts.fetched_bytes = 0;
+                counts.fetching()
+            }
+            Event::Downloaded { size_bytes } => {
+                counts.fetched_bytes += size_bytes;
+                if counts.wanted_bytes == 0 {
+                    return;
+                }
+                counts.fetching()
+            }
+            Event::Unpacks { packages } => {
+                counts.packages = packages;
+                counts.unpacked = 0;
+                return;
+            }
+            Event::Unpacked { .. } => {
+                counts.unpacked += 1;
+                if counts.fetched_bytes < counts.wanted_bytes {
+                    counts.fetching()
+                } else {
+                    format!("packages {}/{}", counts.unpacked, counts.packages)
+                }
+            }
+            Event::Assemble { platform } => format!("putting {platform} together"),
+            Event::Layers { layers } => {
+                counts.layers = layers;
+                counts.written = 0;
+                format!("layers 0/{layers}")
+            }
+            Event::Layer => {
+                counts.written += 1;
+                format!("layers {}/{}", counts.written, counts.layers)
+            }
+            _ => return,
+        };
+        self.bar.set_message(message);
+    }
+}
+
+impl Counts {
+    fn fetching(&self) -> String {
+        format!(
+            "fetching {} packages: {} of {}",
+            self.files,
+            crate::text::size(self.fetched_bytes),
+            crate::text::size(self.wanted_bytes)
+        )
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Packages to a finished tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hardpan_definition::Definition;
+use hardpan_package::deb::merge::{Member, merge};
+use hardpan_package::deb::strip::StripPolicy;
+use hardpan_tree::{Digest, Tree, TreePath};
+
+use crate::contents::StoreContents;
+use crate::demand::Demand;
+use crate::error::Error;
+use crate::fetch::Prepared;
+use crate::finish::{self, Action, PathAlias, Warning};
+use crate::graph::{Graph, GraphPackage};
+use crate::lock::LockedPackage;
+use crate::observer::Event;
+use crate::project::CatalogRoot;
+use crate::session::Session;
+
+/// A platform's finished tree, and how it came about.
+#[derive(Debug)]
+pub struct Assembly {
+    /// The root file system.
+    pub tree: Tree,
+    /// The packages in it, sorted by name; origins in the tree count in this order.
+    pub(crate) members: Vec<Prepared>,
+    /// The time of all that hardpan made, in seconds since the epoch.
+    pub epoch: i64,
+    /// What finishers did.
+    pub actions: Vec<Action>,
+    /// What of the packages' scripts nothing covers.
+    pub warnings: Vec<Warning>,
+    /// Environment variables that packages bring.
+    pub environment: BTreeMap<String, String>,
+    /// Who needs whom.
+    pub graph: Graph,
+}
+
+impl Session<'_> {
+    /// Puts a platform's tree together: packages by dpkg's rules, then the finishers.
+    pub(crate) fn assemble(
+        &self,
+        definition: &Definition,
+        catalog: &CatalogRoot,
+        packages: &[LockedPackage],
+        prepared: &BTreeMap<Digest, Prepared>,
+        strip: &StripPolicy,
+        epoch: i64,
+    ) -> Result<Assembly, Error> {
+        self.observer.event(Event::Assemble { platform: definition.platform.name() });
+        // `prepare` made every package of the lock.
+        let members: Vec<Prepared> =
+            packages.iter().filter_map(|package| prepared.get(&package.sha256).cloned()).collect();
+        let merge_members: Vec<Member<'_>> = members
+            .iter()
+            .map(|member| Member { unpacked: &member.unpacked, segment: member.segment.key() })
+            .collect();
+        let mut tree = merge(&merge_members)?.tree;
+        let unpacked: Vec<_> = members.iter().map(|member| member.unpacked.clone()).collect();
+        let inputs = finish::Inputs {
+            definition,
+            packages: &unpacked,
+            contents: &StoreContents { store: self.store },
+            epoch,
+            catalog: &|path| catalog.read(path),
+            aliases: &self.aliases()?,
+            strip,
+            exact: false,
+        };
+        let finished = finish::run_all(&mut tree, &inputs)?;
+        let demand = Demand::of(definition, self.workspace)?;
+        let requested = demand.packages.iter().map(|package| package.name.clone()).collect();
+        let graph = dependency_graph(demand.architecture, &members, &requested)?;
+        Ok(Assembly {
+            tree,
+            members,
+            epoch,
+            actions: finished.actions,
+            warnings: finished.warnings,
+            environment: finished.environment,
+            graph,
+        })
+    }
+}
+
+impl Session<'_> {
+    /// Returns the workspace's second names of paths.
+    fn aliases(&self) -> Result<Vec<PathAlias>, Error> {
+        let parse = |text: &str| {
+            TreePath::parse(text).map_err(|source| Error::Alias { path: text.to_owned(), source })
+        };
+        self.workspace
+            .paths
+            .alias
+            .iter()
+            .map(|alias| Ok(PathAlias { link: parse(&alias.from)?, target: parse(&alias.to)? }))
+            .collect()
+    }
+}
+
+/// Finds who needs whom among unpacked packages.
+pub(crate) fn dependency_graph(
+    architecture: &str,
+    members: &[Prepared],
+    requested: &BTreeSet<String>,
+) -> Result<Graph, Error> {
+    let fields: Vec<[String; 3]> = members
+        .iter()
+        .map(|member| {
+            ["Pre-Depends", "Depends", "Provides"].map(|name| {
+                member.unpacked.field(name).map_or_else(String::new, |text| text.replace('\n', " "))
+            })
+        })
+        .collect();
+    let packages: Vec<GraphPackage<'_>> = members
+        .iter()
+        .zip(&fields)
+        .map(|(member, [pre_depends, depends, provides])| GraphPackage {
+            name: &member.unpacked.name,
+            version: &member.unpacked.version,
+            depends: [pre_depends, depends],
+            provides,
+        })
+        .collect();
+    Ok(Graph::new(architecture, &packages, requested)?)
+}

@@ -1,0 +1,549 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Definition and lock to an image: the whole way, as one story.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hardpan_definition::{Definition, Output, PathKind, Platform};
+use hardpan_image::{
+    Compression, GroupKind, Image, ImageIndex, ImageName, Layout, LayoutWriter, PackageSize,
+    PlanOptions, canonical_json, plan,
+};
+use hardpan_package::deb::strip::{StripPolicy, StripRule};
+use hardpan_scan::controls::{Finding, measured_labels};
+use hardpan_tree::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::assemble::Assembly;
+use crate::config::Workspace;
+use crate::contents::StoreContents;
+use crate::error::Error;
+use crate::fetch::Prepared;
+use crate::finish::Warning;
+use crate::layers::PlannedLayer;
+use crate::lock::{Lock, LockedPackage};
+use crate::observer::Event;
+use crate::project::{Project, read_text};
+use crate::resolve;
+use crate::session::Session;
+use crate::{lock, settings};
+
+/// What decides an image's bytes besides definition and lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildSettings {
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// What is left out of packages.
+    pub strip: StripPolicy,
+}
+
+impl BuildSettings {
+    /// Returns the settings for a definition in a workspace.
+    pub fn of(definition: &Definition, workspace: &Workspace) -> Self {
+        let mut strip = StripPolicy::default();
+        for rule in StripRule::ALL {
+            if workspace.build.keep.contains(rule.as_str()) {
+                strip = strip.without(rule);
+            }
+        }
+        let compression = resolve::compression(definition.compression, workspace.build.compression);
+        Self { compression, strip }
+    }
+}
+
+/// What to build and where to put it.
+#[derive(Debug, Clone, Default)]
+pub struct BuildRequest {
+    /// The platforms; none for all of the definition.
+    pub platforms: Vec<Platform>,
+    /// The directory of the OCI layout.
+    pub layout: Option<PathBuf>,
+    /// The file of the docker archive, which holds one platform.
+    pub docker_archive: Option<PathBuf>,
+}
+
+/// What came of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Built {
+    /// Digest of the image index.
+    pub digest: Digest,
+    /// The names that it got.
+    pub names: Vec<String>,
+    /// Platform by platform.
+    pub platforms: Vec<BuiltPlatform>,
+    /// Whether everything was there already.
+    #[serde(default)]
+    pub was_unchanged: bool,
+}
+
+/// One platform of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltPlatform {
+    /// Its name.
+    pub platform: String,
+    /// Digest of its manifest.
+    pub manifest: Digest,
+    /// Digest of its configuration, which is the image id of docker and podman.
+    pub image_id: Digest,
+    /// Sum of its compressed layers, in bytes.
+    pub compressed_size_bytes: u64,
+    /// Sum of its layers, in bytes.
+    pub size_bytes: u64,
+    /// How many layers it has.
+    pub layers: usize,
+    /// How many packages it has.
+    pub packages: usize,
+    /// How many files it has, hard links not counted.
+    pub files: usize,
+    /// What of packages' maintainer scripts nothing covers.
+    pub warnings: Vec<String>,
+    /// What the hardening controls have to say beside.
+    pub remarks: Vec<Remark>,
+}
+
+/// A finding that does not stop a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Remark {
+    /// The control.
+    pub control: String,
+    /// How bad it is: `warn` or `info`.
+    pub severity: String,
+    /// What was found.
+    pub message: String,
+    /// Where it comes from and what to do.
+    pub help: String,
+}
+
+impl From<&Finding> for Remark {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            control: finding.control.to_string(),
+            severity: finding.severity.to_string(),
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+        }
+    }
+}
+
+/// What became of the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockState {
+    /// It fitted.
+    Fitted,
+    /// It was written anew.
+    Written {
+        /// What differs from the one before.
+        changes: Vec<lock::Change>,
+        /// Whether there was one before.
+        had_lock: bool,
+    },
+}
+
+impl Session<'_> {
+    /// Reads a definition's lock; `None` where there is none.
+    pub fn read_lock(&self, project: &Project) -> Result<Option<Lock>, Error> {
+        let path = project.lock_path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = read_text(&path, lock::SIZE_BYTES_MAX)?;
+        Lock::parse(&text).map(Some).map_err(|source| Error::Lock { path, source })
+    }
+
+    /// Writes a definition's lock: complete or not at all.
+    pub fn write_lock(&self, project: &Project, lock: &Lock) -> Result<(), Error> {
+        write_file(&project.lock_path(), lock.to_text().as_bytes())
+    }
+
+    /// Returns a lock that fits: the one on disk if it does, else, unless `is_locked`, a new one.
+    pub fn fitting_lock(
+        &self,
+        project: &Project,
+        settings: &BuildSettings,
+        is_locked: bool,
+    ) -> Result<(Lock, LockState), Error> {
+        let path = project.lock_path();
+        let old = match self.read_lock(project) {
+            // Without `is_locked` a lock of another version is as good as an old one.
+            Err(Error::Lock { .. }) if !is_locked => None,
+            result => result?,
+        };
+        let wanted = self.wanted(project, settings)?;
+        if let Some(old) = &old {
+            match old.satisfies(&wanted) {
+                Ok(()) => return Ok((old.clone(), LockState::Fitted)),
+                Err(reasons) if is_locked => return Err(Error::LockStale { path, reasons }),
+                Err(_) => {}
+            }
+        } else if is_locked {
+            return Err(Error::LockMissing { path });
+        }
+        let new = self.resolve(project, settings)?;
+        self.write_lock(project, &new)?;
+        let changes = new.changes_since(old.as_ref());
+        Ok((new, LockState::Written { changes, had_lock: old.is_some() }))
+    }
+
+    /// Builds an image from its lock.
+    pub fn build(
+        &self,
+        project: &Project,
+        lock: &Lock,
+        settings: &BuildSettings,
+        request: &BuildRequest,
+    ) -> Result<Built, Error> {
+        // Nothing to do if these inputs gave what is already there.
+        let key = self.build_key(project, lock, settings, request)?;
+        if let Some(built) = self.unchanged(&key, request)? {
+            self.observer.event(Event::Done);
+            return Ok(built);
+        }
+
+        // Packages to segments, each once for all platforms.
+        let definitions = wanted_definitions(project, request);
+        let prepared = self.prepare(
+            &wanted_packages(lock, &definitions),
+            &settings.strip,
+            settings.compression,
+        )?;
+
+        // Segments to trees, trees to layers that are not written yet.
+        let platforms = crate::parallel::map(self.threads, &definitions, |definition| {
+            self.plan_platform(project, definition, lock, &prepared, settings)
+        })?;
+
+        // Layers, configurations and manifests into the layout.
+        let scratch = match &request.layout {
+            Some(_) => None,
+            None => Some(self.store.temporary_directory()?),
+        };
+        let directory = match (&request.layout, &scratch) {
+            (Some(directory), _) => directory.as_path(),
+            (None, Some(scratch)) => scratch.path(),
+            (None, None) => {
+                unreachable!("a scratch directory was made where no layout is asked for")
+            }
+        };
+        let writer = LayoutWriter::create(directory)?;
+        let (index, summaries) = self.write_images(&platforms, settings, &writer)?;
+        let names = image_names(project)?;
+        let layout = writer.commit(&index, &names)?;
+        if let Some(path) = &request.docker_archive {
+            write_archive(path, &layout, &index, &names)?;
+        }
+        let built = Built {
+            digest: index.raw().digest(),
+            names: names.iter().map(ToString::to_string).collect(),
+            platforms: summaries,
+            was_unchanged: false,
+        };
+        self.store.write_record("builds", &key, &built)?;
+        self.observer.event(Event::Done);
+        Ok(built)
+    }
+
+    /// Assembles and inspects one platform, and plans its layers.
+    fn plan_platform(
+        &self,
+        project: &Project,
+        definition: &Definition,
+        lock: &Lock,
+        prepared: &BTreeMap<Digest, Prepared>,
+        settings: &BuildSettings,
+    ) -> Result<PlannedPlatform, Error> {
+        let packages = locked_packages(lock, definition);
+        let assembly = self.assemble(
+            definition,
+            &project.root,
+            packages,
+            prepared,
+            &settings.strip,
+            lock.epoch,
+        )?;
+        let environment = settings::environment(definition, &assembly.environment);
+        let findings = self.inspect(definition, &assembly, &environment)?;
+        let measured = measured_labels(&assembly.tree, &StoreContents { store: self.store });
+        let image_settings = settings::image_settings(
+            definition,
+            &project.name_in_catalog(),
+            &environment,
+            &measured,
+            lock.epoch,
+        );
+        let is_squashed = definition.output == Output::Squashed;
+        let groups = layer_groups(&assembly, is_squashed);
+        let layers = self.plan_layers(&assembly, &groups, settings.compression, is_squashed)?;
+        let files = assembly
+            .tree
+            .walk()
+            .filter(|(_, node)| matches!(node.kind, hardpan_tree::Kind::File(_)))
+            .count();
+        Ok(PlannedPlatform {
+            platform: definition.platform,
+            image_settings,
+            layers,
+            packages: packages.len(),
+            files,
+            warnings: assembly.warnings.iter().map(warning_text).collect(),
+            remarks: findings.iter().map(Remark::from).collect(),
+        })
+    }
+
+    fn write_images(
+        &self,
+        platforms: &[PlannedPlatform],
+        settings: &BuildSettings,
+        writer: &LayoutWriter,
+    ) -> Result<(ImageIndex, Vec<BuiltPlatform>), Error> {
+        let all: Vec<&PlannedLayer> =
+            platforms.iter().flat_map(|platform| &platform.layers).collect();
+        let mut layers = self.write_layers(&all, settings.compression, writer)?.into_iter();
+        let mut images = Vec::new();
+        let mut summaries = Vec::new();
+        for platform in platforms {
+            let own = layers.by_ref().take(platform.layers.len()).collect();
+            let image = Image::new(platform.image_settings.clone(), own)?;
+            summaries.push(BuiltPlatform {
+                platform: platform.platform.name().to_owned(),
+                manifest: image.manifest().digest(),
+                image_id: image.config().digest(),
+                compressed_size_bytes: image.compressed_size_bytes(),
+                size_bytes: image.raw_size_bytes(),
+                layers: image.layers().len(),
+                packages: platform.packages,
+                files: platform.files,
+                warnings: platform.warnings.clone(),
+                remarks: platform.remarks.clone(),
+            });
+            images.push(image);
+        }
+        Ok((ImageIndex::new(images, BTreeMap::new())?, summaries))
+    }
+
+    /// Returns what all inputs of a build come to.
+    fn build_key(
+        &self,
+        project: &Project,
+        lock: &Lock,
+        settings: &BuildSettings,
+        request: &BuildRequest,
+    ) -> Result<Digest, Error> {
+        #[derive(Serialize)]
+        struct Key {
+            hardpan: &'static str,
+            definitions: Vec<Digest>,
+            files: BTreeMap<String, Digest>,
+            lock: Digest,
+            workspace: Digest,
+            compressor: String,
+            strip: Vec<String>,
+            name: String,
+        }
+        let definitions = wanted_definitions(project, request);
+        let mut files = BTreeMap::new();
+        for source in definitions.iter().flat_map(|definition| local_sources(definition)) {
+            let digest = project.root.digest(&source).map_err(|error| Error::Io {
+                action: "read",
+                path: project.root.path().join(&source),
+                source: error,
+            })?;
+            files.insert(source, digest);
+        }
+        Ok(Digest::of(&canonical_json(&Key {
+            hardpan: env!("CARGO_PKG_VERSION"),
+            definitions: definitions
+                .iter()
+                .map(|definition| Digest::of(definition.canonical_json().as_bytes()))
+                .collect(),
+            files,
+            lock: Digest::of(lock.to_text().as_bytes()),
+            workspace: self.workspace.digest(),
+            compressor: settings.compression.identity(),
+            strip: resolve::strip_names(&settings.strip),
+            name: project.name_in_catalog(),
+        })))
+    }
+
+    /// Returns the result of an earlier build with the same inputs, if its layout is still whole.
+    ///
+    /// Blobs count as whole by their lengths here; `hardpan build --force` writes them anew.
+    fn unchanged(&self, key: &Digest, request: &BuildRequest) -> Result<Option<Built>, Error> {
+        let (Some(directory), None) = (&request.layout, &request.docker_archive) else {
+            return Ok(None);
+        };
+        let Ok(Some(built)) = self.store.read_record::<Built>("builds", key) else {
+            return Ok(None);
+        };
+        let Ok(layout) = Layout::open(directory) else { return Ok(None) };
+        if !layout.index().value().manifests.iter().any(|named| named.digest == built.digest) {
+            return Ok(None);
+        }
+        let Ok(images) = layout.images() else { return Ok(None) };
+        let is_whole = images
+            .iter()
+            .flat_map(|image| &image.manifest.value().layers)
+            .all(|layer| layout.open_blob(layer).is_ok());
+        Ok(is_whole.then_some(Built { was_unchanged: true, ..built }))
+    }
+}
+
+/// A platform with everything but written layers.
+struct PlannedPlatform {
+    platform: Platform,
+    image_settings: hardpan_image::ImageSettings,
+    layers: Vec<PlannedLayer>,
+    packages: usize,
+    files: usize,
+    warnings: Vec<String>,
+    remarks: Vec<Remark>,
+}
+
+fn wanted_definitions<'p>(project: &'p Project, request: &BuildRequest) -> Vec<&'p Definition> {
+    project
+        .definitions
+        .iter()
+        .filter(|(platform, _)| {
+            request.platforms.is_empty() || request.platforms.contains(platform)
+        })
+        .map(|(_, definition)| definition.as_ref())
+        .collect()
+}
+
+fn locked_packages<'l>(lock: &'l Lock, definition: &Definition) -> &'l [LockedPackage] {
+    lock.platforms.get(definition.platform.name()).map_or(&[], |platform| &platform.packages)
+}
+
+pub(crate) fn wanted_packages<'l>(
+    lock: &'l Lock,
+    definitions: &[&Definition],
+) -> BTreeMap<Digest, &'l LockedPackage> {
+    definitions
+        .iter()
+        .flat_map(|definition| locked_packages(lock, definition))
+        .map(|package| (package.sha256, package))
+        .collect()
+}
+
+/// Returns the paths of the catalog that a definition puts into its image.
+fn local_sources(definition: &Definition) -> Vec<String> {
+    definition
+        .paths
+        .iter()
+        .filter(|rule| matches!(rule.kind, PathKind::File | PathKind::Directory))
+        .filter_map(|rule| rule.source.as_ref().map(|source| source.value.clone()))
+        .collect()
+}
+
+/// Groups packages into layers: the packages of each with the layer's title.
+fn layer_groups(assembly: &Assembly, is_squashed: bool) -> Vec<(String, Vec<usize>)> {
+    let sizes: Vec<PackageSize> = assembly
+        .members
+        .iter()
+        .map(|member| PackageSize {
+            name: member.unpacked.name.clone(),
+            source: member.unpacked.source(),
+            size_bytes: member.unpacked.segment_size_bytes,
+        })
+        .collect();
+    let options = if is_squashed { PlanOptions::squashed() } else { PlanOptions::default() };
+    plan(&sizes, &options)
+        .into_iter()
+        .map(|group| {
+            let title = match &group.kind {
+                GroupKind::Base => "base packages".to_owned(),
+                GroupKind::Source(source) => format!("packages of {source}"),
+                GroupKind::Rest => "other packages".to_owned(),
+            };
+            (title, group.packages)
+        })
+        .collect()
+}
+
+/// Returns a warning as one line: `php8.4-cli: postinst, lines 7-9: …`.
+fn warning_text(warning: &Warning) -> String {
+    let mut text = String::new();
+    for part in [&warning.package, &warning.file].into_iter().flatten() {
+        text.push_str(part);
+        text.push_str(": ");
+    }
+    if let Some((first, last)) = warning.lines {
+        let lines = if first == last {
+            format!("line {first}: ")
+        } else {
+            format!("lines {first}-{last}: ")
+        };
+        text.push_str(&lines);
+    }
+    text.push_str(&warning.message);
+    text
+}
+
+/// Returns the image's name with each of its tags.
+fn image_names(project: &Project) -> Result<Vec<ImageName>, Error> {
+    let definition = project.any_definition();
+    let suffix = definition.suffix.as_ref().map_or("", |suffix| suffix.value.as_str());
+    let tags: Vec<String> =
+        definition.tags.iter().map(|tag| format!("{}{suffix}", tag.value)).collect();
+    let parse = |text: String| {
+        text.parse::<ImageName>().map_err(|source| Error::ImageName { name: text.clone(), source })
+    };
+    let image = &definition.image.value;
+    if tags.is_empty() {
+        return Ok(vec![parse(format!("{image}:latest"))?]);
+    }
+    tags.into_iter().map(|tag| parse(format!("{image}:{tag}"))).collect()
+}
+
+fn write_archive(
+    path: &Path,
+    layout: &Layout,
+    index: &ImageIndex,
+    names: &[ImageName],
+) -> Result<(), Error> {
+    let [image] = index.images() else {
+        let platforms = index.images().iter().map(|image| image.platform().to_string()).collect();
+        return Err(Error::ArchivePlatforms { platforms });
+    };
+    write_file_with(path, |output| {
+        hardpan_image::write_docker_archive(image.manifest(), image.config(), names, layout, output)
+            .map(|_| ())
+            .map_err(Error::from)
+    })
+}
+
+/// Writes a file completely or not at all.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_file_with(path, |output| {
+        output.write_all(bytes).map_err(|source| Error::Io {
+            action: "write",
+            path: path.to_path_buf(),
+            source,
+        })
+    })
+}
+
+fn write_file_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let io_error = |source| Error::Io { action: "write", path: path.to_path_buf(), source };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    fs::create_dir_all(directory).map_err(io_error)?;
+    let file = tempfile::Builder::new()
+        .prefix(".hardpan-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(directory)
+        .map_err(io_error)?;
+    let mut output = io::BufWriter::with_capacity(1 << 18, file);
+    write(&mut output)?;
+    let file = output.into_inner().map_err(|error| io_error(error.into_error()))?;
+    file.as_file().sync_all().map_err(io_error)?;
+    file.persist(path).map_err(|error| io_error(error.error))?;
+    Ok(())
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The errors of all verbs, and what kind of trouble each is.
+
+use std::io;
+use std::path::PathBuf;
+
+use hardpan_definition::{Platform, Span};
+use hardpan_image::{
+    ArchiveError, DirectoryError, ImageError, ImageNameError, LayerError, LayoutError,
+};
+use hardpan_package::deb::archive::ArchiveError as IndexError;
+use hardpan_package::deb::merge::MergeError;
+use hardpan_package::deb::unpack::UnpackError;
+use hardpan_package::openpgp::KeyringError;
+use hardpan_package::solve::SolveError;
+use hardpan_remote::RemoteError;
+use hardpan_scan::controls::Finding;
+use hardpan_tree::PathError;
+
+use crate::demand::DemandError;
+use crate::finish::FinishError;
+use crate::graph::GraphError;
+use crate::lock::{LockError, Stale};
+use crate::project::ProjectError;
+use crate::store::StoreError;
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The definition or workspace file.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The definition asks for something that can't be given.
+    #[error(transparent)]
+    Demand(#[from] DemandError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A package index could not be had, or can't be trusted.
+    #[error("archive {archive}, suite {suite}")]
+    Index {
+        /// The archive's name.
+        archive: String,
+        /// The suite.
+        suite: String,
+        /// Why.
+        source: Box<IndexError>,
+    },
+    /// A package index can't be read.
+    #[error("package index of {archive} {suite} can't be read: {reason}")]
+    IndexText {
+        /// The archive's name.
+        archive: String,
+        /// The suite.
+        suite: String,
+        /// The parser's words.
+        reason: String,
+    },
+    /// The network.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// A keyring can't be read.
+    #[error("keyring {name}")]
+    Keyring {
+        /// Its URL, file or distribution.
+        name: String,
+        /// Why.
+        source: KeyringError,
+    },
+    /// No set of packages answers the definition.
+    #[error("no packages for {platform}")]
+    Solve {
+        /// The platform.
+        platform: Platform,
+        /// The places in the definition that take part.
+        spans: Vec<Span>,
+        /// The explanation.
+        source: Box<SolveError>,
+    },
+    /// A package is not what its archive said, or is hostile.
+    #[error("package {package} {version}")]
+    Package {
+        /// Its name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// Why.
+        source: Box<UnpackError>,
+    },
+    /// Packages do not fit together.
+    #[error("packages do not fit together")]
+    Merge(#[from] MergeError),
+    /// The dependencies of a package can't be read.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A finisher failed.
+    #[error(transparent)]
+    Finish(#[from] FinishError),
+    /// The image breaks a hardening control.
+    #[error("{platform}: the image breaks {count} hardening {noun}", count = findings.len(), noun = if findings.len() == 1 { "control" } else { "controls" })]
+    Hardening {
+        /// The platform.
+        platform: Platform,
+        /// The controls and where they are broken.
+        findings: Vec<Finding>,
+    },
+    /// A layer's directories.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// A layer can't be written.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// An image can't be put together.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The output can't be written.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The docker archive can't be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The lock can't be read.
+    #[error("{path}", path = path.display())]
+    Lock {
+        /// The lock.
+        path: PathBuf,
+        /// Why.
+        source: LockError,
+    },
+    /// There is no lock where one is required.
+    #[error("there is no lock at {path}", path = path.display())]
+    LockMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The lock no longer fits where it must.
+    #[error("the lock {path} no longer fits the definition", path = path.display())]
+    LockStale {
+        /// The lock.
+        path: PathBuf,
+        /// Why.
+        reasons: Vec<Stale>,
+    },
+    /// Something would have to be fetched.
+    #[error("{what} is not in the store, and the network is off")]
+    Offline {
+        /// What is missing.
+        what: String,
+    },
+    /// Asked about a package that is not in the image.
+    #[error("package {package} is not in the image")]
+    NotInImage {
+        /// The package.
+        package: String,
+        /// Names that may have been meant.
+        near: Vec<String>,
+    },
+    /// The definition is not for a platform.
+    #[error("the definition is not for {platform}")]
+    NoPlatform {
+        /// The platform.
+        platform: Platform,
+    },
+    /// An image name that registries would not take.
+    #[error("{name:?} is not an image name")]
+    ImageName {
+        /// The name.
+        name: String,
+        /// Why.
+        source: ImageNameError,
+    },
+    /// A path alias of the workspace that is no path.
+    #[error("path alias {path:?} of the workspace")]
+    Alias {
+        /// The path.
+        path: String,
+        /// Why.
+        source: PathError,
+    },
+    /// A docker archive of several platforms.
+    #[error("a docker archive holds one platform, and this build has {}", platforms.join(" and "))]
+    ArchivePlatforms {
+        /// The platforms.
+        platforms: Vec<String>,
+    },
+    /// A file can't be read or written.
+    #[error("can't {action} {path}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+}
+
+/// What kind of trouble an error is; a command line has an exit code for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The answer is no.
+    No,
+    /// The usage or the definition is wrong.
+    Usage,
+    /// Network, archive, registry, disk.
+    Network,
+    /// A signature or digest is wrong.
+    Trust,
+    /// Something that should not happen.
+    Internal,
+}
+
+impl Error {
+    /// Returns what kind of trouble this is.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Hardening { .. } => Trouble::No,
+            Self::Project(_)
+            | Self::Demand(_)
+            | Self::Solve { .. }
+            | Self::Merge(_)
+            | Self::Finish(_)
+            | Self::Lock { .. }
+            | Self::LockMissing { .. }
+            | Self::LockStale { .. }
+            | Self::NotInImage { .. }
+            | Self::NoPlatform { .. }
+            | Self::ImageName { .. }
+            | Self::Alias { .. }
+            | Self::ArchivePlatforms { .. } => Trouble::Usage,
+            Self::Store(StoreError::Damaged { .. } | StoreError::Mismatch { .. })
+            | Self::Keyring { .. }
+            | Self::Package { .. }
+            | Self::Graph(_) => Trouble::Trust,
+            Self::Remote(error) if error.is_mismatch() => Trouble::Trust,
+            Self::Index { source, .. } => index_trouble(source),
+            Self::IndexText { .. } => Trouble::Trust,
+            Self::Image(_) | Self::Directory(_) => Trouble::Internal,
+            Self::Store(_)
+            | Self::Remote(_)
+            | Self::Offline { .. }
+            | Self::Layer(_)
+            | Self::Layout(_)
+            | Self::Archive(_)
+            | Self::Io { .. } => Trouble::Network,
+        }
+    }
+
+    /// Returns what the user can do, where there is something.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Store(StoreError::Damaged { .. } | StoreError::Unreadable { .. }) => {
+                vec!["run `hardpan store verify --repair`: what is damaged is removed and fetched again".to_owned()]
+            }
+            Self::Store(StoreError::Full { .. }) => vec![
+                "free some space, run `hardpan store gc`, or set another `[store] path` in hardpan.toml".to_owned(),
+            ],
+            Self::LockMissing { .. } => vec!["run `hardpan resolve` to write it".to_owned()],
+            Self::LockStale { reasons, .. } => {
+                let mut hints: Vec<String> = reasons.iter().take(10).map(ToString::to_string).collect();
+                hints.push("run `hardpan resolve` to refresh it".to_owned());
+                hints
+            }
+            Self::Lock { source: LockError::Version { .. }, .. } => {
+                vec!["run `hardpan resolve` to write it anew".to_owned()]
+            }
+            Self::Offline { .. } => {
+                vec!["run the same command once without `--offline` to fill the store".to_owned()]
+            }
+            Self::ArchivePlatforms { .. } => {
+                vec!["choose one with `--platform linux/amd64`".to_owned()]
+            }
+            Self::NotInImage { near, .. } if !near.is_empty() => {
+                vec![format!("did you mean {}?", near.join(", "))]
+            }
+            Self::Hardening { findings, .. } => {
+                findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the places in the definition that the error is about.
+    pub fn spans(&self) -> Vec<Span> {
+        match self {
+            Self::Demand(error) => error.span().into_iter().collect(),
+            Self::Solve { spans, .. } => spans.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn index_trouble(error: &IndexError) -> Trouble {
+    if error.is_trust() { Trouble::Trust } else { Trouble::Network }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Packages into the store: downloaded, checked, and turned into segments once.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use hardpan_image::Compression;
+use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
+use hardpan_package::deb::strip::StripPolicy;
+use hardpan_package::deb::unpack::{Expected, UnpackError, UnpackOptions, unpack};
+use hardpan_remote::{Cancel, FileSink, Request};
+use hardpan_tree::Digest;
+
+use crate::error::Error;
+use crate::lock::LockedPackage;
+use crate::observer::Event;
+use crate::parallel;
+use crate::session::Session;
+use crate::store::{Store, StoreError, StoredSegment};
+
+/// How many more threads than processors fetch packages: while one waits for the network, another unpacks.
+const WAITING_THREADS: usize = 2;
+
+/// A package as a segment in the store.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    pub(crate) unpacked: Arc<Unpacked>,
+    pub(crate) segment: StoredSegment,
+}
+
+impl Session<'_> {
+    /// Makes sure that every package is in the store as a segment in this compression.
+    pub(crate) fn prepare(
+        &self,
+        packages: &BTreeMap<Digest, &LockedPackage>,
+        strip: &StripPolicy,
+        compression: Compression,
+    ) -> Result<BTreeMap<Digest, Prepared>, Error> {
+        // Largest first, so that no thread is left with a long job at the end.
+        let mut order: Vec<&LockedPackage> = packages.values().copied().collect();
+        order.sort_by_key(|package| (std::cmp::Reverse(package.size_bytes), package.sha256));
+        let missing: Vec<&LockedPackage> = order
+            .iter()
+            .copied()
+            .filter(|package| {
+                let key = segment_key(&package.sha256, strip, SEGMENT_FORMAT_VERSION);
+                self.store.segment(&key).is_none()
+                    && !self.store.has_blob(&package.sha256, package.size_bytes)
+            })
+            .collect();
+        if !missing.is_empty() {
+            let size_bytes = missing.iter().map(|package| package.size_bytes).sum();
+            self.observer.event(Event::Downloads { files: missing.len(), size_bytes });
+        }
+        self.observer.event(Event::Unpacks { packages: order.len() });
+        let threads = self.threads.saturating_add(WAITING_THREADS);
+        let threads = if missing.is_empty() { self.threads } else { threads };
+        let cancel = Cancel::new();
+        let prepared = parallel::map(threads, &order, |package| {
+            let prepared = self
+                .prepare_one(package, strip, compression, &cancel)
+                .inspect_err(|_| cancel.cancel())?;
+            self.observer.event(Event::Unpacked { package: &package.name });
+            Ok::<_, Error>((package.sha256, prepared))
+        })?;
+        Ok(prepared.into_iter().collect())
+    }
+
+    fn prepare_one(
+        &self,
+        package: &LockedPackage,
+        strip: &StripPolicy,
+        compression: Compression,
+        cancel: &Cancel,
+    ) -> Result<Prepared, Error> {
+        let key = segment_key(&package.sha256, strip, SEGMENT_FORMAT_VERSION);
+        if let Some(segment) = self.store.segment(&key) {
+            match self.store.segment_record::<Unpacked>(&segment) {
+                Ok(unpacked) => {
+                    self.store.compress_segment(&segment, compression)?;
+                    return Ok(Prepared { unpacked: Arc::new(unpacked), segment });
+                }
+                // Derived data: making it again is better than asking anybody to.
+                Err(StoreError::Unreadable { .. }) => self.store.remove_segment(&segment)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.fetch(package, cancel)?;
+        match self.unpack(package, &key, strip, compression) {
+            Err(Error::Store(StoreError::Damaged { .. })) if self.remote.is_some() => {
+                self.store.remove_blob(&package.sha256)?;
+                self.fetch(package, cancel)?;
+                self.unpack(package, &key, strip, compression)
+            }
+            result => result,
+        }
+    }
+
+    /// Downloads a package unless the store has it.
+    fn fetch(&self, package: &LockedPackage, cancel: &Cancel) -> Result<(), Error> {
+        if self.store.has_blob(&package.sha256, package.size_bytes) {
+            return Ok(());
+        }
+        let Some(remote) = self.remote else {
+            return Err(Error::Offline {
+                what: format!("package {} {}", package.name, package.version),
+            });
+        };
+        // Of two processes that want the same file, the second finds it done.
+        let _lock = self.store.lock_name(&package.sha256)?;
+        if self.store.has_blob(&package.sha256, package.size_bytes) {
+            return Ok(());
+        }
+        let url = format!("{}/{}", self.mirrors.uri(&package.archive), package.path);
+        let request = Request::exactly(&url, package.sha256, package.size_bytes)?;
+        let mut sink = FileSink::new(self.store.partial_path(&package.sha256));
+        remote.download(&request, &mut sink, &self.progress(), cancel)?;
+        self.store.adopt_partial(&package.sha256)?;
+        Ok(())
+    }
+
+    fn unpack(
+        &self,
+        package: &LockedPackage,
+        key: &Digest,
+        strip: &StripPolicy,
+        compression: Compression,
+    ) -> Result<Prepared, Error> {
+        let blob = self.store.open_blob(&package.sha256)?.ok_or_else(|| Error::Offline {
+            what: format!("package {} {}", package.name, package.version),
+        })?;
+        let options = UnpackOptions {
+            strip: strip.clone(),
+            expected: Some(Expected {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                architecture: package.architecture.clone(),
+            }),
+            ..UnpackOptions::default()
+        };
+        let mut writer = self.store.segment_writer(compression)?;
+        let mut reader = BufReader::with_capacity(1 << 16, blob);
+        let unpacked = unpack(&mut reader, &options, &mut writer);
+        // To the end, so that every byte counts for the digest: a damaged file is the store's fault,
+        // whatever the unpacker thought of it.
+        if let Err(error) = io::copy(&mut reader, &mut io::sink()) {
+            return Err(damage(error, self.store));
+        }
+        let unpacked = unpacked.map_err(|source| unpack_error(package, source))?;
+        let segment = self.store.finish_segment(key, writer, &unpacked)?;
+        Ok(Prepared { unpacked: Arc::new(unpacked), segment })
+    }
+}
+
+/// Takes the store's own error out of the I/O error that carried it.
+fn damage(error: io::Error, store: &Store) -> Error {
+    match error.downcast::<StoreError>() {
+        Ok(damaged) => damaged.into(),
+        Err(error) => StoreError::io("read", store.root(), error).into(),
+    }
+}
+
+/// Sets a full disk apart from a bad package: it comes through as an I/O error of the writer.
+fn unpack_error(package: &LockedPackage, error: UnpackError) -> Error {
+    if let UnpackError::Write(source) = error {
+        return StoreError::io("write", std::path::Path::new("a segment"), source).into();
+    }
+    Error::Package {
+        package: package.name.clone(),
+        version: package.version.clone(),
+        source: Box::new(error),
+    }
+}
+
+/// Returns the number of threads to use on a machine with this many processors.
+pub fn default_threads(processors: NonZeroUsize) -> NonZeroUsize {
+    processors.min(NonZeroUsize::MIN.saturating_add(15))
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Work on several threads. Results come in the order of the items, whatever the number of threads.
+
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Applies a function to every item. After the first error no new item is begun; among several
+/// errors the one of the earliest item is returned.
+pub(crate) fn map<T: Sync, R: Send, E: Send>(
+    threads: NonZeroUsize,
+    items: &[T],
+    function: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    if threads.get() == 1 || items.len() < 2 {
+        return items.iter().map(function).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let results: Vec<Mutex<Option<Result<R, E>>>> =
+        items.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.get().min(items.len()) {
+            scope.spawn(|| {
+                while !failed.load(Ordering::Relaxed) {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(index) else { break };
+                    let result = function(item);
+                    if result.is_err() {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                    if let Ok(mut slot) = results[index].lock() {
+                        *slot = Some(result);
+                    }
+                }
+            });
+        }
+    });
+    let mut finished = Vec::with_capacity(items.len());
+    for slot in results {
+        // A slot stays empty only behind the one with the error, which is met first.
+        match slot.into_inner().ok().flatten() {
+            Some(Ok(result)) => finished.push(result),
+            Some(Err(error)) => return Err(error),
+            None => {}
+        }
+    }
+    Ok(finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_and_first_error_do_not_depend_on_threads() {
+        let items: Vec<u32> = (0..100).collect();
+        for threads in [1, 2, 7] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let doubled = map(threads, &items, |item| Ok::<u32, ()>(item * 2)).unwrap();
+            assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+            let only_one =
+                map(threads, &items, |&item| if item == 40 { Err(item) } else { Ok(()) });
+            assert_eq!(only_one, Err(40));
+        }
+    }
+}

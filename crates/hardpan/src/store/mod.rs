@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The store: everything that was fetched or derived, addressed by content.
+//!
+//! ```text
+//! blobs/ab/<sha256>            packages, package indexes and keyrings, as fetched
+//! segments/ab/<key>.{json,tar,tar.gz,tar.zst}   packages as normalised tar segments
+//! indexes/<key>                parsed package indexes
+//! releases/<key>.json          Release files with what a server needs for a conditional request
+//! layers/<key>.json            digest and diff id of a layer made of these segments
+//! builds/<key>.json            what a build with these inputs gave
+//! tmp/                         what is being written
+//! ```
+//! **Invariant**: a file outside `tmp/` is complete. It is written under `tmp/`, synced and renamed, so
+//! a process that is killed, or two that write the same thing, leave nothing half-written behind.
+//! Every reader holds a shared lock on the store, and only `gc` takes the exclusive one.
+
+mod gc;
+mod segments;
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hardpan_tree::{Digest, Hasher};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tempfile::NamedTempFile;
+
+pub use gc::{GcOptions, GcReport, VerifyReport};
+pub use segments::{SegmentWriter, StoredSegment};
+
+/// The largest blob that is ever read into memory whole, in bytes.
+pub const BLOB_IN_MEMORY_BYTES_MAX: u64 = 256 << 20;
+
+/// A directory of content-addressed files, safe for several processes at once.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    // Held for as long as any clone lives.
+    _shared_lock: Arc<File>,
+}
+
+/// What can go wrong with the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A file could not be read, written or renamed.
+    #[error("can't {action} {path}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The disk is full.
+    #[error("no space left for the store at {path}", path = path.display())]
+    Full {
+        /// The file that was being written.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A blob's bytes are not those of its name.
+    #[error("the store is damaged: {path} has the digest {actual}, not {expected}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The digest that it should have.
+        expected: Digest,
+        /// The digest that it has.
+        actual: Digest,
+    },
+    /// A record that hardpan wrote can't be understood.
+    #[error("the store is damaged: {path} is not readable ({reason})", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        reason: String,
+    },
+    /// Bytes that were to be stored are not the expected ones.
+    #[error("expected {expected} but the bytes have {actual}")]
+    Mismatch {
+        /// The digest that was asked for.
+        expected: Digest,
+        /// The digest that the bytes have.
+        actual: Digest,
+    },
+    /// Another process works on the store and this operation needs it alone.
+    #[error("the store at {path} is in use by another hardpan process", path = path.display())]
+    Busy {
+        /// The store.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Wraps an I/O error, setting a full disk apart.
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { path, source }
+            }
+            _ => Self::Io { action, path, source },
+        }
+    }
+}
+
+const DIRECTORIES: [&str; 7] =
+    ["blobs", "segments", "indexes", "releases", "layers", "builds", "tmp"];
+
+impl Store {
+    /// Opens a store, making it where there is none. Waits while another process collects garbage.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        for name in DIRECTORIES {
+            let path = root.join(name);
+            fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
+        }
+        let lock = Self::lock_file(root)?;
+        lock.lock_shared().map_err(|error| StoreError::io("lock", root, error))?;
+        Ok(Self { root: root.to_path_buf(), _shared_lock: Arc::new(lock) })
+    }
+
+    fn lock_file(root: &Path) -> Result<File, StoreError> {
+        let path = root.join("lock");
+        File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| StoreError::io("open", &path, error))
+    }
+
+    /// Locks a name for this process, waiting for others; released when the file is dropped.
+    pub(crate) fn lock_name(&self, name: &Digest) -> Result<File, StoreError> {
+        let path = self.root.join("tmp").join(format!("{}.lock", name.to_hex()));
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| StoreError::io("open", &path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                file.lock().map_err(|error| StoreError::io("lock", &path, error))?;
+                Ok(file)
+            }
+            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
+        }
+    }
+
+    /// Returns the store's directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns where a blob is, or would be.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.to_hex();
+        self.root.join("blobs").join(&hex[..2]).join(hex)
+    }
+
+    /// Returns whether a blob of this digest and size is there. Its bytes are checked when it is read.
+    pub fn has_blob(&self, digest: &Digest, size_bytes: u64) -> bool {
+        fs::metadata(self.blob_path(digest))
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == size_bytes)
+    }
+
+    /// Returns a blob's bytes, checked; `None` where there is none.
+    pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.blob_path(digest);
+        let Some(bytes) = read_limited(&path, BLOB_IN_MEMORY_BYTES_MAX)? else { return Ok(None) };
+        let actual = Digest::of(&bytes);
+        if actual != *digest {
+            return Err(StoreError::Damaged { path, expected: *digest, actual });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Opens a blob for streaming. Its end is an error if the bytes were not those of the digest.
+    pub fn open_blob(&self, digest: &Digest) -> Result<Option<CheckedReader>, StoreError> {
+        let path = self.blob_path(digest);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(CheckedReader {
+                file,
+                path,
+                expected: *digest,
+                hasher: Some(Hasher::new()),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("open", &path, error)),
+        }
+    }
+
+    /// Removes a damaged blob, so that it is fetched anew.
+    pub fn remove_blob(&self, digest: &Digest) -> Result<(), StoreError> {
+        remove_if_there(&self.blob_path(digest))
+    }
+
+    /// Stores bytes and returns their digest.
+    pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let digest = Digest::of(bytes);
+        let path = self.blob_path(&digest);
+        if !self.has_blob(&digest, bytes.len() as u64) {
+            self.write_file(&path, bytes)?;
+        }
+        Ok(digest)
+    }
+
+    /// Returns where a download of this digest may be collected, so that a later run resumes it.
+    pub fn partial_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("tmp").join(format!("{}.part", digest.to_hex()))
+    }
+
+    /// Takes a complete download, whose digest the downloader has checked, as a blob.
+    pub fn adopt_partial(&self, digest: &Digest) -> Result<(), StoreError> {
+        let partial = self.partial_path(digest);
+        let path = self.blob_path(digest);
+        let sync = || -> io::Result<()> {
+            File::open(&partial)?.sync_all()?;
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::rename(&partial, &path)
+        };
+        sync().map_err(|error| StoreError::io("store", &path, error))
+    }
+
+    /// Reads a JSON record (`kind` is a directory of the store); `None` where there is none.
+    pub fn read_record<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        key: &Digest,
+    ) -> Result<Option<T>, StoreError> {
+        let path = self.record_path(kind, key);
+        let Some(bytes) = read_limited(&path, BLOB_IN_MEMORY_BYTES_MAX)? else { return Ok(None) };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| StoreError::Unreadable { path, reason: error.to_string() })
+    }
+
+    /// Writes a JSON record.
+    pub fn write_record<T: Serialize>(
+        &self,
+        kind: &str,
+        key: &Digest,
+        value: &T,
+    ) -> Result<(), StoreError> {
+        let path = self.record_path(kind, key);
+        let bytes = serde_json::to_vec(value).map_err(|error| StoreError::Unreadable {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        self.write_file(&path, &bytes)
+    }
+
+    fn record_path(&self, kind: &str, key: &Digest) -> PathBuf {
+        self.root.join(kind).join(format!("{}.json", key.to_hex()))
+    }
+
+    /// Opens a parsed package index and tells its length; `None` where there is none.
+    pub fn open_index(&self, key: &Digest) -> Result<Option<(File, u64)>, StoreError> {
+        let path = self.root.join("indexes").join(key.to_hex());
+        match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
+            Ok((size_bytes, file)) => Ok(Some((file, size_bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("open", &path, error)),
+        }
+    }
+
+    /// Writes a parsed package index.
+    pub fn write_index(&self, key: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_file(&self.root.join("indexes").join(key.to_hex()), bytes)
+    }
+
+    /// Makes a file that becomes visible only when it is complete.
+    pub(crate) fn temporary(&self) -> Result<NamedTempFile, StoreError> {
+        let directory = self.root.join("tmp");
+        tempfile::Builder::new()
+            .prefix("new-")
+            .tempfile_in(&directory)
+            .map_err(|error| StoreError::io("write in", &directory, error))
+    }
+
+    /// Makes a directory that goes away when it is dropped.
+    pub(crate) fn temporary_directory(&self) -> Result<tempfile::TempDir, StoreError> {
+        let directory = self.root.join("tmp");
+        tempfile::Builder::new()
+            .prefix("new-")
+            .tempdir_in(&directory)
+            .map_err(|error| StoreError::io("write in", &directory, error))
+    }
+
+    /// Syncs a complete temporary file and gives it its name.
+    pub(crate) fn publish(&self, file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+        let publish = || -> io::Result<()> {
+            file.as_file().sync_all()?;
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            file.persist(path)?;
+            Ok(())
+        };
+        publish().map_err(|error| StoreError::io("store", path, error))
+    }
+
+    fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut file = self.temporary()?;
+        let mut writer = BufWriter::new(file.as_file_mut());
+        let written = writer.write_all(bytes).and_then(|()| writer.flush());
+        written.map_err(|error| StoreError::io("write", path, error))?;
+        drop(writer);
+        self.publish(file, path)
+    }
+}
+
+/// Reads a file up to a limit; `None` where there is none.
+fn read_limited(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("open", path, error)),
+    };
+    let size_bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    if size_bytes > limit_bytes {
+        return Err(StoreError::Unreadable {
+            path: path.to_path_buf(),
+            reason: format!("it has {size_bytes} bytes, more than {limit_bytes}"),
+        });
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
+    file.take(limit_bytes)
+        .read_to_end(&mut bytes)
+        .map_err(|error| StoreError::io("read", path, error))?;
+    Ok(Some(bytes))
+}
+
+fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Streams a blob and checks it: the read that meets the end fails if the bytes are not the blob's.
+#[derive(Debug)]
+pub struct CheckedReader {
+    file: File,
+    path: PathBuf,
+    expected: Digest,
+    hasher: Option<Hasher>,
+}
+
+impl Read for CheckedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        if count > 0 {
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&buffer[..count]);
+            }
+        } else if !buffer.is_empty()
+            && let Some(hasher) = self.hasher.take()
+        {
+            let actual = hasher.finish();
+            if actual != self.expected {
+                let damaged = StoreError::Damaged {
+                    path: self.path.clone(),
+                    expected: self.expected,
+                    actual,
+                };
+                return Err(io::Error::new(io::ErrorKind::InvalidData, damaged));
+            }
+        }
+        Ok(count)
+    }
+}

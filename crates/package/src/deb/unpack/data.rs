@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reading `data.tar` and writing the segment.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use hardpan_tree::{
+    Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarKind, TarReadError,
+    TarWriter, TreePath,
+};
+
+use super::{MemberTar, UnpackError, merged_usr, tar_error};
+use crate::deb::elf::Probe;
+use crate::deb::segment::{ByteRange, Changed, Entry, EntryKind, FileEntry, Stripped};
+use crate::deb::strip::{Shape, StripPolicy, StripRule};
+
+const BUFFER_BYTES: usize = 64 * 1024;
+/// How much of the stripped files is kept in memory for hard links to them, the newest first. Such
+/// links are rare: 9 hard links are in all 1,270 packages that DHI uses, none of that kind.
+const RETAINED_BYTES_MAX: u64 = 4 << 20;
+const SETUID_SETGID: u32 = 0o6000;
+const CAPABILITY: &str = "security.capability";
+
+/// What `data.tar` holds.
+#[derive(Debug)]
+pub(super) struct Data {
+    pub(super) entries: Vec<Entry>,
+    pub(super) stripped: Vec<Stripped>,
+    pub(super) changed: Vec<Changed>,
+    pub(super) segment_digest: Digest,
+    pub(super) segment_size_bytes: u64,
+}
+
+pub(super) fn read(
+    tar: &mut MemberTar<'_>,
+    member: &str,
+    policy: &StripPolicy,
+    timestamp: i64,
+    segment: &mut dyn Write,
+) -> Result<Data, UnpackError> {
+    let mut state = State {
+        member,
+        policy,
+        timestamp,
+        writer: TarWriter::new(HashingWriter::new(segment)),
+        buffer: vec![0; BUFFER_BYTES],
+        entries: Vec::new(),
+        slots: HashMap::new(),
+        parents: HashMap::new(),
+        doubtful: BTreeSet::new(),
+        retained: Retained::default(),
+        stripped: BTreeMap::new(),
+        changed: Vec::new(),
+    };
+    while let Some(entry) = tar.next_entry().map_err(|error| tar_error(member, error))? {
+        state.entry(tar, entry)?;
+    }
+    state.drop_empty_directories();
+    let (_, segment_digest, segment_size_bytes) = state.writer.into_inner().finish();
+    Ok(Data {
+        entries: state.entries,
+        stripped: state.stripped.into_values().collect(),
+        changed: state.changed,
+        segment_digest,
+        segment_size_bytes,
+    })
+}
+
+/// What is known of a path that was read.
+#[derive(Debug, Clone)]
+enum Slot {
+    Directory,
+    Symlink,
+    /// A file, by its place in the list of entries.
+    File(usize),
+    /// A file that a rule left out.
+    Stripped(StripRule),
+    /// A hard link to this path, or a path whose content is now at this one.
+    Link(TreePath),
+}
+
+struct State<'a> {
+    member: &'a str,
+    policy: &'a StripPolicy,
+    timestamp: i64,
+    writer: TarWriter<HashingWriter<&'a mut dyn Write>>,
+    buffer: Vec<u8>,
+    entries: Vec<Entry>,
+    slots: HashMap<TreePath, Slot>,
+    /// All paths that have something below them, each with one such path.
+    parents: HashMap<TreePath, TreePath>,
+    /// Directories that stay only if something below them does.
+    doubtful: BTreeSet<TreePath>,
+    retained: Retained,
+    stripped: BTreeMap<StripRule, Stripped>,
+    changed: Vec<Changed>,
+}
+
+impl State<'_> {
+    fn entry(&mut self, tar: &mut MemberTar<'_>, entry: TarEntry) -> Result<(), UnpackError> {
+        let is_directory = entry.kind == TarEntryKind::Directory;
+        let path = merged_usr(entry.path, is_directory)?;
+        let mut metadata = entry.metadata;
+        metadata.mtime = metadata.mtime.min(self.timestamp).max(0);
+        self.check_place(&path, is_directory)?;
+        match entry.kind {
+            TarEntryKind::Directory => self.directory(path, metadata),
+            TarEntryKind::File(size_bytes) => return self.file(tar, path, metadata, size_bytes),
+            TarEntryKind::Symlink(target) => return self.symlink(path, metadata, target),
+            TarEntryKind::HardLink(target) => return self.hard_link(path, target),
+            TarEntryKind::Special(special) => {
+                return Err(tar_error(self.member, TarReadError::Special { path, special }));
+            }
+            _ => return Err(tar_error(self.member, TarReadError::Type { path, type_flag: '?' })),
+        }
+        Ok(())
+    }
+
+    /// Refuses paths that stand here twice, and those below something that is no directory.
+    fn check_place(&mut self, path: &TreePath, is_directory: bool) -> Result<(), UnpackError> {
+        match self.slots.get(path) {
+            // Once as /bin and once as /usr/bin, say.
+            Some(Slot::Directory) if is_directory => {}
+            Some(_) => return Err(UnpackError::Duplicate { path: path.clone() }),
+            None => {}
+        }
+        if let Some(below) = self.parents.get(path)
+            && !is_directory
+        {
+            let (path, parent) = (below.clone(), path.clone());
+            return Err(UnpackError::BelowNonDirectory { path, parent });
+        }
+        for parent in path.ancestors() {
+            if self.parents.contains_key(&parent) {
+                break;
+            }
+            if self.slots.get(&parent).is_some_and(|slot| !matches!(slot, Slot::Directory)) {
+                return Err(UnpackError::BelowNonDirectory { path: path.clone(), parent });
+            }
+            self.parents.insert(parent, path.clone());
+        }
+        Ok(())
+    }
+
+    fn directory(&mut self, path: TreePath, metadata: Metadata) {
+        if self.slots.insert(path.clone(), Slot::Directory).is_some() {
+            return;
+        }
+        if self.policy.rule_for(&path, Shape::Directory).is_some() {
+            self.doubtful.insert(path.clone());
+        }
+        let (kind, record) = (EntryKind::Directory, ByteRange::default());
+        self.entries.push(Entry { path, metadata, kind, record });
+    }
+
+    fn symlink(
+        &mut self,
+        path: TreePath,
+        mut metadata: Metadata,
+        target: Vec<u8>,
+    ) -> Result<(), UnpackError> {
+        self.slots.insert(path.clone(), Slot::Symlink);
+        if let Some(rule) = self.policy.rule_for(&path, Shape::Symlink) {
+            self.count(rule, 0);
+            return Ok(());
+        }
+        // Linux has no other mode for links.
+        metadata.mode = 0o777;
+        let start = self.writer.offset_bytes();
+        self.writer
+            .write_header(&path, &metadata, TarKind::Symlink(&target))
+            .map_err(UnpackError::Write)?;
+        self.push(path, metadata, EntryKind::Symlink(target), start);
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        tar: &mut MemberTar<'_>,
+        path: TreePath,
+        metadata: Metadata,
+        size_bytes: u64,
+    ) -> Result<(), UnpackError> {
+        let Some(rule) = self.policy.rule_for(&path, Shape::File) else {
+            return self.kept_file(tar, path, metadata, size_bytes);
+        };
+        self.slots.insert(path.clone(), Slot::Stripped(rule));
+        self.count(rule, size_bytes);
+        if size_bytes <= RETAINED_BYTES_MAX {
+            let mut bytes = Vec::new();
+            tar.read_to_end(&mut bytes).map_err(|error| tar_error(self.member, error.into()))?;
+            self.retained.push(path, metadata, bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes a file's record while its digest and facts are found.
+    fn kept_file(
+        &mut self,
+        data: &mut dyn Read,
+        path: TreePath,
+        mut metadata: Metadata,
+        size_bytes: u64,
+    ) -> Result<(), UnpackError> {
+        self.harden(&path, &mut metadata);
+        let start = self.writer.offset_bytes();
+        let offset_bytes = self
+            .writer
+            .write_header(&path, &metadata, TarKind::File(size_bytes))
+            .map_err(UnpackError::Write)?;
+        let mut hasher = Hasher::new();
+        let mut probe = Probe::new(size_bytes);
+        loop {
+            let count = data
+                .read(&mut self.buffer)
+                .map_err(|error| tar_error(self.member, error.into()))?;
+            if count == 0 {
+                break;
+            }
+            let bytes = &self.buffer[..count];
+            hasher.update(bytes);
+            probe.feed(bytes);
+            self.writer.write_data(bytes).map_err(UnpackError::Write)?;
+        }
+        let file = FileEntry {
+            size_bytes,
+            digest: hasher.finish(),
+            offset_bytes,
+            facts: probe.finish().map(Arc::new),
+        };
+        self.slots.insert(path.clone(), Slot::File(self.entries.len()));
+        self.push(path, metadata, EntryKind::File(file), start);
+        Ok(())
+    }
+
+    fn hard_link(&mut self, path: TreePath, target: TreePath) -> Result<(), UnpackError> {
+        let named = merged_usr(target, false)?;
+        let mut target = named.clone();
+        // A link may name another link. None names itself, as names are inserted last.
+        while let Some(Slot::Link(next)) = self.slots.get(&target) {
+            target = next.clone();
+        }
+        let slot = self.slots.get(&target).cloned();
+        if let (Some(Slot::File(_) | Slot::Stripped(_)), Some(rule)) =
+            (&slot, self.policy.rule_for(&path, Shape::File))
+        {
+            self.slots.insert(path, Slot::Link(target));
+            self.count(rule, 0);
+            return Ok(());
+        }
+        match slot {
+            Some(Slot::File(index)) => {
+                let metadata = self.entries[index].metadata.clone();
+                let start = self.writer.offset_bytes();
+                self.writer
+                    .write_header(&path, &metadata, TarKind::HardLink(&target))
+                    .map_err(UnpackError::Write)?;
+                self.slots.insert(path.clone(), Slot::Link(target.clone()));
+                self.push(path, metadata, EntryKind::HardLink(target), start);
+                Ok(())
+            }
+            Some(Slot::Stripped(rule)) => {
+                let Some((metadata, bytes)) = self.retained.take(&target) else {
+                    return Err(UnpackError::LinkTargetStripped { path, target, rule });
+                };
+                // From now on this is the file, for other links too.
+                let size_bytes = bytes.len() as u64;
+                self.kept_file(&mut &bytes[..], path.clone(), metadata, size_bytes)?;
+                self.slots.insert(target, Slot::Link(path));
+                Ok(())
+            }
+            _ => Err(UnpackError::LinkTarget { path, target: named }),
+        }
+    }
+
+    /// Takes a file's special rights away.
+    fn harden(&mut self, path: &TreePath, metadata: &mut Metadata) {
+        let mode_before = metadata.mode;
+        if mode_before & SETUID_SETGID != 0 && self.policy.has(StripRule::Setuid) {
+            metadata.mode &= !SETUID_SETGID;
+            let rule = StripRule::Setuid;
+            self.changed.push(Changed { rule, path: path.clone(), mode_before });
+        }
+        if metadata.xattrs.contains_key(CAPABILITY) && self.policy.has(StripRule::Capabilities) {
+            metadata.xattrs.remove(CAPABILITY);
+            let rule = StripRule::Capabilities;
+            self.changed.push(Changed { rule, path: path.clone(), mode_before });
+        }
+    }
+
+    /// Adds an entry whose record was just written.
+    fn push(&mut self, path: TreePath, metadata: Metadata, kind: EntryKind, start: u64) {
+        let size_bytes = self.writer.offset_bytes() - start;
+        let record = ByteRange { offset_bytes: start, size_bytes };
+        self.entries.push(Entry { path, metadata, kind, record });
+    }
+
+    fn count(&mut self, rule: StripRule, size_bytes: u64) {
+        let new = Stripped { rule, entries: 0, size_bytes: 0 };
+        let stripped = self.stripped.entry(rule).or_insert(new);
+        stripped.entries += 1;
+        stripped.size_bytes += size_bytes;
+    }
+
+    /// Drops the directories of which nothing is left but themselves.
+    fn drop_empty_directories(&mut self) {
+        if self.doubtful.is_empty() {
+            return;
+        }
+        let mut empty = std::mem::take(&mut self.doubtful);
+        let kept = self.entries.iter().filter(|entry| !empty.contains(&entry.path));
+        let above = kept.flat_map(|entry| entry.path.ancestors());
+        let needed: BTreeSet<TreePath> = above.filter(|path| empty.contains(path)).collect();
+        empty.retain(|path| !needed.contains(path));
+        // Indexes into the list are not used any more.
+        self.slots.clear();
+        self.entries.retain(|entry| !empty.contains(&entry.path));
+    }
+}
+
+/// Stripped files that a hard link may yet name.
+#[derive(Debug, Default)]
+struct Retained {
+    files: VecDeque<(TreePath, Metadata, Vec<u8>)>,
+    size_bytes: u64,
+}
+
+impl Retained {
+    fn push(&mut self, path: TreePath, metadata: Metadata, bytes: Vec<u8>) {
+        self.size_bytes += bytes.len() as u64;
+        self.files.push_back((path, metadata, bytes));
+        while self.size_bytes > RETAINED_BYTES_MAX {
+            let Some((_, _, oldest)) = self.files.pop_front() else { break };
+            self.size_bytes -= oldest.len() as u64;
+        }
+    }
+
+    fn take(&mut self, path: &TreePath) -> Option<(Metadata, Vec<u8>)> {
+        let at = self.files.iter().position(|(retained, _, _)| retained == path)?;
+        let (_, metadata, bytes) = self.files.remove(at)?;
+        self.size_bytes -= bytes.len() as u64;
+        Some((metadata, bytes))
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One exchange with a server, redirects included.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use ureq::http::{HeaderMap, Response};
+use ureq::{Body, Timeout};
+
+use crate::client::{Client, Validators};
+use crate::error::{Failure, Remedy, RemoteError};
+use crate::url::Url;
+
+/// Longest validator that is kept, in bytes.
+const VALIDATOR_BYTES_MAX: usize = 512;
+
+/// What to send.
+#[derive(Debug, Default)]
+pub(crate) struct Headers {
+    /// Only the bytes from here on; with the validators of those that are there.
+    pub(crate) from: Option<(u64, Validators)>,
+    /// Only if it is not this version.
+    pub(crate) unless: Option<Validators>,
+}
+
+/// A server's answer. Its status is 200, 206, 304 or 416.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The size of the body, if announced, in bytes.
+    pub(crate) length_bytes: Option<u64>,
+    /// Where the body begins in the whole, and the size of the whole, both in bytes (status 206).
+    pub(crate) range: Option<(u64, Option<u64>)>,
+    pub(crate) validators: Validators,
+    pub(crate) body: Box<dyn Read + Send>,
+}
+
+/// Sends a request and follows redirects. Statuses that are no success are errors.
+pub(crate) fn open(client: &Client, url: &Url, headers: &Headers) -> Result<Answer, Failure> {
+    let mut current = url.clone();
+    for _ in 0..=client.options.redirects_max {
+        let response = send(client, &current, headers)?;
+        let status = response.status().as_u16();
+        match status {
+            200 | 206 | 304 | 416 => return Ok(answer(status, response)),
+            301 | 302 | 303 | 307 | 308 => current = redirect(&current, response.headers())?,
+            404 | 410 => return Err(RemoteError::NotFound { url: url.clone() }.into()),
+            _ => {
+                let mut failure = Failure::from(RemoteError::Status { url: url.clone(), status });
+                if let Remedy::Retry(wish) = &mut failure.remedy {
+                    *wish = header(response.headers(), "retry-after")
+                        .and_then(|text| text.parse().ok())
+                        .map(Duration::from_secs);
+                }
+                return Err(failure);
+            }
+        }
+    }
+    let problem = format!("more than {} redirects", client.options.redirects_max);
+    Err(RemoteError::Redirect { url: url.clone(), problem }.into())
+}
+
+fn send(client: &Client, url: &Url, headers: &Headers) -> Result<Response<Body>, Failure> {
+    let mut request = client.agent(url).get(url.as_str());
+    if let Some(authorization) = url.authorization() {
+        request = request.header("authorization", authorization);
+    }
+    if let Some((from_bytes, validators)) = &headers.from {
+        request = request.header("range", format!("bytes={from_bytes}-"));
+        // A weak ETag must not be used here (RFC 9110, section 13.1.5).
+        let strong = validators.etag.as_ref().filter(|etag| !etag.starts_with("W/"));
+        if let Some(validator) = strong.or(validators.last_modified.as_ref()) {
+            request = request.header("if-range", validator);
+        }
+    }
+    if let Some(validators) = &headers.unless {
+        if let Some(etag) = &validators.etag {
+            request = request.header("if-none-match", etag);
+        }
+        if let Some(last_modified) = &validators.last_modified {
+            request = request.header("if-modified-since", last_modified);
+        }
+    }
+    request.call().map_err(|error| map_error(url, error, 0).into())
+}
+
+/// Where a redirect leads.
+fn redirect(from: &Url, headers: &HeaderMap) -> Result<Url, RemoteError> {
+    let refuse =
+        |problem: &str| RemoteError::Redirect { url: from.clone(), problem: problem.to_owned() };
+    let location =
+        header(headers, "location").ok_or_else(|| refuse("redirect without a target"))?;
+    let to = from.join(location).map_err(|_| refuse("redirect to something that is no URL"))?;
+    match (from.scheme(), to.scheme()) {
+        ("https", "http") => Err(refuse("redirect from https: to http: refused")),
+        (_, "file") => Err(refuse("redirect to a local file refused")),
+        _ => Ok(to),
+    }
+}
+
+fn answer(status: u16, response: Response<Body>) -> Answer {
+    let headers = response.headers();
+    let validator = |name: &str| {
+        header(headers, name)
+            .filter(|text| text.len() <= VALIDATOR_BYTES_MAX)
+            .map(ToOwned::to_owned)
+    };
+    let validators =
+        Validators { etag: validator("etag"), last_modified: validator("last-modified") };
+    let range = header(headers, "content-range").and_then(parse_content_range);
+    let length_bytes = response.body().content_length();
+    let body = Box::new(response.into_body().into_reader());
+    Answer { status, length_bytes, range, validators, body }
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+/// Parses `bytes 5-9/10` or `bytes 5-9/*` into the start and the whole size.
+fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    (first <= last && total.is_none_or(|total: u64| last < total)).then_some((first, total))
+}
+
+/// Turns the HTTP library's error into ours.
+pub(crate) fn map_error(url: &Url, error: ureq::Error, received_bytes: u64) -> RemoteError {
+    let url = url.clone();
+    match error {
+        ureq::Error::Timeout(timeout) => {
+            let phase = match timeout {
+                Timeout::Resolve => "looking up the host name",
+                Timeout::Connect => "connecting",
+                Timeout::Global | Timeout::PerCall => "the whole transfer",
+                Timeout::RecvResponse => "waiting for an answer",
+                _ => "no data",
+            };
+            RemoteError::Timeout { url, phase }
+        }
+        ureq::Error::HostNotFound => {
+            RemoteError::Connect { url, source: io::Error::other("host not found") }
+        }
+        ureq::Error::ConnectionFailed => {
+            RemoteError::Connect { url, source: io::Error::other("connection failed") }
+        }
+        ureq::Error::ConnectProxyFailed(reason) => RemoteError::Connect {
+            url,
+            source: io::Error::other(format!("the proxy refused: {reason}")),
+        },
+        ureq::Error::Io(source) => match source.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                RemoteError::Timeout { url, phase: "no data" }
+            }
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => RemoteError::Connect { url, source },
+            io::ErrorKind::InvalidData => RemoteError::Tls { url, problem: source.to_string() },
+            _ => RemoteError::Interrupted { url, received_bytes, source },
+        },
+        ureq::Error::Rustls(error) => RemoteError::Tls { url, problem: error.to_string() },
+        ureq::Error::Tls(problem) => RemoteError::Tls { url, problem: problem.to_owned() },
+        other => RemoteError::Protocol { url, problem: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges() {
+        for (text, range) in [
+            ("bytes 5-9/10", Some((5, Some(10)))),
+            ("bytes 5-9/*", Some((5, None))),
+            ("bytes 9-5/10", None),
+            ("bytes 5-10/10", None),
+            ("bytes */10", None),
+            ("items 5-9/10", None),
+            ("bytes -5-9/10", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_content_range(text), range, "{text}");
+        }
+    }
+}

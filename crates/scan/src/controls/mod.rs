@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The hardening controls and the inspection that applies them.
+//!
+//! Every control has a stable name ([`ControlId`]), and for each variant of an image a severity
+//! ([`Control`]). A finding names the file, the package that brought it, who pulled that package in,
+//! and the exclusion that would cut it.
+//!
+//! Device nodes need no control: a [`Tree`] can't hold any.
+
+mod catalog;
+mod files;
+mod identity;
+mod libraries;
+mod links;
+mod programs;
+mod report;
+mod secrets;
+mod tools;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use hardpan_tree::{Contents, Tree, TreePath};
+use serde::{Deserialize, Serialize};
+
+pub use catalog::{Control, ControlId, UnknownControl, controls};
+
+use report::Report;
+use view::View;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing; breaks no promise.
+    Info,
+    /// Should be looked at; the build goes on.
+    Warn,
+    /// The image is not what its variant promises; the build fails.
+    Fail,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        })
+    }
+}
+
+/// What kind of image is inspected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// Runs one program in production: the whole set of controls.
+    Runtime,
+    /// Builds and debugs: shells, compilers and package managers are its purpose.
+    Dev,
+}
+
+/// A package that the tree was merged from; [`hardpan_tree::Origin::Package`] counts in their list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageInfo {
+    /// Its name, without version and architecture.
+    pub name: String,
+}
+
+/// All that the inspection looks at.
+#[derive(Clone, Copy)]
+pub struct Inspection<'a> {
+    /// The finished tree.
+    pub tree: &'a Tree,
+    /// Reads the few files whose text matters (`/etc/passwd`, `/etc/ld.so.conf`, small files that no
+    /// package brought). A file that can't be read is treated as one with other content.
+    pub contents: &'a dyn Contents,
+    /// The packages of the tree, in the order that origins count.
+    pub packages: &'a [PackageInfo],
+    /// What kind of image it is.
+    pub variant: Variant,
+    /// The names of the packages that the definition itself names, without versions.
+    pub requested_packages: &'a BTreeSet<String>,
+    /// The paths that the definition itself names (`paths`, targets of `outputs` that are files).
+    pub requested_paths: &'a BTreeSet<TreePath>,
+    /// Whether the definition says that the image runs as root (`accounts.root`, `run-as: root`).
+    pub root_allowed: bool,
+    /// The image's user as the image configuration has it: `65532`, `65532:65532`, `nginx`, or empty.
+    pub user: &'a str,
+    /// The image's entrypoint; may be empty.
+    pub entrypoint: &'a [String],
+    /// The image's command; its first word is the program where there is no entrypoint.
+    pub command: &'a [String],
+    /// The image's environment.
+    pub environment: &'a BTreeMap<String, String>,
+    /// The image's working directory; empty is the root.
+    pub work_directory: &'a str,
+    /// Says which request pulled a package in (`curl → libcurl4t64 → libfoo`), by its number.
+    pub why: &'a dyn Fn(u32) -> Option<String>,
+    /// Says which entry of `contents.packages` would cut a package (`!bash`), by its number.
+    pub cut: &'a dyn Fn(u32) -> Option<String>,
+}
+
+impl fmt::Debug for Inspection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspection")
+            .field("nodes", &self.tree.len())
+            .field("packages", &self.packages.len())
+            .field("variant", &self.variant)
+            .field("user", &self.user)
+            .field("entrypoint", &self.entrypoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a workspace or a definition changes about the controls.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ControlPolicy {
+    /// Severities that replace a control's own; `None` switches it off.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub severities: BTreeMap<ControlId, Option<Severity>>,
+    /// Findings that are accepted, with the reason; they stay in the result as [`Severity::Info`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
+}
+
+/// A finding that somebody accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Exception {
+    /// The control.
+    pub control: ControlId,
+    /// The path that is accepted and all below it; without one, every path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<TreePath>,
+    /// Why; shown with the finding.
+    pub reason: String,
+}
+
+/// One result of the inspection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// The control that it belongs to.
+    pub control: ControlId,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// What is wrong, with the path and, if there are more of the kind, how many.
+    pub message: String,
+    /// The first path that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<TreePath>,
+    /// The other paths from the same origin for which the same holds, sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more_paths: Vec<TreePath>,
+    /// The package that brought the path, by its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<u32>,
+    /// Where it comes from and what to do.
+    pub help: String,
+}
+
+/// Applies all controls and returns what they found: worst first, then by control and path.
+pub fn inspect(input: &Inspection<'_>, policy: &ControlPolicy) -> Vec<Finding> {
+    let view = View::new(input);
+    let mut report = Report::new(input, policy);
+    tools::check(&view, &mut report);
+    files::check(&view, &mut report);
+    secrets::check(&view, &mut report);
+    links::check(&view, &mut report);
+    let account = identity::check(&view, &mut report);
+    programs::check(&view, &account, &mut report);
+    report.finish()
+}
+
+/// Returns what is measured for an image's labels: paths of what was found, separated by commas and
+/// empty where there is none, and numbers.
+///
+/// | key | value |
+/// |---|---|
+/// | `shell`, `package-manager`, `compiler`, `debugger` | paths of the programs |
+/// | `setuid-files`, `capability-files`, `world-writable` | how many |
+/// | `files` | number of files, hard links not counted twice |
+/// | `size-bytes` | their sizes together |
+pub fn measured_labels(tree: &Tree, contents: &dyn Contents) -> BTreeMap<&'static str, String> {
+    let mut labels = tools::measure(tree, contents);
+    labels.extend(files::measure(tree));
+    labels
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Private keys, credentials and passwords.
+
+use hardpan_tree::{Kind, Origin, TreePath};
+
+use super::ControlId;
+use super::report::Report;
+use super::view::{self, View};
+
+/// The largest file that is read for a private key.
+const KEY_BYTES_MAX: u64 = 64 * 1024;
+/// The most such files that are read, so that an application of a million small files costs no more.
+const KEY_FILES_MAX: usize = 20_000;
+
+/// Checks names, small files that no package brought, and the password fields of accounts.
+pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
+    let mut files_read = 0;
+    for (path, node) in view.tree.walk() {
+        let Kind::File(file) = &node.kind else { continue };
+        if file.size_bytes == 0 {
+            continue;
+        }
+        let is_packaged = matches!(node.origin, Origin::Package(_));
+        if let Some(text) = named_like_a_secret(path, is_packaged) {
+            report.path(ControlId::Secret, path, text);
+        } else if !is_packaged && files_read < KEY_FILES_MAX && file.size_bytes <= KEY_BYTES_MAX {
+            files_read += 1;
+            let bytes = view::small_content(view.input.contents, file, KEY_BYTES_MAX);
+            if bytes.is_some_and(|bytes| holds_private_key(&bytes)) {
+                report.path(ControlId::Secret, path, "holds a private key");
+            }
+        }
+    }
+    for path in ["/etc/passwd", "/etc/shadow"] {
+        let path = TreePath::literal(path);
+        for account in view.text(&path).iter().flat_map(|text| open_accounts(text)) {
+            report.path(ControlId::Password, &path, account);
+        }
+    }
+}
+
+/// Says what a file is, by its name. In packages, files below `/usr` are samples and test data.
+fn named_like_a_secret(path: &TreePath, is_packaged: bool) -> Option<&'static str> {
+    let text = std::str::from_utf8(path.as_bytes()).ok()?;
+    let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
+    if is_packaged && text.starts_with("usr/") {
+        return None;
+    }
+    if directory == "etc/ssl/private" || directory.starts_with("etc/ssl/private/") {
+        return Some("is a private key by its directory");
+    }
+    match name {
+        "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ed25519" | "id_ecdsa_sk" | "id_ed25519_sk" => {
+            return Some("is a private key by its name");
+        }
+        _ if name.starts_with("ssh_host_") && name.ends_with("_key") => {
+            return Some("is the private key of a host");
+        }
+        _ => {}
+    }
+    let parent = directory.rsplit('/').next();
+    let is_credential = match name {
+        ".netrc" | ".git-credentials" | ".pypirc" | ".pgpass" | ".my.cnf" | ".vault-token" => true,
+        "config.json" => parent == Some(".docker"),
+        "credentials" => parent == Some(".aws"),
+        "config" => parent == Some(".kube"),
+        _ => false,
+    };
+    (is_credential && !is_packaged).then_some("holds credentials by its name")
+}
+
+/// Whether a PEM or OpenSSH private key stands at the start of a line, and not just its header in the
+/// text of a program.
+fn holds_private_key(bytes: &[u8]) -> bool {
+    // Compiled code may have a key in it as a test's text; a key file is text alone.
+    if bytes.contains(&0) {
+        return false;
+    }
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    while let Some(line) = lines.next() {
+        let Some(label) = line.trim_ascii().strip_prefix(b"-----BEGIN ") else { continue };
+        let is_key = label.strip_suffix(b"-----").is_some_and(|label| {
+            label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK")
+        });
+        // The next line of a real one is base64, or a header such as "Proc-Type: 4,ENCRYPTED";
+        // that of a PGP key is empty.
+        let next = lines.clone().next().map(<[u8]>::trim_ascii);
+        let has_body = next.is_some_and(|line| line.is_empty() || line.len() >= 16);
+        if is_key && has_body {
+            return true;
+        }
+    }
+    false
+}
+
+/// Returns what is wrong with the second fields of an account file.
+fn open_accounts(text: &str) -> Vec<String> {
+    let mut open = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with(['#', ':'])) {
+        let mut fields = line.split(':');
+        let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
+        match password {
+            "" => open.push(format!("lets {name} in without a password")),
+            // "x" is elsewhere; anything that starts with "!" or "*" is no hash and matches nothing.
+            "x" => {}
+            _ if password.starts_with(['!', '*']) => {}
+            _ => open.push(format!("has a password for {name}")),
+        }
+    }
+    open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_files() {
+        let text = "root:*:1::::::\na:!:\nb:!*:\nc:x:\n\n# x\nd::1\ne:$y$j9T$x:1\nshort\n";
+        assert_eq!(open_accounts(text), ["lets d in without a password", "has a password for e"]);
+    }
+
+    #[test]
+    fn private_keys() {
+        let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC";
+        for (text, expected) in [
+            (format!("-----BEGIN PRIVATE KEY-----\n{body}\n"), true),
+            (format!("x\n-----BEGIN OPENSSH PRIVATE KEY-----\r\n{body}\n"), true),
+            (format!("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{body}\n"), true),
+            (format!("-----BEGIN CERTIFICATE-----\n{body}\n"), false),
+            (format!("-----BEGIN PUBLIC KEY-----\n{body}\n"), false),
+            ("if line == '-----BEGIN PRIVATE KEY-----':\n    go()\n".to_owned(), false),
+            ("-----BEGIN PRIVATE KEY-----".to_owned(), false),
+            ("-----BEGIN PRIVATE KEY-----\n...\n".to_owned(), false),
+            (format!("\0-----BEGIN PRIVATE KEY-----\n{body}\n"), false),
+            (format!("\0\n-----BEGIN PRIVATE KEY-----\n{body}\n"), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(holds_private_key(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for (path, is_packaged, expected) in [
+            ("/root/.ssh/id_ed25519", false, true),
+            ("/root/.ssh/id_ed25519.pub", false, false),
+            ("/etc/ssh/ssh_host_rsa_key", true, true),
+            ("/etc/ssh/ssh_host_rsa_key.pub", true, false),
+            ("/etc/ssl/private/ssl-cert-snakeoil.key", true, true),
+            ("/etc/ssl/certs/x.pem", true, false),
+            ("/root/.docker/config.json", false, true),
+            ("/app/config.json", false, false),
+            ("/home/a/.aws/credentials", false, true),
+            ("/app/credentials", false, false),
+            ("/usr/share/doc/x/id_rsa", true, false),
+            ("/usr/lib/python3/dist-packages/x/tests/id_rsa", true, false),
+            ("/app/id_rsa", false, true),
+        ] {
+            let found = named_like_a_secret(&TreePath::literal(path), is_packaged);
+            assert_eq!(found.is_some(), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Shells, package managers, compilers, debuggers: found by what the files are.
+//!
+//! A tool is found by the name of a program or of a link to one, wherever it stands; by having the
+//! same bytes as a tool found by name; and, where no package vouches for a file's name, by texts that
+//! every build of a shell has in it. Package names play no part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hardpan_tree::{Contents, Digest, Kind, Origin, Tree, TreePath};
+
+use super::ControlId;
+use super::report::{Observation, Report};
+use super::view::{self, Program, View};
+
+/// The largest program that is read to find out whether it is a shell. The largest static shells are
+/// around 3 MiB.
+const SHELL_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// The kinds of tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    Shell,
+    PackageManager,
+    LanguagePackageManager,
+    Compiler,
+    Debugger,
+    NetworkTool,
+}
+
+impl Class {
+    fn control(self) -> ControlId {
+        match self {
+            Self::Shell => ControlId::Shell,
+            Self::PackageManager => ControlId::PackageManager,
+            Self::LanguagePackageManager => ControlId::LanguagePackageManager,
+            Self::Compiler => ControlId::Compiler,
+            Self::Debugger => ControlId::Debugger,
+            Self::NetworkTool => ControlId::NetworkTool,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Shell => "is a shell",
+            Self::PackageManager => "is a package manager",
+            Self::LanguagePackageManager => "is a package manager of a language",
+            Self::Compiler => "is a compiler, assembler or linker",
+            Self::Debugger => "is a debugger or tracer",
+            Self::NetworkTool => "is a network client or scanner",
+        }
+    }
+
+    /// Whether the names of the kind say enough outside of program directories too, where helpers of
+    /// other programs stand: gcc's cc1, klibc's sh; but also apt's download method `ftp`.
+    fn is_found_anywhere(self) -> bool {
+        matches!(self, Self::Shell | Self::Compiler | Self::Debugger)
+    }
+
+    /// Whether one tool of the kind can't work without others, so that naming one asks for all.
+    fn is_a_set(self) -> bool {
+        matches!(self, Self::Compiler | Self::PackageManager)
+    }
+}
+
+/// A tool in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tool {
+    /// Names by which it was recognised: paths of links or hard links, or of the file itself.
+    names: BTreeSet<TreePath>,
+    /// The tool of which it is a copy.
+    copy_of: Option<TreePath>,
+    /// Whether it was recognised by its content alone.
+    is_disguised: bool,
+}
+
+/// Tools by kind and by the path of the file itself.
+type Tools = BTreeMap<(Class, TreePath), Tool>;
+
+/// Reports the tools that the definition did not ask for.
+pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
+    let tools = find(view.tree, view.input.contents, &view.program_directories);
+    let asked: BTreeSet<&(Class, TreePath)> = tools
+        .iter()
+        .filter(|((_, file), tool)| {
+            std::iter::once(file).chain(&tool.names).any(|path| is_asked_for(view, path))
+        })
+        .map(|(key, _)| key)
+        .collect();
+    let asked_classes: BTreeSet<Class> = asked.iter().map(|(class, _)| *class).collect();
+    for (key, tool) in &tools {
+        let (class, file) = key;
+        let origin = view.tree.get(file).map(|node| node.origin);
+        let is_packaged = matches!(origin, Some(Origin::Package(_)));
+        let is_copy_of_asked = tool
+            .copy_of
+            .as_ref()
+            .is_some_and(|original| asked.contains(&(*class, original.clone())));
+        if asked.contains(key)
+            || is_copy_of_asked
+            || (class.is_a_set() && is_packaged && asked_classes.contains(class))
+        {
+            continue;
+        }
+        report.add(Observation {
+            control: class.control(),
+            path: Some(file.clone()),
+            origin,
+            text: describe(*class, file, tool),
+            is_asked_for: false,
+        });
+    }
+}
+
+/// A package that the definition names brought the path, or the definition names the path and the
+/// path says what it is: a shell called `runner` is not asked for by that name.
+fn is_asked_for(view: &View<'_>, path: &TreePath) -> bool {
+    let Some(node) = view.tree.get(path) else { return false };
+    let speaks = classify(path.name()).is_some();
+    (speaks && view.is_requested_path(path))
+        || (matches!(node.origin, Origin::Package(_))
+            && !view.is_requested_path(path)
+            && view.is_requested(path, node.origin))
+}
+
+fn describe(class: Class, file: &TreePath, tool: &Tool) -> String {
+    let title = class.title();
+    if let Some(original) = &tool.copy_of {
+        return format!("{title}: a copy of {original}");
+    }
+    if tool.is_disguised {
+        return format!("{title} by its content");
+    }
+    if tool.names.contains(file) {
+        return title.to_owned();
+    }
+    let alias = tool.names.first().map(ToString::to_string).unwrap_or_default();
+    format!("{title}: {alias} leads to it")
+}
+
+/// Returns the paths of the tools for an image's labels.
+pub(super) fn measure(tree: &Tree, contents: &dyn Contents) -> BTreeMap<&'static str, String> {
+    let tools = find(tree, contents, &view::program_directories(tree, ""));
+    let paths = |wanted: Class| {
+        let paths: Vec<String> = tools
+            .keys()
+            .filter(|(class, _)| *class == wanted)
+            .map(|(_, path)| path.to_string())
+            .collect();
+        paths.join(",")
+    };
+    BTreeMap::from([
+        ("shell", paths(Class::Shell)),
+        ("package-manager", paths(Class::PackageManager)),
+        ("compiler", paths(Class::Compiler)),
+        ("debugger", paths(Class::Debugger)),
+    ])
+}
+
+fn find(tree: &Tree, contents: &dyn Contents, directories: &BTreeSet<TreePath>) -> Tools {
+    let mut tools = find_named(tree, directories);
+    find_interpreters(tree, &mut tools);
+    find_disguised(tree, contents, &mut tools);
+    find_copies(tree, &mut tools);
+    tools
+}
+
+/// Finds programs, and links to programs, that are called like a tool.
+fn find_named(tree: &Tree, directories: &BTreeSet<TreePath>) -> Tools {
+    let mut tools = Tools::new();
+    for (path, node) in tree.walk() {
+        let Some(class) = classify(path.name()) else { continue };
+        let file = match &node.kind {
+            Kind::Directory => continue,
+            Kind::File(_) => path.clone(),
+            Kind::HardLink(target) => target.clone(),
+            Kind::Symlink(_) => match tree.resolve(path) {
+                Ok(target) => target,
+                // A link that leads nowhere is no tool.
+                Err(_) => continue,
+            },
+        };
+        let is_tool = match executable(tree, &file) {
+            Some(Program::Elf(_) | Program::OpaqueElf) => {
+                class.is_found_anywhere() || is_program_directory(path, directories)
+            }
+            // A script called like a shell needs a shell; that one is found instead.
+            Some(Program::Script(_)) => {
+                class != Class::Shell && is_program_directory(path, directories)
+            }
+            None => false,
+        };
+        if is_tool {
+            let tool = tools.entry((class, file)).or_insert_with(|| Tool {
+                names: BTreeSet::new(),
+                copy_of: None,
+                is_disguised: false,
+            });
+            tool.names.insert(path.clone());
+        }
+    }
+    tools
+}
+
+fn is_program_directory(path: &TreePath, directories: &BTreeSet<TreePath>) -> bool {
+    path.parent().is_some_and(|parent| view::is_program_directory(&parent, directories))
+}
+
+fn executable<'t>(tree: &'t Tree, path: &TreePath) -> Option<Program<'t>> {
+    let (node, file) = tree.file(path)?;
+    view::is_executable(node).then(|| view::program(file))?
+}
+
+/// What runs a script called `….sh` is a shell, whatever it is called, unless it is known as
+/// something else.
+fn find_interpreters(tree: &Tree, tools: &mut Tools) {
+    for (path, node) in tree.walk() {
+        let Kind::File(file) = &node.kind else { continue };
+        if !path.name().ends_with(b".sh") {
+            continue;
+        }
+        let Some(Program::Script(line)) = view::program(file) else { continue };
+        let Some((interpreter, None)) = view::interpreter_of(&line) else { continue };
+        let Ok(interpreter) = TreePath::parse(interpreter) else { continue };
+        let Ok(target) = tree.resolve(&interpreter) else { continue };
+        let is_binary =
+            matches!(executable(tree, &target), Some(Program::Elf(_) | Program::OpaqueElf));
+        let is_known = |path: &TreePath| is_other_interpreter(path.name());
+        if is_binary && !is_known(&interpreter) && !is_known(&target) {
+            tools.entry((Class::Shell, target)).or_insert_with(|| Tool {
+                names: BTreeSet::new(),
+                copy_of: None,
+                is_disguised: true,
+            });
+        }
+    }
+}
+
+fn is_other_interpreter(name: &[u8]) -> bool {
+    const STEMS: [&[u8]; 14] = [
+        b"python", b"perl", b"ruby", b"node", b"php", b"lua", b"tclsh", b"wish", b"expect",
+        b"mawk", b"gawk", b"awk", b"sed", b"make",
+    ];
+    STEMS.iter().any(|stem| name.starts_with(stem))
+}
+
+/// Reads the programs that no package brought and looks for the texts of a shell in them.
+fn find_disguised(tree: &Tree, contents: &dyn Contents, tools: &mut Tools) {
+    for (path, node) in tree.walk() {
+        let Kind::File(file) = &node.kind else { continue };
+        if matches!(node.origin, Origin::Package(_)) || !view::is_executable(node) {
+            continue;
+        }
+        if !matches!(view::program(file), Some(Program::Elf(_) | Program::OpaqueElf)) {
+            continue;
+        }
+        let key = (Class::Shell, path.clone());
+        if tools.contains_key(&key) {
+            continue;
+        }
+        let Some(bytes) = view::small_content(contents, file, SHELL_BYTES_MAX) else { continue };
+        if has_texts_of_a_shell(&bytes) {
+            let names = BTreeSet::new();
+            tools.insert(key, Tool { names, copy_of: None, is_disguised: true });
+        }
+    }
+}
+
+/// POSIX wants `PS2` to be `"> "` and `PS4` to be `"+ "` at the start, and `OPTIND` to be 1: ash, dash
+/// and their kin have them as one text each. The others have a variable that says which shell it is.
+fn has_texts_of_a_shell(bytes: &[u8]) -> bool {
+    const ALL: [&[u8]; 3] = [b"PS2=> \0", b"PS4=+ \0", b"OPTIND=1\0"];
+    const ANY: [&[u8]; 9] = [
+        b"\0BASH_VERSINFO\0",
+        b"\0ZSH_VERSION\0",
+        b"\0KSH_VERSION",
+        b"\0YASH_VERSION\0",
+        // fish keeps its texts in 32-bit characters.
+        b"\0F\0\0\0I\0\0\0S\0\0\0H\0\0\0_\0\0\0V\0\0\0E\0\0\0R\0\0\0S\0\0\0I\0\0\0O\0\0\0N\0\0\0",
+        b"@(#)MIRBSD KSH ",
+        b"@(#)PD KSH ",
+        b"BusyBox v",
+        b"toybox 0.",
+    ];
+    ANY.iter().any(|text| contains(bytes, text)) || ALL.iter().all(|text| contains(bytes, text))
+}
+
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    // The second byte is a letter that is rarer in programs than the NUL that many texts start with.
+    let rare = text[1];
+    let last_start = bytes.len().saturating_sub(text.len());
+    bytes.len() >= text.len()
+        && bytes[1..=last_start + 1]
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == rare)
+            .any(|(start, _)| bytes[start..].starts_with(text))
+}
+
+/// Finds files that have the same bytes as a tool that was found otherwise.
+fn find_copies(tree: &Tree, tools: &mut Tools) {
+    let mut digests: BTreeMap<Digest, Vec<(Class, TreePath)>> = BTreeMap::new();
+    for (class, path) in tools.keys() {
+        // A link to a multi-call program makes it a tool of that kind under that name only.
+        let is_itself = tools[&(*class, path.clone())].names.contains(path)
+            || tools[&(*class, path.clone())].is_disguised;
+        if let (true, Some((_, file))) = (is_itself, tree.file(path)) {
+            // Scripts that only start something else are the same in many places.
+            if !matches!(view::program(file), Some(Program::Script(_))) {
+                digests.entry(file.digest).or_default().push((*class, path.clone()));
+            }
+        }
+    }
+    if digests.is_empty() {
+        return;
+    }
+    for (path, node) in tree.walk() {
+        let Kind::File(file) = &node.kind else { continue };
+        if !view::is_executable(node) {
+            continue;
+        }
+        for (class, original) in digests.get(&file.digest).into_iter().flatten() {
+            if original == path {
+                continue;
+            }
+            tools.entry((*class, path.clone())).or_insert_with(|| Tool {
+                names: BTreeSet::new(),
+                copy_of: Some(original.clone()),
+                is_disguised: false,
+            });
+        }
+    }
+}
+
+/// Returns the kind of tool that goes by a name, with versions (`gcc-14`, `pip3.13`), target
+/// machines (`x86_64-linux-gnu-ld`) and ways to link (`bash-static`) taken off.
+fn classify(name: &[u8]) -> Option<Class> {
+    let name = std::str::from_utf8(name).ok()?;
+    if let Some(class) = classify_exactly(name) {
+        return Some(class);
+    }
+    let mut name = name;
+    for machine in ["-linux-gnu-", "-linux-gnueabihf-", "-linux-musl-"] {
+        if let Some((_, tool)) = name.rsplit_once(machine) {
+            name = tool;
+        }
+    }
+    for linked in ["-static", ".static", ".distrib", "-multiarch"] {
+        name = name.strip_suffix(linked).unwrap_or(name);
+    }
+    let unversioned =
+        name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    let unversioned = unversioned.strip_suffix('-').unwrap_or(unversioned);
+    classify_exactly(name).or_else(|| classify_exactly(unversioned))
+}
+
+fn classify_exactly(name: &str) -> Option<Class> {
+    Some(match name {
+        "sh" | "bash" | "rbash" | "dash" | "ash" | "hush" | "busybox" | "toybox" | "zsh"
+        | "rzsh" | "ksh" | "ksh93" | "rksh" | "ksh2020" | "mksh" | "lksh" | "oksh" | "loksh"
+        | "pdksh" | "posh" | "yash" | "sash" | "csh" | "bsd-csh" | "tcsh" | "fish" | "elvish"
+        | "nu" | "osh" | "ysh" | "pwsh" | "xonsh" | "ion" | "murex" | "brush" => Class::Shell,
+        "apt" | "apt-get" | "apt-cache" | "apt-mark" | "apt-cdrom" | "apt-config" | "apt-key"
+        | "aptitude" | "dselect" | "synaptic" | "dpkg" | "dpkg-deb" | "dpkg-divert"
+        | "dpkg-query" | "dpkg-split" | "dpkg-statoverride" | "dpkg-trigger" | "apk" | "rpm"
+        | "rpm2cpio" | "dnf" | "dnf5" | "microdnf" | "tdnf" | "yum" | "zypper" | "pacman"
+        | "opkg" | "ipkg" | "emerge" | "nix-env" | "nix-store" | "guix" | "brew" | "snap"
+        | "flatpak" | "xbps-install" | "slackpkg" | "swupd" | "eopkg" => Class::PackageManager,
+        "pip" | "pipx" | "pipenv" | "poetry" | "uv" | "easy_install" | "conda" | "mamba"
+        | "micromamba" | "npm" | "npx" | "yarn" | "yarnpkg" | "pnpm" | "corepack" | "gem"
+        | "bundle" | "bundler" | "composer" | "pecl" | "pear" | "cpan" | "cpanm" | "luarocks" => {
+            Class::LanguagePackageManager
+        }
+        "gcc" | "cc" | "c++" | "g++" | "cpp" | "c89" | "c99" | "c89-gcc" | "c99-gcc" | "cc1"
+        | "cc1plus" | "cc1obj" | "collect2" | "lto1" | "lto-wrapper" | "f951" | "gfortran"
+        | "gnat" | "gnatmake" | "gdc" | "gccgo" | "gm2" | "d21" | "clang" | "clang++" | "flang"
+        | "clang-cpp" | "llc" | "lli" | "tcc" | "as" | "ld" | "ld.bfd" | "ld.gold" | "ld.lld"
+        | "gold" | "lld" | "mold" | "llvm-as" | "nasm" | "yasm" | "fasm" | "make" | "gmake"
+        | "bmake" | "ninja" | "go" | "gofmt" | "rustc" | "cargo" | "zig" | "ghc" | "ocamlc"
+        | "ocamlopt" | "dmd" | "ldc2" | "swiftc" | "fpc" | "nim" | "javac" | "kotlinc"
+        | "scalac" => Class::Compiler,
+        "gdb" | "gdbserver" | "gdbtui" | "lldb" | "lldb-server" | "dlv" | "rr" | "strace"
+        | "ltrace" | "ptrace" | "perf" | "bpftrace" | "bpftool" | "valgrind" | "gcore" | "jdb"
+        | "jhsdb" | "sysdig" | "uftrace" | "stap" | "radare2" | "r2" => Class::Debugger,
+        "curl" | "wget" | "wget2" | "aria2c" | "nc" | "nc.openbsd" | "nc.traditional" | "ncat"
+        | "netcat" | "socat" | "nmap" | "masscan" | "tcpdump" | "tshark" | "dumpcap" | "telnet"
+        | "inetutils-telnet" | "ftp" | "tftp" | "ssh" | "scp" | "sftp" | "rsh" | "rlogin"
+        | "rsync" | "dig" | "nslookup" => Class::NetworkTool,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_classified() {
+        for (name, class) in [
+            ("sh", Some(Class::Shell)),
+            ("zsh5", Some(Class::Shell)),
+            ("bash-static", Some(Class::Shell)),
+            ("busybox.static", Some(Class::Shell)),
+            ("ksh93", Some(Class::Shell)),
+            ("x86_64-linux-gnu-gcc-14", Some(Class::Compiler)),
+            ("clang++-19", Some(Class::Compiler)),
+            ("aarch64-linux-gnu-ld.bfd", Some(Class::Compiler)),
+            ("pip3.13", Some(Class::LanguagePackageManager)),
+            ("dnf-3", Some(Class::PackageManager)),
+            ("gdb-multiarch", Some(Class::Debugger)),
+            ("libsh.so", None),
+            ("ld.so", None),
+            ("sh.py", None),
+            ("git-shell", None),
+            ("jshell", None),
+            ("python3.13", None),
+            ("tclsh8.6", None),
+            ("ssh-keygen", None),
+            ("ldd", None),
+            ("ldconfig", None),
+            ("makedb", None),
+            ("", None),
+            ("3.13", None),
+        ] {
+            assert_eq!(classify(name.as_bytes()), class, "{name}");
+        }
+    }
+
+    #[test]
+    fn texts_are_found_wherever_they_stand() {
+        assert!(contains(b"abc", b"abc"));
+        assert!(contains(b"xxabc", b"abc"));
+        assert!(contains(b"abcxx", b"abc"));
+        assert!(!contains(b"ab", b"abc"));
+        assert!(!contains(b"", b"abc"));
+        assert!(!contains(b"abxc", b"abc"));
+    }
+
+    #[test]
+    fn shells_are_known_by_their_texts() {
+        assert!(has_texts_of_a_shell(b"\x7fELF..\0PS2=> \0PS4=+ \0..OPTIND=1\0"));
+        assert!(has_texts_of_a_shell(b"\x7fELF..\0BASH_VERSINFO\0"));
+        assert!(!has_texts_of_a_shell(b"\x7fELF..\0PS2=> \0"));
+        assert!(!has_texts_of_a_shell(b"$BASH_VERSINFO"));
+        let wide: Vec<u8> =
+            "x FISH_VERSION x".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+        assert!(has_texts_of_a_shell(&wide));
+        assert!(!has_texts_of_a_shell(b"x FISH_VERSION x"));
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What several checks ask of a tree.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hardpan_tree::{Content, Contents, Elf, Facts, File, Kind, Node, Origin, Tree, TreePath};
+
+use super::Inspection;
+
+/// The directories that a runtime searches where an image sets no `PATH`.
+pub(super) const PATH_DEFAULT: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The largest configuration file that is read.
+const TEXT_BYTES_MAX: u64 = 1024 * 1024;
+/// The type of ELF files that are programs at a fixed address (`ET_EXEC`).
+const ELF_TYPE_EXECUTABLE: u16 = 2;
+/// The type of shared objects and position-independent programs (`ET_DYN`).
+const ELF_TYPE_SHARED: u16 = 3;
+
+/// What a file is to the kernel that is asked to execute it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Program<'a> {
+    /// An ELF program.
+    Elf(&'a Elf),
+    /// An ELF file about whose headers nothing is known.
+    OpaqueElf,
+    /// A script and the text after `#!`.
+    Script(String),
+}
+
+/// The inspection, and what is computed of it once.
+#[derive(Debug)]
+pub(super) struct View<'a> {
+    pub(super) input: &'a Inspection<'a>,
+    pub(super) tree: &'a Tree,
+    /// The directories in which programs are found by name, links followed.
+    pub(super) program_directories: BTreeSet<TreePath>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(input: &'a Inspection<'a>) -> Self {
+        let set = input.environment.get("PATH").map_or("", String::as_str);
+        let program_directories = program_directories(input.tree, set);
+        Self { input, tree: input.tree, program_directories }
+    }
+
+    /// Whether the definition named the package or the path that something comes from.
+    pub(super) fn is_requested(&self, path: &TreePath, origin: Origin) -> bool {
+        self.is_requested_path(path)
+            || matches!(origin, Origin::Package(index) if self
+                .package_name(index)
+                .is_some_and(|name| self.input.requested_packages.contains(name)))
+    }
+
+    /// Whether the definition named this very path.
+    pub(super) fn is_requested_path(&self, path: &TreePath) -> bool {
+        self.input.requested_paths.contains(path)
+    }
+
+    /// Whether programs are found in a directory by their names, here or by custom.
+    pub(super) fn is_program_directory(&self, directory: &TreePath) -> bool {
+        is_program_directory(directory, &self.program_directories)
+    }
+
+    pub(super) fn package_name(&self, index: u32) -> Option<&str> {
+        let index = usize::try_from(index).ok()?;
+        self.input.packages.get(index).map(|package| package.name.as_str())
+    }
+
+    /// Returns the text of a small file, links followed, or `None`.
+    pub(super) fn text(&self, path: &TreePath) -> Option<String> {
+        let path = self.tree.resolve(path).ok()?;
+        let (_, file) = self.tree.file(&path)?;
+        let bytes = small_content(self.input.contents, file, TEXT_BYTES_MAX)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Returns the node that a path leads to, links followed.
+    pub(super) fn follow(&self, path: &TreePath) -> Option<(TreePath, &'a Node)> {
+        let path = self.tree.resolve(path).ok()?;
+        let node = self.tree.get(&path)?;
+        Some((path, node))
+    }
+}
+
+/// Whether a directory is one of `PATH`, or called like those that usually are.
+pub(super) fn is_program_directory(directory: &TreePath, set: &BTreeSet<TreePath>) -> bool {
+    matches!(directory.name(), b"bin" | b"sbin") || set.contains(directory)
+}
+
+/// Returns the directories of a `PATH` and of the default one, links followed.
+pub(super) fn program_directories(tree: &Tree, set: &str) -> BTreeSet<TreePath> {
+    set.split(':')
+        .chain(PATH_DEFAULT.split(':'))
+        .filter(|directory| directory.starts_with('/'))
+        .filter_map(|directory| TreePath::parse(directory).ok())
+        .filter_map(|directory| tree.resolve(&directory).ok())
+        .collect()
+}
+
+/// Returns a file's bytes if it is no larger than a limit and can be read.
+pub(super) fn small_content(
+    contents: &dyn Contents,
+    file: &File,
+    size_bytes_max: u64,
+) -> Option<Arc<[u8]>> {
+    if file.size_bytes > size_bytes_max {
+        return None;
+    }
+    match &file.content {
+        Content::Inline(bytes) => Some(bytes.clone()),
+        _ => contents.read(file).ok(),
+    }
+}
+
+/// Returns what a file is to the kernel: from its facts, or from its bytes where they are at hand.
+pub(super) fn program(file: &File) -> Option<Program<'_>> {
+    match (file.facts.as_deref(), &file.content) {
+        (Some(Facts::Elf(elf)), _) => is_program(elf).then_some(Program::Elf(elf)),
+        (Some(Facts::Script(line)), _) => Some(Program::Script(line.clone())),
+        (None, Content::Inline(bytes)) => sniff(bytes),
+        (None, _) => None,
+    }
+}
+
+/// Whether an ELF file is a program and not just a library. glibc's own `libc.so.6` can be started,
+/// but like every library it has a name to be linked by.
+fn is_program(elf: &Elf) -> bool {
+    match elf.file_type {
+        ELF_TYPE_EXECUTABLE => true,
+        ELF_TYPE_SHARED => {
+            elf.soname.is_none() && (elf.interpreter.is_some() || elf.needed.is_empty())
+        }
+        _ => false,
+    }
+}
+
+fn sniff(bytes: &[u8]) -> Option<Program<'static>> {
+    if bytes.starts_with(b"\x7fELF") {
+        return Some(Program::OpaqueElf);
+    }
+    let line = bytes.strip_prefix(b"#!")?;
+    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = &line[..line.len().min(256)];
+    Some(Program::Script(String::from_utf8_lossy(line).trim().to_owned()))
+}
+
+/// Returns the words of a `#!` line that matter: the interpreter, and for `env` the program that
+/// it looks up in `PATH`.
+pub(super) fn interpreter_of(line: &str) -> Option<(&str, Option<&str>)> {
+    let mut words = line.split_ascii_whitespace();
+    let interpreter = words.next()?;
+    if interpreter.rsplit('/').next() != Some("env") {
+        return Some((interpreter, None));
+    }
+    let looked_up = words
+        .map(|word| word.strip_prefix("-S").unwrap_or(word))
+        .find(|word| !word.is_empty() && !word.starts_with('-') && !word.contains('='));
+    Some((interpreter, looked_up))
+}
+
+/// Whether a node is a regular file that somebody may execute.
+pub(super) fn is_executable(node: &Node) -> bool {
+    matches!(node.kind, Kind::File(_)) && node.metadata.mode & 0o111 != 0
+}
