@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The scripts of real packages: which commands does nothing cover?
 
+#![expect(clippy::print_stderr, reason = "says what is skipped, and counts")]
+
 mod scripts_support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use hardpan_package::deb::scripts::{FileTests, Look, ScriptInput, Treatment, classify};
+use hardpan_package::deb::scripts::{
+    FileTests, Look, ScriptInput, ScriptReport, Treatment, classify,
+};
 use scripts_support::{Apt, Listing, control_members, list};
 
 /// The files of a set of packages.
-struct Files(Listing);
+struct Files(Listing, BTreeMap<String, String>);
 
 impl Files {
     fn find(&self, path: &str, follow: bool, depth: u32) -> Option<String> {
@@ -56,6 +61,10 @@ impl FileTests for Files {
         self.0.get(&path).filter(|entry| entry.0 == 'l').map(|entry| entry.3.clone())
     }
 
+    fn owner(&self, path: &str) -> Option<String> {
+        self.1.get(path).cloned()
+    }
+
     fn list(&self, directory: &str) -> Option<Vec<String>> {
         let prefix = format!("{}/", self.find(directory, true, 20)?);
         let below = self.0.keys().filter_map(|path| path.strip_prefix(&prefix));
@@ -63,63 +72,138 @@ impl FileTests for Files {
     }
 }
 
+/// Packages that runtime images of the catalog cut off.
+const CUT: &[&str] = &[
+    "adduser",
+    "apt",
+    "debconf",
+    "dpkg",
+    "init-system-helpers",
+    "mawk",
+    "openssl",
+    "original-awk",
+    "perl",
+    "perl-base",
+    "tar",
+];
+
 /// Returns what is not covered in the closure of some packages, as `package script:line text`.
 fn uncovered(apt: &Apt, packages: &[&str]) -> Result<Vec<String>, String> {
     let names: BTreeSet<String> = apt.closure(packages)?;
     let debs = apt.fetch(&names)?;
-    let mut files = Files(BTreeMap::new());
-    for deb in debs.values() {
-        files.0.extend(list(deb));
-    }
     let mut found = Vec::new();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (package, deb) in &debs {
-        let members = control_members(deb);
-        let empty = String::new();
-        let input = ScriptInput {
-            package,
-            version: "",
-            architecture: "amd64",
-            scripts: &members,
-            triggers: members.get("triggers").unwrap_or(&empty),
-            templates: members.get("templates").unwrap_or(&empty),
-        };
-        let report = classify(&input, &files);
-        for action in &report.actions {
-            let kind = match &action.treatment {
-                Treatment::Unhandled { reason } => {
-                    let text: String = action.text.chars().take(300).collect();
-                    found.push(format!(
-                        "{package} {}:{} [{reason}] {}",
-                        action.script,
-                        action.first_line,
-                        text.trim()
-                    ));
-                    "unhandled"
-                }
-                Treatment::Denied { .. } => "denied",
-                Treatment::Deferred { .. } => "deferred",
-                Treatment::Handled { .. } => "handled",
-                _ => "ignored",
+    // Once with everything there, once with what runtime images have.
+    for cut in [&[][..], CUT] {
+        let debs: BTreeMap<&str, &PathBuf> = debs
+            .iter()
+            .map(|(name, path)| (name.as_str(), path))
+            .filter(|(name, _)| !cut.contains(name) || packages.contains(name))
+            .collect();
+        let mut files = Files(BTreeMap::new(), BTreeMap::new());
+        for (package, deb) in &debs {
+            let listing = list(deb);
+            files.1.extend(listing.keys().map(|path| (path.clone(), (*package).to_owned())));
+            files.0.extend(listing);
+        }
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (package, deb) in &debs {
+            let members = control_members(deb);
+            let empty = String::new();
+            let input = ScriptInput {
+                package,
+                version: "",
+                architecture: "amd64",
+                scripts: &members,
+                triggers: members.get("triggers").unwrap_or(&empty),
+                templates: members.get("templates").unwrap_or(&empty),
             };
-            *counts.entry(kind).or_default() += 1;
+            let report = classify(&input, &files);
+            check_lines(&input, &report);
+            for action in &report.actions {
+                *counts.entry(kind(&action.treatment)).or_default() += 1;
+                if let Treatment::Unhandled { reason } = &action.treatment {
+                    let text: String = action.text.chars().take(300).collect();
+                    let place = format!("{package} {}:{}", action.script, action.first_line);
+                    found.push(format!("{place} [{reason}] {}", text.trim()));
+                }
+            }
+        }
+        eprintln!("{packages:?}: {} packages, {counts:?}", debs.len());
+    }
+    Ok(found)
+}
+
+fn kind(treatment: &Treatment) -> &'static str {
+    match treatment {
+        Treatment::Ignored { .. } => "ignored",
+        Treatment::Handled { .. } => "handled",
+        Treatment::Deferred { .. } => "deferred",
+        Treatment::Denied { .. } => "denied",
+        _ => "unhandled",
+    }
+}
+
+/// Every line that holds a command belongs to exactly one action.
+fn check_lines(input: &ScriptInput<'_>, report: &ScriptReport) {
+    for script in ["preinst", "postinst"] {
+        let Some(text) = input.scripts.get(script) else { continue };
+        let mut owners = vec![0; text.lines().count() + 2];
+        let actions = report.actions.iter().filter(|action| action.script == script);
+        // A script known as a whole has its generated parts besides.
+        let is_known = report.actions.iter().any(|action| {
+            action.script == script
+                && action.first_line == 1
+                && action.last_line as usize == text.lines().count()
+        });
+        for action in actions {
+            for line in action.first_line..=action.last_line {
+                owners[line as usize] += 1;
+            }
+        }
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let is_command =
+                ["mkdir ", "chown ", "chmod ", "ln ", "update-alternatives ", "adduser "]
+                    .iter()
+                    .any(|command| line.starts_with(command));
+            let count = owners[index + 1];
+            assert!(
+                (!is_command || count >= 1) && (is_known || count <= 1),
+                "{} {script}:{}: {count} actions: {line}",
+                input.package,
+                index + 1
+            );
         }
     }
-    eprintln!("{packages:?}: {} packages, {counts:?}", debs.len());
-    Ok(found)
 }
 
 /// The sets of the catalog.
 const SETS: &[&[&str]] = &[
     &["base-files", "tzdata", "ca-certificates", "netbase"],
     &[
-        "base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils",
-        "findutils", "grep", "gzip", "hostname", "libc-bin", "login", "mawk", "netbase",
-        "ncurses-base", "sed", "tar", "tzdata", "util-linux",
+        "base-files",
+        "base-passwd",
+        "bash",
+        "ca-certificates",
+        "coreutils",
+        "dash",
+        "debianutils",
+        "findutils",
+        "grep",
+        "gzip",
+        "hostname",
+        "libc-bin",
+        "login",
+        "mawk",
+        "netbase",
+        "ncurses-base",
+        "sed",
+        "tar",
+        "tzdata",
+        "util-linux",
     ],
     &["python3.13", "python3-pip", "python3-venv"],
     &["nodejs"],
-    &["npm"],
     &["openjdk-21-jre-headless"],
     &["ruby"],
     &["php8.4-cli", "php8.4-fpm", "php-cli"],

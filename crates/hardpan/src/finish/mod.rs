@@ -13,7 +13,11 @@
 //! [`Origin::Finisher`]: hardpan_tree::Origin::Finisher
 //! [`Origin::Definition`]: hardpan_tree::Origin::Definition
 
+pub mod alternatives;
 mod edit;
+pub mod operations;
+pub mod php_modules;
+pub mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

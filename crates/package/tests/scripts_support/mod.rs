@@ -4,7 +4,8 @@
 //! Everything goes through apt with a state of its own below the build directory; nothing of the machine's
 //! own apt state is read but where its mirror is.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -35,7 +36,8 @@ fn mirror() -> Option<String> {
         texts.extend(fs::read_to_string(path));
     }
     let words = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#'));
-    let mut addresses = words.flat_map(str::split_whitespace).filter(|word| word.starts_with("http"));
+    let mut addresses =
+        words.flat_map(str::split_whitespace).filter(|word| word.starts_with("http"));
     addresses
         .find(|word| word.trim_end_matches('/').ends_with("/debian"))
         .map(|word| word.trim_end_matches('/').to_owned())
@@ -133,7 +135,9 @@ impl Apt {
 
     fn files(&self) -> BTreeMap<String, PathBuf> {
         let entries = fs::read_dir(self.root.join("debs")).into_iter().flatten().flatten();
-        let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "deb"));
+        let files = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|ext| ext == "deb"));
         files
             .filter_map(|path| {
                 let name = path.file_name()?.to_str()?.split('_').next()?.to_owned();
@@ -167,7 +171,8 @@ pub type Listing = BTreeMap<String, (char, bool, u64, String)>;
 pub fn list(deb: &Path) -> Listing {
     let kept = deb.with_extension("list");
     let text = fs::read_to_string(&kept).unwrap_or_else(|_| {
-        let output = Command::new("dpkg-deb").arg("-c").arg(deb).env("LC_ALL", "C").output().unwrap();
+        let output =
+            Command::new("dpkg-deb").arg("-c").arg(deb).env("LC_ALL", "C").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         fs::write(&kept, &text).unwrap();
         text

@@ -16,7 +16,9 @@ pub(super) fn treat(context: &Context<'_>) -> Option<Outcome> {
             return Some(Outcome::ignored("acts on upgrades only"));
         }
         "shadowconfig" | "pwconv" | "grpconv" | "pwck" | "grpck" => {
-            return Some(Outcome::ignored("accounts have no passwords, so there is no shadow file"));
+            return Some(Outcome::ignored(
+                "accounts have no passwords, so there is no shadow file",
+            ));
         }
         "passwd" | "chpasswd" | "chage" => {
             return Some(Outcome::ignored("accounts have no passwords"));
@@ -31,8 +33,19 @@ pub(super) fn treat(context: &Context<'_>) -> Option<Outcome> {
 
 fn adduser(context: &Context<'_>) -> Option<Operation> {
     let with_value = [
-        "home", "shell", "uid", "gid", "ingroup", "gecos", "comment", "firstuid", "lastuid",
-        "firstgid", "lastgid", "conf", "add_extra_groups",
+        "home",
+        "shell",
+        "uid",
+        "gid",
+        "ingroup",
+        "gecos",
+        "comment",
+        "firstuid",
+        "lastuid",
+        "firstgid",
+        "lastgid",
+        "conf",
+        "add_extra_groups",
     ];
     let arguments = Arguments::parse(context.arguments, &with_value)?;
     match arguments.operands.as_slice() {
@@ -68,8 +81,8 @@ fn system_user(arguments: &Arguments, name: &str, has_own_group: bool) -> Option
 
 fn useradd(context: &Context<'_>) -> Option<Operation> {
     let with_value = [
-        "u", "uid", "g", "gid", "d", "home-dir", "home", "s", "shell", "c", "comment", "G", "groups", "b",
-        "base-dir", "e", "f", "k", "K", "p", "password", "R", "P",
+        "u", "uid", "g", "gid", "d", "home-dir", "home", "s", "shell", "c", "comment", "G",
+        "groups", "b", "base-dir", "e", "f", "k", "K", "p", "password", "R", "P",
     ];
     let arguments = Arguments::parse(context.arguments, &with_value)?;
     let [name] = arguments.operands.as_slice() else { return None };

@@ -2,7 +2,8 @@
 //! `update-alternatives` and `dpkg-divert`.
 
 use super::commands::{Context, Outcome};
-use super::{Alternative, AlternativeLink, Operation};
+use super::evaluate::Evaluator;
+use super::{Alternative, AlternativeLink, Look, Operation};
 
 /// `update-alternatives`.
 pub(super) fn treat(context: &Context<'_>) -> Outcome {
@@ -60,7 +61,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// `dpkg-divert`.
-pub(super) fn divert(context: &Context<'_>) -> Outcome {
+pub(super) fn divert(evaluator: &Evaluator<'_>, context: &Context<'_>) -> Outcome {
     if context.has(&["--remove"]) {
         return Outcome::ignored("acts on upgrades only");
     }
@@ -78,6 +79,12 @@ pub(super) fn divert(context: &Context<'_>) -> Outcome {
     };
     if to.ends_with(".usr-is-merged") {
         return Outcome::ignored("protects files during the merge of /usr, which is done here");
+    }
+    if evaluator.look(path, false) == Look::Missing {
+        return Outcome::ignored("nothing is there to be diverted");
+    }
+    if evaluator.owner(path).as_deref() == Some(evaluator.input.package) {
+        return Outcome::ignored("only the package's own file is there, which is never diverted");
     }
     Outcome::unhandled(format!("diverts {path} to {to}"))
 }

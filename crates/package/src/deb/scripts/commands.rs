@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What each command means in an image.
 
-use super::Treatment;
 use super::Operation;
+use super::Treatment;
 use super::evaluate::{Evaluator, SCRATCH, Status};
 use super::expand::Value;
 use super::{Look, accounts, alternatives, debconf, files};
@@ -90,25 +90,125 @@ const UPGRADE_NOTES: &str = "keeps notes for upgrades only";
 
 /// Commands that only look and print. Those with options that write are not here.
 const QUERIES: &[&str] = &[
-    "[", "test", "grep", "egrep", "fgrep", "zgrep", "cut", "cat", "zcat", "head", "tail", "sort",
-    "uniq", "tr", "wc", "ls", "stat", "readlink", "realpath", "dirname", "basename", "id", "getent",
-    "dpkg-query", "dpkg-architecture", "md5sum", "sha1sum", "sha256sum", "sha512sum", "cmp", "diff",
-    "uname", "expr", "seq", "pidof", "pgrep", "ps", "runlevel", "file", "nproc", "df", "du",
-    "date", "awk", "mawk", "gawk", "comm", "join", "column", "rev", "tac", "od",
-    "ischroot", "systemd-detect-virt", "findmnt", "lsb_release", "locale", "getconf", "ldd", "fold",
-    "groups", "whoami", "tty", "lsmod", "ifconfig", "netstat", "ss", "hostname", "dnsdomainname",
-    "logname", "debconf-get-selections", "ucfq", "php-config", "pg_lsclusters", "getcap",
-    "get_pg_versions", "fc-list", "jot", "a2query", "pg_conftool", "objdump", "readelf", "xxd",
-    "dh_listpackages", "postconf", "gettext", "gettext.sh", "eval_gettext", "strings", "iconv",
+    "[",
+    "test",
+    "grep",
+    "egrep",
+    "fgrep",
+    "zgrep",
+    "cut",
+    "cat",
+    "zcat",
+    "head",
+    "tail",
+    "sort",
+    "uniq",
+    "tr",
+    "wc",
+    "ls",
+    "stat",
+    "readlink",
+    "realpath",
+    "dirname",
+    "basename",
+    "id",
+    "getent",
+    "dpkg-query",
+    "dpkg-architecture",
+    "md5sum",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "cmp",
+    "diff",
+    "uname",
+    "expr",
+    "seq",
+    "pidof",
+    "pgrep",
+    "ps",
+    "runlevel",
+    "file",
+    "nproc",
+    "df",
+    "du",
+    "date",
+    "awk",
+    "mawk",
+    "gawk",
+    "comm",
+    "join",
+    "column",
+    "rev",
+    "tac",
+    "od",
+    "ischroot",
+    "systemd-detect-virt",
+    "findmnt",
+    "lsb_release",
+    "locale",
+    "getconf",
+    "ldd",
+    "fold",
+    "groups",
+    "whoami",
+    "tty",
+    "lsmod",
+    "ifconfig",
+    "netstat",
+    "ss",
+    "hostname",
+    "dnsdomainname",
+    "logname",
+    "debconf-get-selections",
+    "ucfq",
+    "php-config",
+    "pg_lsclusters",
+    "getcap",
+    "get_pg_versions",
+    "fc-list",
+    "jot",
+    "a2query",
+    "pg_conftool",
+    "objdump",
+    "readelf",
+    "xxd",
+    "dh_listpackages",
+    "postconf",
+    "gettext",
+    "gettext.sh",
+    "eval_gettext",
+    "strings",
+    "iconv",
 ];
 
 /// Tools that need not be in the image because their work is known.
 const EMULATED: &[&str] = &[
-    "update-alternatives", "adduser", "addgroup", "useradd", "groupadd", "usermod",
-    "dpkg-statoverride", "dpkg-divert", "dpkg-maintscript-helper", "dpkg-trigger", "dpkg", "ucf",
-    "ucfr", "ldconfig", "deb-systemd-helper", "deb-systemd-invoke", "update-rc.d", "invoke-rc.d",
-    "py3compile", "pycompile", "systemd-sysusers", "systemd-tmpfiles", "pam-auth-update",
-    "update-shells", "add-shell",
+    "update-alternatives",
+    "adduser",
+    "addgroup",
+    "useradd",
+    "groupadd",
+    "usermod",
+    "dpkg-statoverride",
+    "dpkg-divert",
+    "dpkg-maintscript-helper",
+    "dpkg-trigger",
+    "dpkg",
+    "ucf",
+    "ucfr",
+    "ldconfig",
+    "deb-systemd-helper",
+    "deb-systemd-invoke",
+    "update-rc.d",
+    "invoke-rc.d",
+    "py3compile",
+    "pycompile",
+    "systemd-sysusers",
+    "systemd-tmpfiles",
+    "pam-auth-update",
+    "update-shells",
+    "add-shell",
 ];
 
 /// Returns whether a tool's work is known, so that scripts find it.
@@ -135,22 +235,36 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
     Some(match context.name {
         name if QUERIES.contains(&name) => Outcome::asks(None),
         "printf" => Outcome { output: Output::Unknown, ..Outcome::ignored(QUIET) },
-        "logger" | "log_daemon_msg" | "log_end_msg" | "clear" | "tput" => {
-            Outcome::ignored(QUIET)
-        }
+        "logger" | "log_daemon_msg" | "log_end_msg" | "clear" | "tput" => Outcome::ignored(QUIET),
         // It is only ever asked about /proc, which a container has.
         "mountpoint" => Outcome::asks(Some(true)),
-        "sleep" | "sync" | "nscd" | "kill" | "killall" | "pkill" | "mount" | "umount" | "swapon"
-        | "sysctl" | "modprobe" | "udevadm" | "ip" | "aa-enabled" | "apparmor_parser"
-        | "aa-status" | "restorecon" | "start-stop-daemon" | "wall" | "fuser" | "rndc"
-        | "mktexlsr_daemon" => Outcome::ignored(PROCESS),
+        "sleep" | "sync" | "nscd" | "kill" | "killall" | "pkill" | "mount" | "umount"
+        | "swapon" | "sysctl" | "modprobe" | "udevadm" | "ip" | "aa-enabled"
+        | "apparmor_parser" | "aa-status" | "restorecon" | "start-stop-daemon" | "wall"
+        | "fuser" | "rndc" | "mktexlsr_daemon" => Outcome::ignored(PROCESS),
         "deb-systemd-helper" | "deb-systemd-invoke" => {
             Outcome { status: None, ..Outcome::ignored(INIT) }
         }
-        "systemctl" | "invoke-rc.d" | "update-rc.d" | "service" | "initctl" | "telinit" | "init"
-        | "systemd-notify" | "rc-update" | "runsvdir" | "update-inetd" | "busctl" | "loginctl"
-        | "journalctl" | "bootctl" | "systemd-machine-id-setup" | "systemd-hwdb" | "insserv"
-        | "update-initramfs" | "update-grub" => Outcome { status: None, ..Outcome::ignored(INIT) },
+        "systemctl"
+        | "invoke-rc.d"
+        | "update-rc.d"
+        | "service"
+        | "initctl"
+        | "telinit"
+        | "init"
+        | "systemd-notify"
+        | "rc-update"
+        | "runsvdir"
+        | "update-inetd"
+        | "busctl"
+        | "loginctl"
+        | "journalctl"
+        | "bootctl"
+        | "systemd-machine-id-setup"
+        | "systemd-hwdb"
+        | "insserv"
+        | "update-initramfs"
+        | "update-grub" => Outcome { status: None, ..Outcome::ignored(INIT) },
         "dpkg-maintscript-helper" => Outcome::ignored(UPGRADE),
         "py3compile" | "pycompile" | "pypy3compile" | "py3clean" | "pyclean" => {
             Outcome::deferred(PYC)
@@ -159,11 +273,22 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
         "update-ca-certificates" => Outcome::handled("ca_bundle", Vec::new()),
         "pam-auth-update" => Outcome::handled("pam", vec![Operation::Pam]),
         "ucfr" => Outcome::ignored(UPGRADE_NOTES),
-        "fc-cache" | "update-icon-caches" | "gtk-update-icon-cache" | "gio-querymodules"
-        | "update-desktop-database" | "apt-ftparchive" | "apt-cache" | "appstreamcli"
+        "fc-cache"
+        | "update-icon-caches"
+        | "gtk-update-icon-cache"
+        | "gio-querymodules"
+        | "update-desktop-database"
+        | "apt-ftparchive"
+        | "apt-cache"
+        | "appstreamcli"
         | "update-command-not-found" => Outcome::ignored(CACHE),
-        "install-info" | "update-info-dir" | "mandb" | "update-man-db" | "install-docs"
-        | "doc-base" | "install-sgmlcatalog" => Outcome::ignored(DOCUMENTATION),
+        "install-info"
+        | "update-info-dir"
+        | "mandb"
+        | "update-man-db"
+        | "install-docs"
+        | "doc-base"
+        | "install-sgmlcatalog" => Outcome::ignored(DOCUMENTATION),
         "setcap" => Outcome::denied(CAPABILITY),
         "ssh-keygen" | "make-ssl-cert" | "gpg-zip" | "openssl" | "puppet-cert" | "sks"
         | "dbus-uuidgen" | "uuidgen" | "mcookie" | "pwgen" | "apg" | "makepasswd" => {
@@ -171,14 +296,17 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
         }
         "pg_createcluster" | "configure_version" | "mysql_install_db" | "mariadb-install-db"
         | "mysqld" | "mariadbd" | "initdb" | "upgrade_version" => Outcome::denied(CLUSTER),
-        "update-mime-database" | "glib-compile-schemas" | "gdk-pixbuf-query-loaders"
-        | "gtk-query-immodules-3.0" | "gtk-query-immodules-2.0" => Outcome::unhandled(format!(
+        "update-mime-database"
+        | "glib-compile-schemas"
+        | "gdk-pixbuf-query-loaders"
+        | "gtk-query-immodules-3.0"
+        | "gtk-query-immodules-2.0" => Outcome::unhandled(format!(
             "{} makes an index that programs need; it has to run in a build stage",
             context.name
         )),
-        "locale-gen" | "localedef" => Outcome::unhandled(
-            "locales are compiled by localedef; C.UTF-8 is there without it",
-        ),
+        "locale-gen" | "localedef" => {
+            Outcome::unhandled("locales are compiled by localedef; C.UTF-8 is there without it")
+        }
         _ => return None,
     })
 }
@@ -187,13 +315,13 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
 fn shell(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
     Some(match context.name {
         "echo" => {
-            let words: Option<Vec<&str>> =
-                context.arguments.iter().map(Option::as_deref).collect();
+            let words: Option<Vec<&str>> = context.arguments.iter().map(Option::as_deref).collect();
             let (words, end) = match words {
                 Some(words) if words.first() == Some(&"-n") => (Some(words[1..].to_vec()), ""),
                 words => (words, "\n"),
             };
-            let words = words.filter(|words| !matches!(words.first(), Some(&("-e" | "-E" | "-ne"))));
+            let words =
+                words.filter(|words| !matches!(words.first(), Some(&("-e" | "-E" | "-ne"))));
             let text = words.map(|words| words.join(" ") + end);
             let output = text.map_or(Output::Unknown, Output::Text);
             Outcome { output, ..Outcome::ignored(QUIET) }
@@ -210,7 +338,9 @@ fn shell(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome
             let is_empty = context.has(&["-e"]) && context.has(&[""]) && context.name == "perl";
             if (context.name == "sed" && !edits) || is_empty {
                 Outcome::asks(None)
-            } else if edits && context.arguments.last().is_some_and(|last| is_missing(evaluator, last)) {
+            } else if edits
+                && context.arguments.last().is_some_and(|last| is_missing(evaluator, last))
+            {
                 Outcome::asks(Some(true))
             } else {
                 Outcome::unhandled(format!("{} edits files or runs a program", context.name))
@@ -219,7 +349,8 @@ fn shell(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome
         "find" => {
             let changes = context.has(&["-exec", "-execdir", "-delete", "-ok", "-fprint"]);
             let start = context.arguments.first().cloned().flatten();
-            if !changes || start.is_some_and(|start| evaluator.look(&start, true) == Look::Missing) {
+            if !changes || start.is_some_and(|start| evaluator.look(&start, true) == Look::Missing)
+            {
                 Outcome::asks(None)
             } else {
                 Outcome::unhandled("find changes files")
@@ -250,7 +381,9 @@ fn source(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Outcome {
         Some(Some(path)) if path.ends_with("/debconf/confmodule") => {
             Outcome::ignored("loads debconf, whose answers are its defaults")
         }
-        Some(Some(path)) if evaluator.look(path, true) == Look::Missing => Outcome::asks(Some(false)),
+        Some(Some(path)) if evaluator.look(path, true) == Look::Missing => {
+            Outcome::asks(Some(false))
+        }
         _ => {
             evaluator.state.may_be_set = true;
             Outcome::ignored("loads functions and variables")
@@ -278,8 +411,7 @@ fn exists(evaluator: &Evaluator<'_>, arguments: &[Value]) -> Status {
 fn dpkg(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
     Some(match context.name {
         "dpkg" => {
-            let words: Vec<Option<&str>> =
-                context.arguments.iter().map(Option::as_deref).collect();
+            let words: Vec<Option<&str>> = context.arguments.iter().map(Option::as_deref).collect();
             match words.as_slice() {
                 [Some("--compare-versions"), left, operator, right] => {
                     Outcome::asks(compare_versions(*left, *operator, *right))
@@ -289,14 +421,27 @@ fn dpkg(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome>
                 {
                     Outcome::asks(Some(true))
                 }
-                [Some(
-                    "-s" | "--status" | "-l" | "--list" | "-L" | "--listfiles" | "-S" | "--search"
-                    | "--print-architecture" | "--print-foreign-architectures" | "-W" | "--validate-version",
-                ), ..] => Outcome::asks(None),
+                [
+                    Some(
+                        "-s"
+                        | "--status"
+                        | "-l"
+                        | "--list"
+                        | "-L"
+                        | "--listfiles"
+                        | "-S"
+                        | "--search"
+                        | "--print-architecture"
+                        | "--print-foreign-architectures"
+                        | "-W"
+                        | "--validate-version",
+                    ),
+                    ..,
+                ] => Outcome::asks(None),
                 _ => Outcome::unhandled("this use of dpkg is not known"),
             }
         }
-        "dpkg-divert" => alternatives::divert(context),
+        "dpkg-divert" => alternatives::divert(evaluator, context),
         "dpkg-statoverride" => {
             if context.has(&["--list"]) {
                 // No override exists on a first installation.
@@ -393,7 +538,9 @@ fn tools(evaluator: &Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
         (_, "phpenmod") => Outcome::unhandled("phpenmod outside of PHP's own packages"),
         (_, "phpquery") => Outcome::asks(None),
         (_, "update-menus") => Outcome::ignored(DOCUMENTATION),
-        (_, "update-binfmts") => Outcome::ignored("the kernel's table of formats is not part of an image"),
+        (_, "update-binfmts") => {
+            Outcome::ignored("the kernel's table of formats is not part of an image")
+        }
         (_, "pg_updatedicts") => {
             if evaluator.look("/usr/share/hunspell", true) == Look::Missing {
                 Outcome::ignored("there are no dictionaries to convert")
@@ -408,7 +555,9 @@ fn tools(evaluator: &Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
         ("postgresql-common", "pg_updateaptconfig") => {
             Outcome::ignored("tells apt what not to remove on upgrades")
         }
-        ("postgresql-common", "ucf") if context.has(&["/etc/postgresql-common/createcluster.conf"]) => {
+        ("postgresql-common", "ucf")
+            if context.has(&["/etc/postgresql-common/createcluster.conf"]) =>
+        {
             Outcome::ignored("settings for making clusters, which are not made in an image")
         }
         // A directory that root has just made does not belong to the user.
@@ -427,10 +576,11 @@ fn is_ownership_question(context: &Context<'_>) -> bool {
     let command = context.arguments.last().cloned().flatten().unwrap_or_default();
     let parts = command.split("&&").map(str::trim);
     let mut parts = parts.peekable();
-    parts.peek().is_some() && parts.all(|part| {
-        (part.starts_with("test -O ") || part.starts_with("test -G "))
-            && !part.contains([';', '|', '>', '<', '`', '$', '\n'])
-    })
+    parts.peek().is_some()
+        && parts.all(|part| {
+            (part.starts_with("test -O ") || part.starts_with("test -G "))
+                && !part.contains([';', '|', '>', '<', '`', '$', '\n'])
+        })
 }
 
 /// `php_invoke enmod version interface module`, from PHP's own helper.
@@ -458,12 +608,21 @@ pub(super) fn output(evaluator: &Evaluator<'_>, name: &str, arguments: &[Value])
         ["printf", "%s" | "%s\\n", text] => Some((*text).to_owned()),
         ["dirname", path] => {
             let path = path.trim_end_matches('/');
-            Some(path.rsplit_once('/').map_or(".", |(head, _)| if head.is_empty() { "/" } else { head }).to_owned())
+            Some(
+                path.rsplit_once('/')
+                    .map_or(".", |(head, _)| if head.is_empty() { "/" } else { head })
+                    .to_owned(),
+            )
         }
         ["basename", path, rest @ ..] => {
             let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let suffix = rest.first().copied().unwrap_or_default();
-            Some(name.strip_suffix(suffix).filter(|rest| !rest.is_empty()).unwrap_or(name).to_owned())
+            Some(
+                name.strip_suffix(suffix)
+                    .filter(|rest| !rest.is_empty())
+                    .unwrap_or(name)
+                    .to_owned(),
+            )
         }
         ["dpkg", "--print-architecture"] => Some(evaluator.input.architecture.to_owned()),
         ["dpkg-architecture", option] | ["dpkg-architecture", "-q", option] => {

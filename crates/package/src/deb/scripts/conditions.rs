@@ -97,16 +97,14 @@ fn unary(evaluator: &Evaluator<'_>, operator: &str, operand: &Value) -> Status {
     let look = evaluator.look(operand, !is_link_question);
     match (operator, look) {
         (_, Look::Unknown) => None,
-        ("-e" | "-r" | "-w", look) => Some(look != Look::Missing),
         ("-f", look) => Some(matches!(look, Look::File { .. })),
         ("-d", look) => Some(matches!(look, Look::Directory { .. })),
         ("-L" | "-h", look) => Some(look == Look::Symlink),
         ("-s", Look::File { is_empty, .. }) => Some(!is_empty),
         ("-x", Look::File { is_executable, .. }) => Some(is_executable),
-        ("-s" | "-x", look) => Some(look != Look::Missing),
+        ("-e" | "-r" | "-w" | "-s" | "-x", look) => Some(look != Look::Missing),
         // Devices, sockets and pipes do not exist in an image.
-        ("-b" | "-c" | "-p" | "-S", _) => Some(false),
-        (_, Look::Missing) => Some(false),
+        ("-b" | "-c" | "-p" | "-S", _) | (_, Look::Missing) => Some(false),
         _ => None,
     }
 }

@@ -50,9 +50,8 @@ pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Opt
 pub(super) fn defaults(templates: &str) -> BTreeMap<String, String> {
     let mut defaults = BTreeMap::new();
     for stanza in templates.split("\n\n") {
-        let field = |name: &str| {
-            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        };
+        let field =
+            |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let Some(name) = field("Template") else { continue };
         let kind = field("Type").unwrap_or_default().trim();
         if matches!(kind, "note" | "error" | "title" | "text") {

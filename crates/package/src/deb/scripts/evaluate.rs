@@ -13,7 +13,9 @@ use super::syntax::{
 use super::{Effect, FileTests, Look, Operation, ScriptInput, Treatment, conditions};
 
 /// How many commands one run of a script may take.
-const STEPS_MAX: u32 = 50_000;
+const STEPS_MAX: u32 = 20_000;
+/// How many bytes of values one run of a script may make; what comes after is not known.
+const VALUES_BYTES_MAX: usize = 1024 * 1024;
 /// How deep functions may call each other.
 const CALLS_MAX: u32 = 24;
 /// Where files of `mktemp` are taken to be.
@@ -76,6 +78,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) visits: Vec<Visit>,
     pub(super) effects: Vec<Effect>,
     steps: u32,
+    value_bytes: usize,
     calls: u32,
     /// Whether a failure of the current command goes unnoticed.
     may_fail: bool,
@@ -109,6 +112,7 @@ impl<'a> Evaluator<'a> {
             visits: Vec::new(),
             effects: Vec::new(),
             steps: 0,
+            value_bytes: 0,
             calls: 0,
             may_fail: false,
             captured: Vec::new(),
@@ -129,6 +133,7 @@ impl<'a> Evaluator<'a> {
             answers: BTreeMap::new(),
         };
         self.steps = 0;
+        self.value_bytes = 0;
         let tree = self.tree;
         self.list(&tree.body);
         self.steps < STEPS_MAX
@@ -144,9 +149,19 @@ impl<'a> Evaluator<'a> {
             ("DPKG_ADMINDIR", "/var/lib/dpkg"),
             ("DEBIAN_FRONTEND", "noninteractive"),
         ];
-        let unknown =
-            ["PATH", "HOME", "LANG", "LC_ALL", "TERM", "USER", "IFS", "PWD", "DPKG_RUNNING_VERSION"];
-        let known = known.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())));
+        let unknown = [
+            "PATH",
+            "HOME",
+            "LANG",
+            "LC_ALL",
+            "TERM",
+            "USER",
+            "IFS",
+            "PWD",
+            "DPKG_RUNNING_VERSION",
+        ];
+        let known =
+            known.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())));
         known.chain(unknown.iter().map(|name| ((*name).to_owned(), None))).collect()
     }
 
@@ -308,7 +323,7 @@ impl<'a> Evaluator<'a> {
                 let taken = std::mem::replace(&mut self.state, before);
                 let (other, _) = self.branches(rest, otherwise);
                 let joined = self.join(taken, flow, other);
-                if (flow, other) == (Flow::Next, Flow::Next) {
+                if joined == Flow::Next && [flow, other].into_iter().all(goes_on) {
                     self.state.is_uncertain = was_uncertain;
                 }
                 (joined, None)
@@ -322,6 +337,7 @@ impl<'a> Evaluator<'a> {
         let before = self.state.clone();
         let mut joined: Option<(State, Flow)> = None;
         let mut is_decided = false;
+        let mut may_leave = false;
         for (patterns, body) in arms {
             let patterns: Vec<Value> = patterns.iter().map(|word| self.pattern(word)).collect();
             let is_match = match &subject {
@@ -354,6 +370,7 @@ impl<'a> Evaluator<'a> {
             self.state = before.clone();
             self.state.is_uncertain = true;
             let (flow, _) = self.list(body);
+            may_leave |= !goes_on(flow);
             let flow = match joined.take() {
                 None => flow,
                 Some((other, other_flow)) => self.join(other, other_flow, flow),
@@ -368,11 +385,8 @@ impl<'a> Evaluator<'a> {
             return (Flow::Next, Some(true));
         };
         self.state = state;
-        if is_decided {
-            return (flow, None);
-        }
-        let flow = self.join(before, Flow::Next, flow);
-        if flow == Flow::Next {
+        let flow = if is_decided { flow } else { self.join(before, Flow::Next, flow) };
+        if flow == Flow::Next && !may_leave {
             self.state.is_uncertain = was_uncertain;
         }
         (flow, None)
@@ -520,8 +534,9 @@ impl<'a> Evaluator<'a> {
             return self.eval(command, arguments);
         }
         if let Some(status) = self.builtin(name, arguments) {
-            let reason = "only directs the script".to_owned();
-            self.visit(command.id, Treatment::Ignored { reason });
+            let outcome = Outcome::ignored("only directs the script");
+            // `: > file` makes a file.
+            self.settle(command, outcome);
             return (Flow::Next, status);
         }
         if matches!(name, "[" | "test") {
@@ -652,6 +667,13 @@ impl<'a> Evaluator<'a> {
         Some(Some(true))
     }
 
+    /// Counts what a value takes; returns whether there was room for it.
+    pub(super) fn has_room(&mut self, length_bytes: usize) -> bool {
+        // Empty values take something too.
+        self.value_bytes = self.value_bytes.saturating_add(length_bytes + 1);
+        self.value_bytes <= VALUES_BYTES_MAX
+    }
+
     /// Follows `$( )`: its commands count as this script's, its output is the value if it is known.
     pub(super) fn substitute(&mut self, list: &List) -> Value {
         let before = self.state.clone();
@@ -677,7 +699,9 @@ impl<'a> Evaluator<'a> {
             (_, Output::Nothing) => {}
             _ if is_uncertain => *captured = Output::Unknown,
             (Output::Nothing, output) => *captured = output.clone(),
-            (Output::Text(text), Output::Text(more)) => text.push_str(more),
+            (Output::Text(text), Output::Text(more)) if text.len() < VALUES_BYTES_MAX => {
+                text.push_str(more);
+            }
             _ => *captured = Output::Unknown,
         }
     }
@@ -693,8 +717,7 @@ impl<'a> Evaluator<'a> {
                 Ok(None) => {}
                 Ok(Some(operation)) => {
                     operations.push(operation);
-                    treatment =
-                        treatment.max(Treatment::Handled { finisher: "files".to_owned() });
+                    treatment = treatment.max(Treatment::Handled { finisher: "files".to_owned() });
                 }
                 Err(reason) => treatment = treatment.max(Treatment::Unhandled { reason }),
             }
@@ -711,7 +734,8 @@ impl<'a> Evaluator<'a> {
         if !is_redirected {
             self.print(&output);
         }
-        if !operations.is_empty() && self.state.is_uncertain && !operations.iter().all(is_harmless) {
+        if !operations.is_empty() && self.state.is_uncertain && !operations.iter().all(is_harmless)
+        {
             let reason = "whether this is reached depends on what is not known here".to_owned();
             treatment = treatment.max(Treatment::Unhandled { reason });
             operations.retain(is_harmless);
@@ -819,6 +843,11 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Returns the package that brought what stands at a path.
+    pub(super) fn owner(&self, path: &str) -> Value {
+        self.files.owner(path)
+    }
+
     pub(super) fn list_directory(&self, directory: &str) -> Option<Vec<String>> {
         self.files.list(directory)
     }
@@ -855,6 +884,11 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Whether a way leads on, or is never taken.
+fn goes_on(flow: Flow) -> bool {
+    matches!(flow, Flow::Next | Flow::Fail)
+}
+
 /// Whether `exit` is given a zero, or a value that is not known.
 fn is_zero(arguments: &[Value]) -> bool {
     matches!(arguments.first(), Some(Some(code)) if code.trim() == "0")
@@ -882,8 +916,7 @@ pub(super) fn is_scratch(path: &str) -> bool {
 
 /// Keeps what two ways agree on.
 fn merge(mut left: State, right: &State) -> State {
-    let names: Vec<String> =
-        left.variables.keys().chain(right.variables.keys()).cloned().collect();
+    let names: Vec<String> = left.variables.keys().chain(right.variables.keys()).cloned().collect();
     for name in names {
         if left.variables.get(&name) != right.variables.get(&name) {
             left.variables.insert(name, None);

@@ -86,7 +86,8 @@ pub(super) fn generated_part(text: &str) -> String {
 
 /// Says what becomes of a known script.
 pub(super) fn known(package: &str, script: &str, text: &str) -> Option<Treatment> {
-    let candidates = || KNOWN.iter().filter(|known| known.package == package && known.script == script);
+    let candidates =
+        || KNOWN.iter().filter(|known| known.package == package && known.script == script);
     candidates().next()?;
     let digest = normalised_digest(text).to_hex();
     let known = candidates().find(|known| known.digest == digest)?;

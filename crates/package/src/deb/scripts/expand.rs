@@ -23,8 +23,8 @@ impl Evaluator<'_> {
         let mut is_known = true;
         for part in word {
             match self.part(part) {
-                Some(value) => text.push_str(&value),
-                None => is_known = false,
+                Some(value) if self.has_room(value.len()) => text.push_str(&value),
+                _ => is_known = false,
             }
         }
         is_known.then_some(text)
@@ -44,8 +44,11 @@ impl Evaluator<'_> {
                 Part::Parameter { name, operation: None, is_quoted } if name == "@" => {
                     let positional = self.state.positional.clone();
                     for (index, value) in positional.into_iter().enumerate() {
+                        if !self.has_room(value.as_ref().map_or(0, String::len)) {
+                            break;
+                        }
                         if index > 0 {
-                            fields.push(std::mem::replace(&mut current, Some(String::new())));
+                            fields.push(current.replace(String::new()));
                         }
                         append(&mut current, value.as_deref());
                         is_begun = true;
@@ -63,19 +66,19 @@ impl Evaluator<'_> {
                     let splits_last = text.ends_with(char::is_whitespace);
                     let mut pieces = text.split_whitespace().peekable();
                     if splits_first && is_begun && pieces.peek().is_some() {
-                        fields.push(std::mem::replace(&mut current, Some(String::new())));
+                        fields.push(current.replace(String::new()));
                     }
                     let mut is_first = true;
                     for piece in pieces {
                         if !is_first {
-                            fields.push(std::mem::replace(&mut current, Some(String::new())));
+                            fields.push(current.replace(String::new()));
                         }
                         append(&mut current, Some(piece));
                         is_begun = true;
                         is_first = false;
                     }
                     if splits_last && is_begun && !is_first {
-                        fields.push(std::mem::replace(&mut current, Some(String::new())));
+                        fields.push(current.replace(String::new()));
                         is_begun = false;
                     }
                 }
@@ -128,6 +131,11 @@ impl Evaluator<'_> {
     }
 
     fn part(&mut self, part: &Part) -> Value {
+        let value = self.part_value(part)?;
+        self.has_room(value.len()).then_some(value)
+    }
+
+    fn part_value(&mut self, part: &Part) -> Value {
         match part {
             Part::Literal(text) | Part::Quoted(text) => Some(text.clone()),
             Part::Parameter { name, operation: None, .. } => self.parameter(name),

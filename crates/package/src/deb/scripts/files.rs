@@ -143,7 +143,8 @@ fn chmod(context: &Context<'_>) -> Option<Vec<Operation>> {
     let arguments = Arguments::parse(context.arguments, &["reference"])?;
     let (mode, paths) = arguments.operands.split_first()?;
     let recursive = arguments.has(&["R", "recursive"]);
-    let change = |path: &String| Operation::Mode { path: path.clone(), mode: mode.clone(), recursive };
+    let change =
+        |path: &String| Operation::Mode { path: path.clone(), mode: mode.clone(), recursive };
     (!paths.is_empty()).then(|| paths.iter().map(change).collect())
 }
 
@@ -202,8 +203,7 @@ fn install(context: &Context<'_>) -> Option<Vec<Operation>> {
 
 /// `ucf new old`: on a first installation a copy.
 pub(super) fn ucf(evaluator: &Evaluator<'_>, context: &Context<'_>) -> Outcome {
-    let with_value =
-        ["src-dir", "state-dir", "debconf-template", "sum-file", "package", "s"];
+    let with_value = ["src-dir", "state-dir", "debconf-template", "sum-file", "package", "s"];
     let Some(arguments) = Arguments::parse(context.arguments, &with_value) else {
         return Outcome::unknown_argument();
     };

@@ -133,9 +133,7 @@ impl Lexer {
         let mut word = String::new();
         for offset in 0..12 {
             match self.peek_at(offset) {
-                Some(character)
-                    if character.is_ascii_lowercase() || "{}!".contains(character) =>
-                {
+                Some(character) if character.is_ascii_lowercase() || "{}!".contains(character) => {
                     word.push(character);
                 }
                 Some(character) if is_word_end(character) => break,

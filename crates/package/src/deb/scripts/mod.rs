@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use effect::{Alternative, AlternativeLink, Effect, NewAccount, Operation, OwnerChange};
-pub use exact::{KnownScript, normalised_digest, known_scripts};
+pub use exact::{KnownScript, known_scripts, normalised_digest};
 
 /// The longest script that is looked at, in bytes. Debian's longest is about 60 kB.
 pub const SCRIPT_BYTES_MAX: usize = 1024 * 1024;
@@ -83,6 +83,12 @@ pub trait FileTests {
 
     /// Returns the target of the link at a path, as written; `None` if that is not known or there is no link.
     fn read_link(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
+
+    /// Returns the package that brought what stands at a path; `None` if that is not known or there is nothing.
+    fn owner(&self, path: &str) -> Option<String> {
         let _ = path;
         None
     }

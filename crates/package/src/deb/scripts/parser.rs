@@ -19,7 +19,11 @@ pub(super) fn parse(text: &str) -> Result<Script, SyntaxError> {
     if lexer.peek().is_some() {
         return lexer.error("unexpected word or bracket");
     }
-    Ok(Script { body, here_documents: lexer.here_documents, here_document_ends: lexer.here_document_ends })
+    Ok(Script {
+        body,
+        here_documents: lexer.here_documents,
+        here_document_ends: lexer.here_document_ends,
+    })
 }
 
 /// Parses the inside of `$( )`.

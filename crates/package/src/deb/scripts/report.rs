@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::evaluate::Evaluator;
 use super::syntax::{Command, CommandKind, List, Script};
 use super::{
-    FileTests, SCRIPT_BYTES_MAX, ScriptAction, ScriptInput, ScriptReport, Treatment, debconf, exact,
-    parser,
+    FileTests, SCRIPT_BYTES_MAX, ScriptAction, ScriptInput, ScriptReport, Treatment, debconf,
+    exact, parser,
 };
 
 const DEAD: &str = "not reached on a first installation";
@@ -146,7 +146,8 @@ fn collect_command(
     match &command.kind {
         CommandKind::Simple(_) => {
             let documents = command.redirects.iter().filter_map(|redirect| redirect.here_document);
-            let ends = documents.filter_map(|number| script.here_document_ends.get(number).copied());
+            let ends =
+                documents.filter_map(|number| script.here_document_ends.get(number).copied());
             let last = ends.chain([command.last_line]).max().unwrap_or(command.last_line);
             let treatment = treatments.get(&command.id).cloned();
             let treatment =

@@ -41,11 +41,28 @@ pub(super) enum CommandKind {
     Simple(Simple),
     Group(List),
     Subshell(List),
-    If { branches: Vec<(List, List)>, otherwise: Option<List> },
-    Case { subject: Word, arms: Vec<(Vec<Word>, List)> },
-    For { variable: String, words: Option<Vec<Word>>, body: List },
-    While { condition: List, body: List, is_until: bool },
-    Function { name: String, body: Rc<Command> },
+    If {
+        branches: Vec<(List, List)>,
+        otherwise: Option<List>,
+    },
+    Case {
+        subject: Word,
+        arms: Vec<(Vec<Word>, List)>,
+    },
+    For {
+        variable: String,
+        words: Option<Vec<Word>>,
+        body: List,
+    },
+    While {
+        condition: List,
+        body: List,
+        is_until: bool,
+    },
+    Function {
+        name: String,
+        body: Rc<Command>,
+    },
     /// `[[ … ]]` or `(( … ))`: a question that is not looked into.
     Opaque,
 }
