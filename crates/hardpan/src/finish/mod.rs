@@ -14,6 +14,7 @@
 //! [`Origin::Definition`]: hardpan_tree::Origin::Definition
 
 pub mod accounts;
+pub mod alternatives;
 pub mod apt;
 pub mod base_files;
 pub mod ca_bundle;
@@ -30,9 +31,13 @@ pub mod ld_so_cache;
 mod ld_so_conf;
 mod ld_so_format;
 pub mod merged_usr;
+pub mod operations;
 pub mod os_release;
 pub mod pam;
 pub mod paths;
+pub mod php_modules;
+mod script_owners;
+pub mod scripts;
 pub mod shells;
 pub mod sysusers;
 #[cfg(test)]
@@ -43,6 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
+use self::script_owners::ScriptOwners;
 use hardpan_definition::{Definition, Span, Variant};
 use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
@@ -311,6 +317,19 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     Ok(Finished { actions: report.actions, warnings: report.warnings, environment })
 }
 
+/// Packages whose scripts a finisher does as a whole, with that finisher.
+const SCRIPTS_OF_FINISHERS: [(&str, &str); 9] = [
+    ("apt", "apt"),
+    ("base-files", "base_files"),
+    ("base-passwd", "accounts"),
+    ("debianutils", "shells"),
+    ("dpkg", "dpkg_database"),
+    ("libc-bin", "base_files"),
+    ("libpam-runtime", "pam"),
+    ("netbase", "base_files"),
+    ("tzdata", "base_files"),
+];
+
 /// Does what the packages' installation would have done.
 fn configure_packages(
     tree: &mut Tree,
@@ -329,6 +348,12 @@ fn configure_packages(
     shells::apply(tree, inputs, report)?;
     pam::apply(tree, inputs, report)?;
     apt::apply(tree, &mut accounts, inputs, report)?;
+    // The scripts of all others, as far as they can be read.
+    let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
+    let found = scripts::apply(tree, &mut owners, &SCRIPTS_OF_FINISHERS, inputs, report)?;
+    report.warnings.append(&mut owners.warnings);
+    alternatives::apply(tree, &found.alternatives, inputs, report)?;
+    php_modules::apply(tree, &found.php_modules, inputs, report)?;
     tmpfiles::apply(tree, &mut accounts, inputs, report)?;
     accounts::write(tree, &accounts, inputs, report)?;
     report.actions.extend(drop_list::apply(tree, inputs)?);
