@@ -49,7 +49,8 @@ use std::io;
 use std::sync::Arc;
 
 use self::script_owners::ScriptOwners;
-use hardpan_definition::{Definition, Span, Variant};
+use hardpan_definition::{Definition, Scripts, Span, Variant};
+use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
 use hardpan_tree::{Contents, InsertError, ResolveError, Tree, TreePath};
@@ -169,6 +170,8 @@ pub struct Report {
     pub actions: Vec<Action>,
     /// What was not.
     pub warnings: Vec<Warning>,
+    /// What became of every command of every maintainer script, by package, script and line.
+    pub scripts: Vec<ScriptAction>,
 }
 
 /// What [`run_all`] did.
@@ -178,6 +181,8 @@ pub struct Finished {
     pub actions: Vec<Action>,
     /// What was not, in order.
     pub warnings: Vec<Warning>,
+    /// What became of every command of every maintainer script, by package, script and line.
+    pub scripts: Vec<ScriptAction>,
     /// Environment that packages bring (`/opt/docker/config/*.yaml`). The definition's own wins over it.
     pub environment: BTreeMap<String, String>,
 }
@@ -314,20 +319,25 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     let glibc_version = inputs.package("libc6").map(|package| package.version.as_str());
     ld_so_cache::apply(tree, inputs.contents, inputs.epoch, glibc_version, &mut report)?;
     dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
-    Ok(Finished { actions: report.actions, warnings: report.warnings, environment })
+    Ok(Finished {
+        actions: report.actions,
+        warnings: report.warnings,
+        scripts: report.scripts,
+        environment,
+    })
 }
 
 /// Packages whose scripts a finisher does as a whole, with that finisher.
 const SCRIPTS_OF_FINISHERS: [(&str, &str); 9] = [
     ("apt", "apt"),
-    ("base-files", "base_files"),
+    ("base-files", "base-files"),
     ("base-passwd", "accounts"),
     ("debianutils", "shells"),
-    ("dpkg", "dpkg_database"),
-    ("libc-bin", "base_files"),
+    ("dpkg", "dpkg-database"),
+    ("libc-bin", "libc-bin"),
     ("libpam-runtime", "pam"),
-    ("netbase", "base_files"),
-    ("tzdata", "base_files"),
+    ("netbase", "netbase"),
+    ("tzdata", "tzdata"),
 ];
 
 /// Does what the packages' installation would have done.
@@ -349,11 +359,14 @@ fn configure_packages(
     pam::apply(tree, inputs, report)?;
     apt::apply(tree, &mut accounts, inputs, report)?;
     // The scripts of all others, as far as they can be read.
-    let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
-    let found = scripts::apply(tree, &mut owners, &SCRIPTS_OF_FINISHERS, inputs, report)?;
-    report.warnings.append(&mut owners.warnings);
-    alternatives::apply(tree, &found.alternatives, inputs, report)?;
-    php_modules::apply(tree, &found.php_modules, inputs, report)?;
+    if inputs.definition.x_hardpan.scripts != Scripts::None {
+        let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
+        let found = scripts::apply(tree, &mut owners, &SCRIPTS_OF_FINISHERS, inputs, report)?;
+        report.warnings.append(&mut owners.warnings);
+        alternatives::apply(tree, &found.alternatives, inputs, report)?;
+        php_modules::apply(tree, &found.php_modules, inputs, report)?;
+        report.scripts = found.actions;
+    }
     tmpfiles::apply(tree, &mut accounts, inputs, report)?;
     accounts::write(tree, &accounts, inputs, report)?;
     report.actions.extend(drop_list::apply(tree, inputs)?);
