@@ -446,11 +446,17 @@ fn group_text(groups: &[GroupEntry], has_shadow: bool) -> String {
 
 /// Every account is locked: nobody logs in to a container by password.
 fn shadow_text(users: &[PasswdEntry], day: i64) -> String {
-    users.iter().map(|user| format!("{}:*:{day}:0:99999:7:::\n", user.name)).collect()
+    users.iter().fold(String::new(), |mut text, user| {
+        let _ = writeln!(text, "{}:*:{day}:0:99999:7:::", user.name);
+        text
+    })
 }
 
 fn gshadow_text(groups: &[GroupEntry]) -> String {
-    groups.iter().map(|group| format!("{}:*::{}\n", group.name, join(&group.members))).collect()
+    groups.iter().fold(String::new(), |mut text, group| {
+        let _ = writeln!(text, "{}:*::{}", group.name, join(&group.members));
+        text
+    })
 }
 
 fn join(members: &BTreeSet<String>) -> String {
