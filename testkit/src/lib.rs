@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod deb;
+pub mod fixture;
 pub mod pgp;
 pub mod server;
 

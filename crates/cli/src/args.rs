@@ -16,7 +16,7 @@ use hardpan::definition::Platform;
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 done · 1 the answer is no · 2 usage or definition · 3 network, archive, disk · 4 signature or digest · 70 internal"
 )]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     pub common: Common,
     #[command(subcommand)]
@@ -25,7 +25,7 @@ pub struct Arguments {
 
 /// Options of all commands.
 #[derive(Debug, Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// Directory of the store [default: the workspace's, or else hardpan in the user's cache]
     #[arg(
         long,
@@ -44,6 +44,28 @@ pub struct Common {
         help_heading = "Common options"
     )]
     pub threads: Option<NonZeroUsize>,
+    /// Longest wait for a server to go on, in seconds
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "HARDPAN_TIMEOUT_SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=86_400),
+        help_heading = "Common options"
+    )]
+    pub(crate) timeout: u64,
+    /// How often a transfer that failed is tried again
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "HARDPAN_RETRIES",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(..=100),
+        help_heading = "Common options"
+    )]
+    pub(crate) retries: u32,
     /// Refuse the network: everything must be in the store
     #[arg(long, global = true, help_heading = "Common options")]
     pub offline: bool,
@@ -56,7 +78,7 @@ pub struct Common {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Build(Build),
     Resolve(Resolve),
     Check(Check),
@@ -73,7 +95,7 @@ pub enum Command {
   hardpan build catalog/python/debian-13/3.13.yaml
   hardpan build catalog/python/debian-13/3.13.yaml --docker-archive python.tar --platform linux/amd64
   hardpan build catalog/curl/debian-13/8.yaml --locked --offline --output /tmp/curl")]
-pub struct Build {
+pub(crate) struct Build {
     /// The definition
     pub definition: PathBuf,
     /// Directory of the OCI layout [default: ./out/NAME]
@@ -95,7 +117,7 @@ pub struct Build {
 #[command(after_help = "Examples:
   hardpan resolve catalog/python/debian-13/3.13.yaml
   hardpan resolve catalog/*/debian-13/*.yaml --json")]
-pub struct Resolve {
+pub(crate) struct Resolve {
     /// The definitions
     #[arg(required = true)]
     pub definitions: Vec<PathBuf>,
@@ -109,7 +131,7 @@ pub struct Resolve {
 #[command(after_help = "Examples:
   hardpan check catalog
   hardpan check image/nginx/debian-13/mainline.yaml --json")]
-pub struct Check {
+pub(crate) struct Check {
     /// Definitions, info.yaml files or folders
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
@@ -123,7 +145,7 @@ pub struct Check {
 #[command(after_help = "Examples:
   hardpan explain catalog/curl/debian-13/8.yaml libssl3t64
   hardpan explain catalog/php/debian-13/8.4.yaml php8.4-cli --scripts")]
-pub struct Explain {
+pub(crate) struct Explain {
     /// The definition
     pub definition: PathBuf,
     /// The package
@@ -146,7 +168,7 @@ pub struct Schema {}
 
 /// Write a commented hardpan.toml for this machine
 #[derive(Debug, Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// Where to write it
     #[arg(default_value = "hardpan.toml")]
     pub path: PathBuf,
@@ -157,13 +179,13 @@ pub struct Init {
 
 /// Look after the store
 #[derive(Debug, Args)]
-pub struct Store {
+pub(crate) struct Store {
     #[command(subcommand)]
     pub command: StoreCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum StoreCommand {
+pub(crate) enum StoreCommand {
     /// Remove what was not used for a while
     Gc {
         /// How many days unused
@@ -187,13 +209,13 @@ pub enum StoreCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   hardpan completions bash > ~/.local/share/bash-completion/completions/hardpan")]
-pub struct Completions {
+pub(crate) struct Completions {
     /// The shell
     pub shell: Shell,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Shell {
+pub(crate) enum Shell {
     Bash,
     Elvish,
     Fish,

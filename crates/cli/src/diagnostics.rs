@@ -6,7 +6,7 @@ use hardpan::definition::{Diagnostic, Severity, Source, Span};
 use serde_json::json;
 
 /// Draws one diagnostic. Colours are written and left to the stream to drop.
-pub fn draw(diagnostic: &Diagnostic, sources: &[Source]) -> String {
+pub(crate) fn draw(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -18,7 +18,12 @@ pub fn draw(diagnostic: &Diagnostic, sources: &[Source]) -> String {
 }
 
 /// Draws an error that is about places in a definition.
-pub fn draw_error(message: &str, spans: &[Span], help: &[String], sources: &[Source]) -> String {
+pub(crate) fn draw_error(
+    message: &str,
+    spans: &[Span],
+    help: &[String],
+    sources: &[Source],
+) -> String {
     let labels: Vec<(Span, &str)> = spans.iter().map(|span| (*span, "")).collect();
     let help = (!help.is_empty()).then(|| help.join("\n"));
     let group = Group::with_title(Level::ERROR.primary_title(message));
@@ -57,7 +62,7 @@ fn draw_labels<'t>(
 }
 
 /// Returns a diagnostic as JSON, with lines and columns from 1.
-pub fn to_json(diagnostic: &Diagnostic, sources: &[Source]) -> serde_json::Value {
+pub(crate) fn to_json(diagnostic: &Diagnostic, sources: &[Source]) -> serde_json::Value {
     let labels: Vec<serde_json::Value> = diagnostic
         .labels
         .iter()

@@ -9,14 +9,26 @@ use hardpan::{Error, ProjectError, Trouble};
 use serde_json::json;
 
 use crate::diagnostics;
-use crate::text::{BAD, DIM, HELP, styled};
+use crate::text::{BAD, DIM, HELP, note, say, styled};
 
 /// An error about places in a definition, with the texts to show them in.
 #[derive(Debug)]
-pub struct InDefinition {
+pub(crate) struct InDefinition {
     pub error: Error,
     pub sources: Vec<Source>,
 }
+
+/// Something about the command line or the environment that has to change.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) &'static str);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl StdError for Usage {}
 
 impl std::fmt::Display for InDefinition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,9 +43,11 @@ impl StdError for InDefinition {
 }
 
 /// Prints an error and returns its exit code.
-pub fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
     let known = known(error);
-    let code = known.map_or(70, |known| exit_code(known.trouble()));
+    let is_usage = error.downcast_ref::<Usage>().is_some();
+    let fallback = if is_usage { 2 } else { 70 };
+    let code = known.map_or(fallback, |known| exit_code(known.trouble()));
     if is_json {
         let value = json!({
             "error": {
@@ -46,12 +60,12 @@ pub fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
                 "exit-code": code,
             }
         });
-        anstream::println!("{value}");
+        say!("{value}");
         return ExitCode::from(code);
     }
     if let Some((list, sources)) = diagnostics_of(error) {
         for diagnostic in &list {
-            anstream::eprintln!("{}\n", diagnostics::draw(diagnostic, &sources));
+            note!("{}\n", diagnostics::draw(diagnostic, &sources));
         }
         if matches!(known, Some(Error::Project(_))) {
             return ExitCode::from(code);
@@ -59,27 +73,25 @@ pub fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
     } else if let Some((spans, sources)) = places_of(error) {
         let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
         let message = error.to_string();
-        anstream::eprintln!("{}", diagnostics::draw_error(&message, &spans, &causes, sources));
+        note!("{}", diagnostics::draw_error(&message, &spans, &causes, sources));
+    } else if let Some((message, span, source)) = workspace_place(error) {
+        note!("{}", diagnostics::draw_error(&message, &[span], &[], &[source]));
     } else {
-        anstream::eprintln!("{} {error}", styled(BAD, "error:"));
+        note!("{} {error}", styled(BAD, "error:"));
         for cause in error.chain().skip(1) {
-            anstream::eprintln!("  {} {cause}", styled(DIM, "because:"));
+            note!("  {} {cause}", styled(DIM, "because:"));
         }
     }
     if let Some(Error::Hardening { findings, .. }) = known {
         for finding in findings {
-            anstream::eprintln!(
-                "  {} {}",
-                styled(BAD, &finding.control.to_string()),
-                finding.message
-            );
+            note!("  {} {}", styled(BAD, &finding.control.to_string()), finding.message);
             for line in finding.help.lines() {
-                anstream::eprintln!("    {} {line}", styled(HELP, "help:"));
+                note!("    {} {line}", styled(HELP, "help:"));
             }
         }
     } else if let Some(known) = known {
         for hint in known.hints() {
-            anstream::eprintln!("  {} {hint}", styled(HELP, "help:"));
+            note!("  {} {hint}", styled(HELP, "help:"));
         }
     }
     ExitCode::from(code)
@@ -89,6 +101,15 @@ fn known(error: &anyhow::Error) -> Option<&Error> {
     error
         .downcast_ref::<Error>()
         .or_else(|| error.downcast_ref::<InDefinition>().map(|inner| &inner.error))
+}
+
+/// Returns the place of a mistake in the workspace file, as a definition's would be.
+fn workspace_place(error: &anyhow::Error) -> Option<(String, Span, Source)> {
+    let Error::Project(ProjectError::Workspace { path, text, source }) = known(error)? else {
+        return None;
+    };
+    let span = Span::new(0, source.span.clone()?);
+    Some((source.message.clone(), span, Source::new(path.to_string_lossy(), text.clone())))
 }
 
 /// Returns the problems that can be shown in the text of a definition.

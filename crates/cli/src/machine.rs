@@ -5,14 +5,14 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
 use hardpan::config::Workspace;
 use hardpan::store::Store;
 use hardpan::{Client, ClientOptions, Mirrors, Observer, Session};
 
 use crate::args::Common;
+use crate::failure::Usage;
 
 /// The archive that everybody can reach, where nothing else names one.
 const DEFAULT_DEBIAN_MIRROR: &str = "http://ftp.debian.org/debian";
@@ -20,7 +20,7 @@ const DEFAULT_DEBIAN_MIRROR: &str = "http://ftp.debian.org/debian";
 const APT_SOURCES_BYTES_MAX: u64 = 1 << 20;
 
 /// Everything that a session borrows.
-pub struct Machine {
+pub(crate) struct Machine {
     store: Store,
     workspace: Workspace,
     mirrors: Mirrors,
@@ -30,7 +30,7 @@ pub struct Machine {
 
 impl Machine {
     /// Looks at the machine. The workspace is that of the definition's catalog.
-    pub fn new(
+    pub(crate) fn new(
         common: &Common,
         workspace: Workspace,
         workspace_folder: &Path,
@@ -41,7 +41,7 @@ impl Machine {
         let client = if common.offline {
             None
         } else {
-            let client = Client::new(client_options()).map_err(hardpan::Error::from)?;
+            let client = Client::new(client_options(common)).map_err(hardpan::Error::from)?;
             Some(client)
         };
         let threads = common.threads.unwrap_or_else(|| {
@@ -53,7 +53,7 @@ impl Machine {
     }
 
     /// Returns a session on this machine, now.
-    pub fn session<'s>(&'s self, observer: &'s dyn Observer) -> Session<'s> {
+    pub(crate) fn session<'s>(&'s self, observer: &'s dyn Observer) -> Session<'s> {
         Session {
             store: &self.store,
             workspace: &self.workspace,
@@ -66,14 +66,14 @@ impl Machine {
     }
 
     /// Returns the workspace.
-    pub fn workspace(&self) -> &Workspace {
+    pub(crate) fn workspace(&self) -> &Workspace {
         &self.workspace
     }
 }
 
 /// Returns the store's directory: of the command line or `HARDPAN_STORE`, of the workspace, or else in
 /// the user's cache.
-pub fn store_path(
+pub(crate) fn store_path(
     common: &Common,
     workspace: Option<(&Workspace, &Path)>,
 ) -> anyhow::Result<PathBuf> {
@@ -88,9 +88,9 @@ pub fn store_path(
     let cache = match variable("XDG_CACHE_HOME") {
         Some(cache) => PathBuf::from(cache),
         None => {
-            let home = variable("HOME").context(
+            let home = variable("HOME").ok_or(Usage(
                 "there is no HOME to keep the store in; name a directory with --store or HARDPAN_STORE",
-            )?;
+            ))?;
             Path::new(&home).join(".cache")
         }
     };
@@ -99,7 +99,7 @@ pub fn store_path(
 
 /// Returns where Debian's archives are: the workspace's word, then `HARDPAN_DEBIAN_MIRROR`, then this
 /// host's apt sources, then the archive that everybody can reach.
-pub fn mirrors(workspace: &Workspace) -> Mirrors {
+pub(crate) fn mirrors(workspace: &Workspace) -> Mirrors {
     let configured = &workspace.archives.debian;
     let from_variable = variable("HARDPAN_DEBIAN_MIRROR");
     let is_chosen = configured.mirror.is_some() || from_variable.is_some();
@@ -139,8 +139,11 @@ fn apt_sources() -> Vec<String> {
         .collect()
 }
 
-fn client_options() -> ClientOptions {
+fn client_options(common: &Common) -> ClientOptions {
     let mut options = ClientOptions::default();
+    options.read_timeout = Duration::from_secs(common.timeout);
+    options.connect_timeout = options.connect_timeout.min(options.read_timeout);
+    options.attempts_max = common.retries.saturating_add(1);
     options.user_agent = concat!("hardpan/", env!("CARGO_PKG_VERSION")).to_owned();
     options.proxies.http = variable("http_proxy").or_else(|| variable("HTTP_PROXY"));
     options.proxies.https = variable("https_proxy").or_else(|| variable("HTTPS_PROXY"));

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::args::Common;
 
 /// Draws events.
-pub struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     counts: Mutex<Counts>,
 }
@@ -29,7 +29,7 @@ struct Counts {
 
 impl Progress {
     /// Starts drawing, if anybody looks.
-    pub fn new(common: &Common) -> Self {
+    pub(crate) fn new(common: &Common) -> Self {
         let is_seen = !common.quiet && !common.json && std::io::stderr().is_terminal();
         let bar = ProgressBar::new_spinner();
         if is_seen {
@@ -46,7 +46,7 @@ impl Progress {
     }
 
     /// Removes the line.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 }

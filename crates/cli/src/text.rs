@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Texts for people: sizes, counts, colours.
 
+use std::io::{self, Write as _};
+
 use anstyle::{AnsiColor, Style};
 
+/// The exit code where results could not be written.
+const EXIT_OUTPUT_LOST: i32 = 3;
+
 /// Style of what went well.
-pub const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Style of what deserves a look.
-pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// Style of what went wrong.
-pub const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Style of advice.
-pub const HELP: Style = AnsiColor::Cyan.on_default().bold();
+pub(crate) const HELP: Style = AnsiColor::Cyan.on_default().bold();
 /// Style of what matters less.
-pub const DIM: Style = Style::new().dimmed();
+pub(crate) const DIM: Style = Style::new().dimmed();
 
 /// Returns a size in the largest unit that leaves a number of at least one: `41.2 MB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -34,14 +39,44 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Returns a number with its noun: `1 package`, `2 packages`.
-pub fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Returns a text in a style, which the stream drops where colours are not wanted.
-pub fn styled(style: Style, text: &str) -> String {
+pub(crate) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
+
+/// Writes a line to the standard output. A reader that went away (`| head`) ends the program as it
+/// would end any other; a full disk behind a redirection is an error.
+pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {
+    let mut stdout = anstream::stdout().lock();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    let Err(error) = written else { return };
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        let _ = writeln!(anstream::stderr(), "error: can't write to the standard output: {error}");
+    }
+    #[expect(clippy::exit, reason = "there is nobody left to tell")]
+    std::process::exit(EXIT_OUTPUT_LOST);
+}
+
+/// Writes a line to the standard error; where that can't be done, nothing can.
+pub(crate) fn print_note(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Prints a line of results.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::text::print_line(format_args!($($part)*)) };
+}
+
+/// Prints a line beside the results.
+macro_rules! note {
+    ($($part:tt)*) => { $crate::text::print_note(format_args!($($part)*)) };
+}
+
+pub(crate) use {note, say};
 
 #[cfg(test)]
 mod tests {

@@ -197,6 +197,9 @@ impl Session<'_> {
         settings: &BuildSettings,
         request: &BuildRequest,
     ) -> Result<Built, Error> {
+        // What can't be answered is refused before anything is written.
+        check_request(project, request)?;
+
         // Nothing to do if these inputs gave what is already there.
         let key = self.build_key(project, lock, settings, request)?;
         if let Some(built) = self.unchanged(&key, request)? {
@@ -401,6 +404,20 @@ struct PlannedPlatform {
     files: usize,
     warnings: Vec<String>,
     remarks: Vec<Remark>,
+}
+
+fn check_request(project: &Project, request: &BuildRequest) -> Result<(), Error> {
+    let known = |platform: &Platform| project.definitions.contains_key(platform);
+    if let Some(&platform) = request.platforms.iter().find(|platform| !known(platform)) {
+        return Err(Error::NoPlatform { platform });
+    }
+    let definitions = wanted_definitions(project, request);
+    if request.docker_archive.is_some() && definitions.len() != 1 {
+        let name = |definition: &&Definition| definition.platform.name().to_owned();
+        let platforms = definitions.iter().map(name).collect();
+        return Err(Error::ArchivePlatforms { platforms });
+    }
+    Ok(())
 }
 
 fn wanted_definitions<'p>(project: &'p Project, request: &BuildRequest) -> Vec<&'p Definition> {

@@ -52,7 +52,7 @@ pub struct ArchivesSection {
 
 /// `[archives.debian]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct DebianArchives {
     /// The URI above `dists/` of the main archive.
     pub mirror: Option<String>,

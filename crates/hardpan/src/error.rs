@@ -8,7 +8,7 @@ use hardpan_definition::{Platform, Span};
 use hardpan_image::{
     ArchiveError, DirectoryError, ImageError, ImageNameError, LayerError, LayoutError,
 };
-use hardpan_package::deb::archive::ArchiveError as IndexError;
+use hardpan_package::deb::archive::{ArchiveError as IndexError, FetchError};
 use hardpan_package::deb::merge::MergeError;
 use hardpan_package::deb::unpack::UnpackError;
 use hardpan_package::openpgp::KeyringError;
@@ -293,5 +293,11 @@ impl Error {
 }
 
 fn index_trouble(error: &IndexError) -> Trouble {
+    // Bytes that are not those that the signed file announces come as a failed transfer.
+    if let IndexError::Fetch { source: FetchError::Failed(inner), .. } = error
+        && let Some(own) = inner.downcast_ref::<Error>()
+    {
+        return own.trouble();
+    }
     if error.is_trust() { Trouble::Trust } else { Trouble::Network }
 }

@@ -58,13 +58,16 @@ impl Session<'_> {
         let threads = self.threads.saturating_add(WAITING_THREADS);
         let threads = if missing.is_empty() { self.threads } else { threads };
         let cancel = Cancel::new();
-        let prepared = parallel::map(threads, &order, |package| {
+        let prepare = |package: &&LockedPackage| {
             let prepared = self
                 .prepare_one(package, strip, compression, &cancel)
                 .inspect_err(|_| cancel.cancel())?;
             self.observer.event(Event::Unpacked { package: &package.name });
             Ok::<_, Error>((package.sha256, prepared))
-        })?;
+        };
+        let was_cancelled =
+            |error: &Error| matches!(error, Error::Remote(remote) if remote.is_cancelled());
+        let prepared = parallel::map_ranked(threads, &order, prepare, was_cancelled)?;
         Ok(prepared.into_iter().collect())
     }
 

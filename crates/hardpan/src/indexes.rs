@@ -6,7 +6,8 @@ use std::path::Path;
 
 use hardpan_image::rfc3339;
 use hardpan_package::deb::archive::{
-    Fetch, FetchError, FetchRequest, SignedRelease, load_packages, load_release,
+    ArchiveError as IndexError, Fetch, FetchError, FetchRequest, SignedRelease, load_packages,
+    load_release,
 };
 use hardpan_package::deb::index::{Origin, PackageIndex, ReadAt};
 use hardpan_package::deb::sources::{self, Source};
@@ -64,11 +65,7 @@ impl Session<'_> {
         let keyring = self.keyring(&archive.keyring, catalog)?;
         let source = self.source(archive)?;
         let fetch = StoreFetch { session: self };
-        let wrap = |source| Error::Index {
-            archive: archive.name.clone(),
-            suite: archive.suite.clone(),
-            source: Box::new(source),
-        };
+        let wrap = |source| index_error(archive, source);
         let signed = load_release(&fetch, &source, &keyring, self.now_seconds()).map_err(wrap)?;
         let mut indexes = BTreeMap::new();
         for &architecture in architectures {
@@ -169,22 +166,35 @@ impl Session<'_> {
     /// `None` where there is none.
     fn get_current(&self, url: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
         let key = Digest::of(url.as_bytes());
-        let known: Option<Known> = self.store.read_record("releases", &key)?;
+        // A record that can't be read is as good as none.
+        let known: Option<Known> = match self.store.read_record("releases", &key) {
+            Err(StoreError::Unreadable { .. }) => None,
+            result => result?,
+        };
         let Some(remote) = self.remote else {
-            let Some(known) = known else {
-                return Err(Error::Offline { what: format!("package index {url}") });
+            let bytes = match known {
+                Some(known) => self.store.read_blob(&known.blob)?,
+                None => None,
             };
-            return Ok(self.store.read_blob(&known.blob)?);
+            return bytes.map(Some).ok_or_else(|| Error::Offline { what: url.to_owned() });
         };
         // Without the bytes there is nothing that "not modified" could mean.
         let known = known.filter(|known| self.store.has_blob(&known.blob, known.size_bytes));
-        match self.get(remote, url, limit_bytes, known.as_ref())? {
-            Answer::NotFound => Ok(None),
+        let old = match self.get(remote, url, limit_bytes, known.as_ref())? {
+            Answer::NotFound => return Ok(None),
+            Answer::Fresh(bytes) => return Ok(Some(bytes)),
+            Answer::NotModified => known.map(|known| known.blob),
+        };
+        let Some(blob) = old else { return Ok(None) };
+        match self.store.read_blob(&blob) {
+            Ok(Some(bytes)) => return Ok(Some(bytes)),
+            Ok(None) => {}
+            Err(StoreError::Damaged { .. }) => self.store.remove_blob(&blob)?,
+            Err(error) => return Err(error.into()),
+        }
+        match self.get(remote, url, limit_bytes, None)? {
             Answer::Fresh(bytes) => Ok(Some(bytes)),
-            Answer::NotModified => match &known {
-                Some(known) => Ok(self.store.read_blob(&known.blob)?),
-                None => Ok(None),
-            },
+            Answer::NotFound | Answer::NotModified => Ok(None),
         }
     }
 
@@ -252,6 +262,26 @@ impl Session<'_> {
             keys.push(key);
         }
         Ok(self.store.write_record("indexes", key, &keys)?)
+    }
+}
+
+/// Says which archive an error is about; what is the store's or the user's matter is passed on as it is.
+fn index_error(archive: &ArchiveDemand, source: IndexError) -> Error {
+    let source = match source {
+        IndexError::Fetch { archive: displayed, name, source: FetchError::Failed(inner) } => {
+            let source = match inner.downcast::<Error>() {
+                Ok(own) if matches!(*own, Error::Store(_) | Error::Offline { .. }) => return *own,
+                Ok(own) => FetchError::Failed(own),
+                Err(other) => FetchError::Failed(other),
+            };
+            IndexError::Fetch { archive: displayed, name, source }
+        }
+        other => other,
+    };
+    Error::Index {
+        archive: archive.name.clone(),
+        suite: archive.suite.clone(),
+        source: Box::new(source),
     }
 }
 

@@ -12,6 +12,17 @@ pub(crate) fn map<T: Sync, R: Send, E: Send>(
     items: &[T],
     function: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
+    map_ranked(threads, items, function, |_| false)
+}
+
+/// Like [`map`], but an error that is only the consequence of another item's is returned only where
+/// there is no other.
+pub(crate) fn map_ranked<T: Sync, R: Send, E: Send>(
+    threads: NonZeroUsize,
+    items: &[T],
+    function: impl Fn(&T) -> Result<R, E> + Sync,
+    is_consequence: impl Fn(&E) -> bool,
+) -> Result<Vec<R>, E> {
     if threads.get() == 1 || items.len() < 2 {
         return items.iter().map(function).collect();
     }
@@ -37,15 +48,19 @@ pub(crate) fn map<T: Sync, R: Send, E: Send>(
         }
     });
     let mut finished = Vec::with_capacity(items.len());
+    let mut consequence = None;
     for slot in results {
-        // A slot stays empty only behind the one with the error, which is met first.
+        // A slot stays empty only behind one with an error.
         match slot.into_inner().ok().flatten() {
             Some(Ok(result)) => finished.push(result),
+            Some(Err(error)) if is_consequence(&error) => {
+                consequence.get_or_insert(error);
+            }
             Some(Err(error)) => return Err(error),
             None => {}
         }
     }
-    Ok(finished)
+    consequence.map_or(Ok(finished), Err)
 }
 
 #[cfg(test)]
@@ -62,6 +77,17 @@ mod tests {
             let only_one =
                 map(threads, &items, |&item| if item == 40 { Err(item) } else { Ok(()) });
             assert_eq!(only_one, Err(40));
+            let all_bad = |&item: &u32| Err::<(), u32>(item);
+            assert_eq!(map_ranked(threads, &items[..2], all_bad, |_| true), Err(0));
         }
+        // The first one is called off because of the second.
+        let items = [1, 2];
+        let barrier = std::sync::Barrier::new(2);
+        let both_bad = |&item: &u32| {
+            barrier.wait();
+            Err::<(), u32>(item)
+        };
+        let two = NonZeroUsize::new(2).unwrap();
+        assert_eq!(map_ranked(two, &items, both_bad, |&error| error == 1), Err(2));
     }
 }

@@ -11,10 +11,10 @@ use super::{in_definition, open};
 use crate::args::{Build, Common};
 use crate::diagnostics;
 use crate::progress::Progress;
-use crate::text::{DIM, GOOD, HELP, WARNING, count, size, styled};
+use crate::text::{DIM, GOOD, HELP, WARNING, count, note, say, size, styled};
 
 /// Builds an image.
-pub fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> {
     let (project, machine) = open(common, &command.definition)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);
@@ -39,7 +39,7 @@ pub fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> {
             "docker-archive": request.docker_archive,
             "lock-written": !matches!(state, LockState::Fitted),
         });
-        anstream::println!("{value}");
+        say!("{value}");
     } else if !common.quiet {
         summary(&project, &state, &request, &built);
     }
@@ -61,7 +61,7 @@ fn layout(command: &Build, project: &Project) -> Option<PathBuf> {
 
 fn summary(project: &Project, state: &LockState, request: &BuildRequest, built: &Built) {
     for diagnostic in project.parsed.diagnostics() {
-        anstream::eprintln!("{}\n", diagnostics::draw(diagnostic, project.parsed.sources()));
+        note!("{}\n", diagnostics::draw(diagnostic, project.parsed.sources()));
     }
     if let LockState::Written { changes, had_lock } = state {
         let what = if *had_lock { "refreshed" } else { "wrote" };
@@ -71,10 +71,10 @@ fn summary(project: &Project, state: &LockState, request: &BuildRequest, built: 
         } else {
             String::new()
         };
-        anstream::eprintln!("{} {}{detail}", styled(DIM, what), path.display());
+        note!("{} {}{detail}", styled(DIM, what), path.display());
     }
     for platform in &built.platforms {
-        anstream::println!(
+        say!(
             "{}  {} compressed, {} unpacked, {}, {}, {}",
             styled(GOOD, &platform.platform),
             size(platform.compressed_size_bytes),
@@ -83,8 +83,8 @@ fn summary(project: &Project, state: &LockState, request: &BuildRequest, built: 
             count(platform.files, "file"),
             count(platform.layers, "layer"),
         );
-        anstream::println!("  {}", styled(DIM, &format!("manifest {}", platform.manifest)));
-        anstream::println!("  {}", styled(DIM, &format!("image id {}", platform.image_id)));
+        say!("  {}", styled(DIM, &format!("manifest {}", platform.manifest)));
+        say!("  {}", styled(DIM, &format!("image id {}", platform.image_id)));
     }
     warnings(built);
     let target = match (&request.layout, &request.docker_archive) {
@@ -94,8 +94,8 @@ fn summary(project: &Project, state: &LockState, request: &BuildRequest, built: 
         (None, None) => String::new(),
     };
     let verb = if built.was_unchanged { "unchanged" } else { "built" };
-    anstream::println!("{} {} → {target}", styled(GOOD, verb), built.names.join(", "));
-    anstream::println!("{}", built.digest);
+    say!("{} {} → {target}", styled(GOOD, verb), built.names.join(", "));
+    say!("{}", built.digest);
 }
 
 /// Prints what deserves a look; what holds for all platforms once.
@@ -104,19 +104,14 @@ fn warnings(built: &Built) {
     for platform in &built.platforms {
         for warning in &platform.warnings {
             if seen.insert(warning.clone()) {
-                anstream::eprintln!("{} {warning}", styled(WARNING, "warning:"));
+                note!("{} {warning}", styled(WARNING, "warning:"));
             }
         }
         for remark in platform.remarks.iter().filter(|remark| remark.severity == "warn") {
             if seen.insert(remark.message.clone()) {
-                anstream::eprintln!(
-                    "{} {}: {}",
-                    styled(WARNING, "warning:"),
-                    remark.control,
-                    remark.message
-                );
+                note!("{} {}: {}", styled(WARNING, "warning:"), remark.control, remark.message);
                 if !remark.help.is_empty() {
-                    anstream::eprintln!("  {} {}", styled(HELP, "help:"), remark.help);
+                    note!("  {} {}", styled(HELP, "help:"), remark.help);
                 }
             }
         }

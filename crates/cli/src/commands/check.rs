@@ -2,33 +2,30 @@
 //! `hardpan check`
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
-use hardpan::CatalogRoot;
 use hardpan::definition::{Diagnostic, Severity, Source};
+use hardpan::{CatalogRoot, Error, ProjectError};
 use serde_json::json;
 
 use crate::args::{Check, Common};
 use crate::diagnostics;
-use crate::text::{BAD, GOOD, WARNING, count, styled};
+use crate::text::{BAD, GOOD, WARNING, count, note, say, styled};
 
 /// How deep folders are searched.
 const DEPTH_MAX: usize = 32;
 
 /// Checks definitions.
-pub fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> {
     let mut files = Vec::new();
     for path in &command.paths {
-        let metadata = fs::metadata(path).with_context(|| format!("can't read {}", path.display()));
-        match metadata {
-            Ok(metadata) if metadata.is_dir() => collect(path, 0, &mut files)?,
-            Ok(_) => files.push(path.clone()),
-            Err(error) => {
-                anstream::eprintln!("{} {error:#}", styled(BAD, "error:"));
-                return Ok(ExitCode::from(2));
-            }
+        let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
+        if metadata.is_dir() {
+            collect(path, 0, &mut files)?;
+        } else {
+            files.push(path.clone());
         }
     }
     let (mut errors, mut warnings, mut checked) = (0, 0, 0);
@@ -42,7 +39,7 @@ pub fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> {
             if common.json {
                 report.push(diagnostics::to_json(diagnostic, &sources));
             } else {
-                anstream::eprintln!("{}\n", diagnostics::draw(diagnostic, &sources));
+                note!("{}\n", diagnostics::draw(diagnostic, &sources));
             }
         }
     }
@@ -50,7 +47,7 @@ pub fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> {
         let value = json!({
             "checked": checked, "errors": errors, "warnings": warnings, "diagnostics": report,
         });
-        anstream::println!("{value}");
+        say!("{value}");
     } else if !common.quiet {
         let style = if errors > 0 {
             BAD
@@ -59,7 +56,7 @@ pub fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> {
         } else {
             GOOD
         };
-        anstream::println!(
+        say!(
             "{} {}: {}, {}",
             styled(style, "checked"),
             count(checked, "file"),
@@ -71,15 +68,21 @@ pub fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if is_bad { 2 } else { 0 }))
 }
 
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    ProjectError::Read { path: path.to_path_buf(), source }.into()
+}
+
 /// Finds the YAML files of a folder, sorted; links are not followed.
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    anyhow::ensure!(depth <= DEPTH_MAX, "{} is nested too deep", folder.display());
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("can't list {}", folder.display()))?;
-    let mut entries: Vec<_> = entries.collect::<Result<_, _>>()?;
+    let fail = |source| unreadable(folder, source);
+    if depth > DEPTH_MAX {
+        return Err(fail(io::Error::other("folders are nested too deep")).into());
+    }
+    let entries = fs::read_dir(folder).map_err(fail)?;
+    let mut entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(fail)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
-        let kind = entry.file_type()?;
+        let kind = entry.file_type().map_err(fail)?;
         let path = entry.path();
         if kind.is_dir() {
             if !entry.file_name().as_encoded_bytes().starts_with(b".") {
@@ -97,7 +100,7 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Res
 /// Checks one file; `None` for YAML that is neither a definition nor an info file.
 fn check(path: &Path) -> anyhow::Result<Option<(Vec<Diagnostic>, Vec<Source>)>> {
     let limit_bytes = hardpan::definition::MAX_SOURCE_BYTES as u64;
-    let text = hardpan::read_text(path, limit_bytes).map_err(hardpan::Error::from)?;
+    let text = hardpan::read_text(path, limit_bytes).map_err(Error::from)?;
     let source = Source::new(path.to_string_lossy(), text);
     if path.file_name().is_some_and(|name| name == "info.yaml") {
         let (_, diagnostics) = hardpan::definition::parse_info(&source);

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::args::{Arguments, Completions, Shell};
+use crate::text::say;
 
 /// Prints completions for a shell.
-pub fn run(command: &Completions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: &Completions) -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::command();
     let mut text = Vec::new();
     let generator = match command.shell {
@@ -19,6 +20,6 @@ pub fn run(command: &Completions) -> anyhow::Result<ExitCode> {
         Shell::Zsh => clap_complete::Shell::Zsh,
     };
     clap_complete::generate(generator, &mut arguments, "hardpan", &mut text);
-    anstream::print!("{}", String::from_utf8(text)?);
+    say!("{}", String::from_utf8(text)?.trim_end());
     Ok(ExitCode::SUCCESS)
 }

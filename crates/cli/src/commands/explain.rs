@@ -9,10 +9,10 @@ use serde_json::json;
 use super::{in_definition, open};
 use crate::args::{Common, Explain};
 use crate::progress::Progress;
-use crate::text::{DIM, GOOD, count, size, styled};
+use crate::text::{DIM, GOOD, count, say, size, styled};
 
 /// Explains a package.
-pub fn run(common: &Common, command: &Explain) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(common: &Common, command: &Explain) -> anyhow::Result<ExitCode> {
     let (project, machine) = open(common, &command.definition)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);
@@ -24,7 +24,7 @@ pub fn run(common: &Common, command: &Explain) -> anyhow::Result<ExitCode> {
     progress.clear();
     let explanation = result.map_err(in_definition(&project))?;
     if common.json {
-        anstream::println!("{}", json!(explanation));
+        say!("{}", json!(explanation));
     } else {
         print(&explanation);
     }
@@ -32,34 +32,34 @@ pub fn run(common: &Common, command: &Explain) -> anyhow::Result<ExitCode> {
 }
 
 fn print(explanation: &Explanation) {
-    anstream::println!(
+    say!(
         "{} {}  {}",
         styled(GOOD, &explanation.package),
         explanation.version,
         styled(DIM, &explanation.platform)
     );
     if explanation.is_requested {
-        anstream::println!("  the definition asks for it");
+        say!("  the definition asks for it");
     } else {
-        anstream::println!("  why:");
+        say!("  why:");
         for (depth, step) in explanation.path.iter().enumerate() {
             let indent = "  ".repeat(depth);
             let clause = step.clause.as_deref().map(|clause| format!("needs {clause}"));
             let clause = styled(DIM, clause.as_deref().unwrap_or(""));
-            anstream::println!("    {indent}{} {clause}", step.package);
+            say!("    {indent}{} {clause}", step.package);
         }
     }
     if !explanation.dependents.is_empty() {
-        anstream::println!("  needed by:");
+        say!("  needed by:");
         for step in &explanation.dependents {
             let clause = step.clause.as_deref().unwrap_or("");
-            anstream::println!("    {} {}", step.package, styled(DIM, clause));
+            say!("    {} {}", step.package, styled(DIM, clause));
         }
     }
-    anstream::println!("  costs {}", size(explanation.size_bytes));
+    say!("  costs {}", size(explanation.size_bytes));
     let others = explanation.only_through.len().saturating_sub(1);
     if others > 0 {
-        anstream::println!(
+        say!(
             "  without it {} would go, too: {} less",
             count(others, "other package"),
             size(explanation.only_through_size_bytes)
@@ -68,10 +68,10 @@ fn print(explanation: &Explanation) {
             .filter(|name| **name != explanation.package)
             .map(String::as_str)
             .collect();
-        anstream::println!("    {}", names.join(" "));
+        say!("    {}", names.join(" "));
     }
     if !explanation.is_requested {
-        anstream::println!(
+        say!(
             "  {}",
             styled(DIM, &format!("'!{}' in contents.packages would cut it", explanation.package))
         );

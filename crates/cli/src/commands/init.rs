@@ -5,15 +5,15 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use hardpan::Error;
 use hardpan::config::Workspace;
 
 use crate::args::Init;
 use crate::machine;
-use crate::text::{BAD, GOOD, HELP, styled};
+use crate::text::{BAD, GOOD, HELP, note, say, styled};
 
 /// Writes a workspace file with everything in it commented out.
-pub fn run(command: &Init) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: &Init) -> anyhow::Result<ExitCode> {
     let text = template(&machine::mirrors(&Workspace::default()));
     let mut options = OpenOptions::new();
     options.write(true);
@@ -22,18 +22,18 @@ pub fn run(command: &Init) -> anyhow::Result<ExitCode> {
     } else {
         options.create_new(true)
     };
+    let fail = |source| Error::Io { action: "write", path: command.path.clone(), source };
     let file = options.open(&command.path);
     let mut file = match file {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            anstream::eprintln!("{} {} exists", styled(BAD, "error:"), command.path.display());
-            anstream::eprintln!("  {} `--force` overwrites it", styled(HELP, "help:"));
+            note!("{} {} exists", styled(BAD, "error:"), command.path.display());
+            note!("  {} `--force` overwrites it", styled(HELP, "help:"));
             return Ok(ExitCode::from(2));
         }
-        file => file.with_context(|| format!("can't write {}", command.path.display()))?,
+        file => file.map_err(fail)?,
     };
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("can't write {}", command.path.display()))?;
-    anstream::println!("{} {}", styled(GOOD, "wrote"), command.path.display());
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    say!("{} {}", styled(GOOD, "wrote"), command.path.display());
     Ok(ExitCode::SUCCESS)
 }
 

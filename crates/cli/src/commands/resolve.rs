@@ -11,10 +11,10 @@ use serde_json::json;
 use super::{in_definition, open};
 use crate::args::{Common, Resolve};
 use crate::progress::Progress;
-use crate::text::{BAD, DIM, GOOD, WARNING, count, styled};
+use crate::text::{BAD, DIM, GOOD, WARNING, count, say, styled};
 
 /// Refreshes locks.
-pub fn run(common: &Common, command: &Resolve) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(common: &Common, command: &Resolve) -> anyhow::Result<ExitCode> {
     for path in &command.definitions {
         let (project, machine) = open(common, path)?;
         let progress = Progress::new(common);
@@ -36,7 +36,7 @@ pub fn run(common: &Common, command: &Resolve) -> anyhow::Result<ExitCode> {
                 "definition": path, "lock": project.lock_path(), "changed": old.as_ref() != Some(&lock),
                 "changes": changes,
             });
-            anstream::println!("{value}");
+            say!("{value}");
         } else if !common.quiet {
             summary(&project.lock_path().display().to_string(), old.as_ref(), &lock, &changes);
         }
@@ -46,7 +46,7 @@ pub fn run(common: &Common, command: &Resolve) -> anyhow::Result<ExitCode> {
 
 fn summary(path: &str, old: Option<&Lock>, lock: &Lock, changes: &[Change]) {
     if old == Some(lock) {
-        anstream::println!("{} {path}", styled(DIM, "unchanged"));
+        say!("{} {path}", styled(DIM, "unchanged"));
         return;
     }
     if old.is_none() {
@@ -55,12 +55,12 @@ fn summary(path: &str, old: Option<&Lock>, lock: &Lock, changes: &[Change]) {
             .iter()
             .map(|(name, platform)| format!("{name} {}", count(platform.packages.len(), "package")))
             .collect();
-        anstream::println!("{} {path}: {}", styled(GOOD, "wrote"), packages.join(", "));
+        say!("{} {path}: {}", styled(GOOD, "wrote"), packages.join(", "));
         return;
     }
-    anstream::println!("{} {path}: {}", styled(GOOD, "refreshed"), count(changes.len(), "change"));
+    say!("{} {path}: {}", styled(GOOD, "refreshed"), count(changes.len(), "change"));
     for line in change_lines(changes) {
-        anstream::println!("{line}");
+        say!("{line}");
     }
 }
 

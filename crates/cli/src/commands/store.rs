@@ -10,16 +10,16 @@ use serde_json::json;
 
 use crate::args::{Common, StoreCommand};
 use crate::machine;
-use crate::text::{BAD, GOOD, count, size, styled};
+use crate::text::{BAD, GOOD, count, note, say, size, styled};
 
 /// Looks after the store.
-pub fn run(common: &Common, command: &crate::args::Store) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(common: &Common, command: &crate::args::Store) -> anyhow::Result<ExitCode> {
     let catalog = CatalogRoot::of("hardpan.toml".as_ref());
     let (workspace, _) = read_workspace(&catalog).map_err(Error::from)?;
     let root = machine::store_path(common, Some((&workspace, catalog.path())))?;
     match &command.command {
         StoreCommand::Path => {
-            anstream::println!("{}", root.display());
+            say!("{}", root.display());
             Ok(ExitCode::SUCCESS)
         }
         StoreCommand::Gc { unused_for, dry_run } => {
@@ -34,10 +34,10 @@ pub fn run(common: &Common, command: &crate::args::Store) -> anyhow::Result<Exit
                     "files-removed": report.files_removed, "bytes-removed": report.bytes_removed,
                     "files-kept": report.files_kept, "bytes-kept": report.bytes_kept, "dry-run": dry_run,
                 });
-                anstream::println!("{value}");
+                say!("{value}");
             } else if !common.quiet {
                 let verb = if *dry_run { "would remove" } else { "removed" };
-                anstream::println!(
+                say!(
                     "{} {} files ({}), kept {} files ({})",
                     styled(GOOD, verb),
                     report.files_removed,
@@ -57,13 +57,13 @@ pub fn run(common: &Common, command: &crate::args::Store) -> anyhow::Result<Exit
                     "files-checked": report.files_checked, "bytes-checked": report.bytes_checked,
                     "damaged": damaged, "repaired": report.repaired,
                 });
-                anstream::println!("{value}");
+                say!("{value}");
             } else {
                 for error in &report.damaged {
-                    anstream::eprintln!("{} {error}", styled(BAD, "damaged:"));
+                    note!("{} {error}", styled(BAD, "damaged:"));
                 }
                 let style = if report.damaged.is_empty() { GOOD } else { BAD };
-                anstream::println!(
+                say!(
                     "{} {} files ({}): {} damaged{}",
                     styled(style, "checked"),
                     report.files_checked,

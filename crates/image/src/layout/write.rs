@@ -8,8 +8,10 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use hardpan_tree::{Digest, Hasher};
 
@@ -42,6 +44,11 @@ pub struct LayoutWriter {
     /// Held for its lock.
     _lock: File,
     counter: AtomicU64,
+    /// Blobs that were not there before.
+    written: Mutex<BTreeSet<Digest>>,
+    is_committed: bool,
+    /// Whether the directory was not there before.
+    is_new: bool,
 }
 
 impl LayoutWriter {
@@ -50,18 +57,34 @@ impl LayoutWriter {
     /// with images of others.
     pub fn create(directory: &Path) -> Result<Self, LayoutError> {
         let wrap = |action| move |error| LayoutError::io(action, directory, error);
-        fs::create_dir_all(directory).map_err(wrap("create"))?;
-        let lock = File::open(directory).map_err(wrap("open"))?;
-        match lock.lock() {
-            // Some network file systems have no locks; then two writers must not meet.
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
-                return Err(LayoutError::io("lock", directory, error));
+        let is_new = !directory.exists();
+        let lock = loop {
+            fs::create_dir_all(directory).map_err(wrap("create"))?;
+            let lock = File::open(directory).map_err(wrap("open"))?;
+            match lock.lock() {
+                // Some network file systems have no locks; then two writers must not meet.
+                Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                    return Err(LayoutError::io("lock", directory, error));
+                }
+                _ => {}
             }
-            _ => {}
-        }
+            // The one that had the lock before may have removed the directory when it failed.
+            let held = lock.metadata().map_err(wrap("read"))?;
+            if fs::metadata(directory)
+                .is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino()))
+            {
+                break lock;
+            }
+        };
         check_ours(directory)?;
-        let writer =
-            Self { directory: directory.to_owned(), _lock: lock, counter: AtomicU64::new(0) };
+        let writer = Self {
+            directory: directory.to_owned(),
+            _lock: lock,
+            counter: AtomicU64::new(0),
+            written: Mutex::default(),
+            is_committed: false,
+            is_new,
+        };
         // Left by a writer that was killed: the lock is ours, so nobody writes them now.
         writer.remove_files("", |name| name.starts_with(TEMPORARY_PREFIX))?;
         writer.write_file(MARKER_FILE, &marker_bytes())?;
@@ -106,7 +129,7 @@ impl LayoutWriter {
         if !self.has_blob(&digest, bytes.len() as u64)? {
             let (path, mut file) = self.temporary(BLOBS_DIRECTORY)?;
             file.write_all(bytes).map_err(|error| path.error("write", error))?;
-            path.publish(&file, &blob_path(&self.directory, &digest))?;
+            self.publish_blob(path, &file, &digest)?;
         }
         Ok(digest)
     }
@@ -125,8 +148,27 @@ impl LayoutWriter {
     ) -> Result<LayerSummary, LayoutError> {
         let (path, mut file) = self.temporary(BLOBS_DIRECTORY)?;
         let summary = write_layer(parts, compression, &mut file).map_err(LayoutError::Layer)?;
-        path.publish(&file, &blob_path(&self.directory, &summary.digest))?;
+        self.publish_blob(path, &file, &summary.digest)?;
         Ok(summary)
+    }
+
+    fn publish_blob(
+        &self,
+        from: Temporary,
+        file: &File,
+        digest: &Digest,
+    ) -> Result<(), LayoutError> {
+        let target = blob_path(&self.directory, digest);
+        let is_new = !target.exists();
+        from.publish(file, &target)?;
+        if is_new {
+            self.note(digest);
+        }
+        Ok(())
+    }
+
+    fn note(&self, digest: &Digest) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(*digest);
     }
 
     /// Makes a file a blob; one that is there already is left alone.
@@ -152,6 +194,7 @@ impl LayoutWriter {
             let path = self.temporary_path(BLOBS_DIRECTORY);
             // Across file systems, or where links are forbidden, a copy does.
             if fs::hard_link(source, &path.0).is_ok() {
+                self.note(digest);
                 return path.rename(&target);
             }
         }
@@ -163,7 +206,11 @@ impl LayoutWriter {
 
     /// Completes the layout: writes the documents of an index, checks that its layers are there, makes
     /// `index.json` name it, and removes blobs that nothing names any more.
-    pub fn commit(self, index: &ImageIndex, names: &[ImageName]) -> Result<Layout, LayoutError> {
+    pub fn commit(
+        mut self,
+        index: &ImageIndex,
+        names: &[ImageName],
+    ) -> Result<Layout, LayoutError> {
         let mut named = BTreeSet::from([self.write_blob(index.raw().bytes())?]);
         for image in index.images() {
             named.insert(self.write_blob(image.config().bytes())?);
@@ -184,6 +231,7 @@ impl LayoutWriter {
         self.sync(BLOBS_DIRECTORY)?;
         let document = Raw::new(index_document(&index.descriptor(), names));
         self.write_file(INDEX_FILE, document.bytes())?;
+        self.is_committed = true;
         self.sync("")?;
         self.remove_files(BLOBS_DIRECTORY, |name| {
             Digest::from_hex(name).is_ok_and(|digest| !named.contains(&digest))
@@ -241,6 +289,31 @@ impl LayoutWriter {
     }
 }
 
+/// Without a commit everything is as it was: what nothing names is of no use to anybody.
+impl Drop for LayoutWriter {
+    fn drop(&mut self) {
+        if self.is_committed {
+            return;
+        }
+        let written =
+            std::mem::take(self.written.get_mut().unwrap_or_else(PoisonError::into_inner));
+        // What can't be removed here is removed by the next writer.
+        for digest in written {
+            let _ = fs::remove_file(blob_path(&self.directory, &digest));
+        }
+        if !self.directory.join(INDEX_FILE).exists() {
+            let _ = fs::remove_file(self.directory.join(MARKER_FILE));
+            // Only those that are empty go.
+            for part in [BLOBS_DIRECTORY, "blobs"] {
+                let _ = fs::remove_dir(self.directory.join(part));
+            }
+            if self.is_new {
+                let _ = fs::remove_dir(&self.directory);
+            }
+        }
+    }
+}
+
 /// A temporary file's name; the file goes when it is dropped, unless it was renamed.
 #[derive(Debug)]
 struct Temporary(PathBuf);
@@ -284,9 +357,8 @@ impl BlobWriter<'_> {
     /// nothing behind.
     pub fn finish(self) -> Result<(Digest, u64), LayoutError> {
         let digest = self.hasher.finish();
-        let target = blob_path(&self.writer.directory, &digest);
         if !self.writer.has_blob(&digest, self.size_bytes)? {
-            self.path.publish(&self.file, &target)?;
+            self.writer.publish_blob(self.path, &self.file, &digest)?;
         }
         Ok((digest, self.size_bytes))
     }

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of the `hardpan` command as a user has it: the real program, real files, a real server.
+
+mod bad_archive;
+mod bad_definition;
+mod bad_disk;
+mod bad_package;
+mod bad_store;
+mod build;
+mod check;
+mod completions;
+mod explain;
+mod init;
+mod interrupted;
+mod offline;
+mod reproducible;
+mod resolve;
+mod rootless;
+mod store;
+mod support;
+mod terminal;
