@@ -309,10 +309,8 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     configure_packages(tree, inputs, &mut report)?;
     let environment = apply_definition(tree, inputs, &mut report)?;
     // What is derived from all that is there now, and so comes last.
-    ca_bundle::apply(tree, inputs.contents, inputs.epoch, inputs.is_complete(), &mut report)?;
-    java_store::apply(tree, inputs.contents, inputs.epoch, &mut report)?;
-    let glibc_version = inputs.package("libc6").map(|package| package.version.as_str());
-    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, glibc_version, &mut report)?;
+    trust_certificates(tree, inputs, &mut report)?;
+    cache_libraries(tree, inputs, &mut report)?;
     dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
     Ok(Finished { actions: report.actions, warnings: report.warnings, environment })
 }
@@ -371,4 +369,34 @@ fn apply_definition(
     paths::apply(tree, inputs, report)?;
     paths::apply_aliases(tree, inputs, report)?;
     Ok(environment)
+}
+
+/// Makes the bundles of certificates that are trusted, unless the definition decides on them.
+fn trust_certificates(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    let is_open = |path| !paths::is_decided(inputs.definition, &TreePath::literal(path));
+    if is_open("etc/ssl/certs/ca-certificates.crt") {
+        let is_complete = inputs.is_complete();
+        ca_bundle::apply(tree, inputs.contents, inputs.epoch, is_complete, report)?;
+    }
+    if is_open("etc/ssl/certs/java/cacerts") {
+        java_store::apply(tree, inputs.contents, inputs.epoch, report)?;
+    }
+    Ok(())
+}
+
+/// Makes the dynamic linker's cache, unless the definition decides on it.
+fn cache_libraries(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    if paths::is_decided(inputs.definition, &TreePath::literal("etc/ld.so.cache")) {
+        return Ok(());
+    }
+    let version = inputs.package("libc6").map(|package| package.version.as_str());
+    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, version, report)
 }
