@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -90,7 +90,7 @@ fn shared() -> PathBuf {
 }
 
 /// All YAML files of a `.tar.xz`, by path.
-fn read_archive(path: &std::path::Path) -> Result<BTreeMap<String, String>> {
+fn read_archive(path: &Path) -> Result<BTreeMap<String, String>> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut archive = tar::Archive::new(liblzma::read::XzDecoder::new(BufReader::new(file)));
     let mut files = BTreeMap::new();
@@ -98,7 +98,7 @@ fn read_archive(path: &std::path::Path) -> Result<BTreeMap<String, String>> {
     for entry in archive.entries().context("cannot read the archive")? {
         let mut entry = entry.context("cannot read the archive")?;
         let path = entry.path()?.to_string_lossy().into_owned();
-        if !entry.header().entry_type().is_file() || !path.ends_with(".yaml") {
+        if !entry.header().entry_type().is_file() || !is_yaml(&path) {
             continue;
         }
         let size_bytes = entry.size();
@@ -160,6 +160,10 @@ fn check(
         }
     }
     Ok(())
+}
+
+fn is_yaml(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|kind| kind == "yaml")
 }
 
 fn kind(path: &str) -> &'static str {

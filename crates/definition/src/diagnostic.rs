@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Diagnostics: plain data that points into sources. The command line draws them.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -238,7 +238,7 @@ impl Diagnostic {
             Some((name, line, column)) => format!("{name}:{line}:{column}: "),
             None => String::new(),
         };
-        text.push_str(&format!("{}[{}]: {}", self.severity, self.code, self.message));
+        let _ = write!(text, "{}[{}]: {}", self.severity, self.code, self.message);
         if let Some(help) = &self.help {
             text.push_str("\n  help: ");
             text.push_str(help);

@@ -12,6 +12,8 @@ mod document;
 mod expression;
 mod include;
 mod model;
+mod package_config;
+mod place;
 mod schema;
 mod scope;
 mod source;
@@ -23,6 +25,7 @@ pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;
 pub use schema::json_schema;
+pub use package_config::{PackageConfig, parse_package_config};
 pub use source::{
     IncludeError, Includes, MAX_SOURCE_BYTES, NoIncludes, Source, Span, Spanned, line_column,
 };

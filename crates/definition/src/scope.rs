@@ -7,9 +7,10 @@ use std::ops::Range;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::expression::{Names, Outcome, Problem};
 use crate::model::Platform;
+use crate::place::inner_span;
 use crate::source::{Source, Span};
 use crate::template::{self, LOOSE, Lookup, Rendered, Variables};
-use crate::yaml::{Kind, Node, Scalar, inner_span};
+use crate::yaml::{Kind, Node, Scalar};
 
 /// Longest chain of variables that refer to each other.
 const MAX_CHAIN: usize = 64;

@@ -61,18 +61,17 @@ pub(crate) fn read(source: &Source, index: u32) -> Result<Syntax, Box<Diagnostic
     let name = rest.strip_suffix("-dev").unwrap_or(rest);
     let distribution =
         Distribution::ALL.into_iter().find(|distribution| distribution.to_string() == name);
-    match distribution {
-        Some(distribution) => Ok(Syntax { frontend: major, distribution }),
-        None => {
-            let start = version_start + frontend.len() + 1;
-            let mut diagnostic =
-                fail(start..start + name.len(), format!("unsupported distribution `{name}`"));
-            let names = Distribution::ALL.map(|distribution| distribution.to_string());
-            if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
-                diagnostic.labels[0].text = format!("did you mean `{near}`?");
-            }
-            Err(diagnostic)
+    if let Some(distribution) = distribution {
+        Ok(Syntax { frontend: major, distribution })
+    } else {
+        let start = version_start + frontend.len() + 1;
+        let mut diagnostic =
+            fail(start..start + name.len(), format!("unsupported distribution `{name}`"));
+        let names = Distribution::ALL.map(|distribution| distribution.to_string());
+        if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+            diagnostic.labels[0].text = format!("did you mean `{near}`?");
         }
+        Err(diagnostic)
     }
 }
 

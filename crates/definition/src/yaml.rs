@@ -4,7 +4,7 @@
 //! Scalars keep their source spelling (`1.30` stays `1.30`); what they mean is decided where they are used.
 //! Aliases are expanded and `<<` merged under a budget, so that small texts cannot become large trees.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde_saphyr::granit_parser::{
     self as granit, Event, Parser, ScalarStyle, Span as Location, StrInput,
@@ -340,16 +340,15 @@ impl Reader<'_, '_> {
             Kind::List(items) => items.push(node),
             Kind::Map(entries) => match frame.key.take() {
                 None => {
-                    frame.key = Some(match node.kind {
-                        Kind::Scalar(scalar) => Ok((scalar.text, node.span)),
-                        _ => {
-                            self.diagnostics.push(Diagnostic::error(
-                                Code::BadYaml,
-                                node.span,
-                                "a key must be a string",
-                            ));
-                            Err(())
-                        }
+                    frame.key = Some(if let Kind::Scalar(scalar) = node.kind {
+                        Ok((scalar.text, node.span))
+                    } else {
+                        self.diagnostics.push(Diagnostic::error(
+                            Code::BadYaml,
+                            node.span,
+                            "a key must be a string",
+                        ));
+                        Err(())
                     });
                 }
                 Some(Err(())) => {}
@@ -455,100 +454,15 @@ fn merge_keys(
             ));
             continue;
         };
-        let known: BTreeMap<&str, ()> =
-            entries.iter().map(|entry| (entry.key.as_str(), ())).collect();
-        let new: Vec<Entry> =
-            merged.into_iter().filter(|entry| !known.contains_key(entry.key.as_str())).collect();
-        entries.extend(new);
+        let known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+        entries.extend(merged.into_iter().filter(|entry| !known.contains(&entry.key)));
     }
-}
-
-/// The place of a part of a scalar's text, as exact as the notation allows; else the whole scalar.
-pub(crate) fn inner_span(
-    source: &str,
-    span: Span,
-    scalar: &Scalar,
-    part: std::ops::Range<usize>,
-) -> Span {
-    let Some(raw) = source.get(span.range()) else {
-        return span;
-    };
-    let exact = match scalar.style {
-        Style::Plain => (raw == scalar.text).then(|| part.clone()),
-        Style::Single => quoted(raw, &scalar.text, "''").and_then(|map| map(part.clone())),
-        Style::Double => quoted(raw, &scalar.text, "\\").and_then(|map| map(part.clone())),
-        Style::Literal => literal(raw, &scalar.text, &part),
-        Style::Folded => None,
-    };
-    exact.map_or(span, |range| {
-        let start = span.start as usize;
-        Span::new(span.source, start + range.start..start + range.end)
-    })
-}
-
-type PartMap<'a> = Box<dyn Fn(std::ops::Range<usize>) -> Option<std::ops::Range<usize>> + 'a>;
-
-/// Maps text offsets of a quoted scalar on one line, whose only escapes are two bytes for one.
-fn quoted<'a>(raw: &'a str, text: &'a str, escape: &'static str) -> Option<PartMap<'a>> {
-    let inner = raw.get(1..raw.len().checked_sub(1)?)?;
-    if inner.contains('\n') {
-        return None;
-    }
-    // offsets[i] is the offset in `raw` of byte i of the text.
-    let mut offsets = Vec::with_capacity(text.len() + 1);
-    let mut at = 0;
-    while at < inner.len() {
-        offsets.push(at + 1);
-        if inner[at..].starts_with(escape) {
-            let simple = escape == "''"
-                || inner[at + 1..].starts_with(['"', '\\', '/', 'n', 't', 'r', '0', ' ']);
-            if !simple {
-                return None;
-            }
-            at += 2;
-        } else {
-            let width = inner[at..].chars().next().map_or(1, char::len_utf8);
-            for extra in 1..width {
-                offsets.push(at + 1 + extra);
-            }
-            at += width;
-        }
-    }
-    offsets.push(inner.len() + 1);
-    (offsets.len() == text.len() + 1).then(|| {
-        Box::new(move |part: std::ops::Range<usize>| {
-            Some(*offsets.get(part.start)?..*offsets.get(part.end)?)
-        }) as PartMap<'a>
-    })
-}
-
-/// Maps a part of a `|` scalar that lies on one line: lines differ only in indentation.
-fn literal(raw: &str, text: &str, part: &std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
-    let before = text.get(..part.start)?;
-    let line = before.matches('\n').count();
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line_text = text[line_start..].split('\n').next()?;
-    if part.end > line_start + line_text.len() {
-        return None;
-    }
-    // The first raw line is the `|` header, unless the span begins after it.
-    let header = usize::from(raw.starts_with('|'));
-    let mut start = 0;
-    for _ in 0..line + header {
-        start += raw[start..].find('\n')? + 1;
-    }
-    let raw_line = raw[start..].split('\n').next()?.trim_end_matches('\r');
-    let indentation = raw_line
-        .len()
-        .checked_sub(line_text.trim_end().len())
-        .filter(|_| raw_line.trim_end().ends_with(line_text.trim_end()))?
-        - (raw_line.len() - raw_line.trim_end().len());
-    let offset = start + indentation;
-    Some(offset + part.start - line_start..offset + part.end - line_start)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn tree(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
@@ -603,14 +517,14 @@ mod tests {
             let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
             for level in 1..12 {
                 let items = vec![format!("*a{}", level - 1); 10].join(", ");
-                text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+                let _ = writeln!(text, "a{level}: &a{level} [{items}]");
             }
             text
         };
         let chain = {
             let mut text = "a0: &a0 [x]\n".to_owned();
             for level in 1..200 {
-                text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+                let _ = writeln!(text, "a{level}: &a{level} [*a{}]", level - 1);
             }
             text
         };
@@ -629,7 +543,7 @@ mod tests {
             ("deep flow", "[".repeat(10_000), Code::Limit),
             (
                 "deep block",
-                (0..200).map(|n| format!("{}a:\n", " ".repeat(n))).collect(),
+                (0..200).flat_map(|n| [" ".repeat(n), "a:\n".to_owned()]).collect(),
                 Code::Limit,
             ),
             ("large", " ".repeat(MAX_SOURCE_BYTES + 1), Code::Limit),
@@ -640,24 +554,6 @@ mod tests {
                 Some(code),
                 "{name}: {diagnostics:?}"
             );
-        }
-    }
-
-    #[test]
-    fn parts_of_scalars() {
-        let text = "a: x-${V}-y\nb: 'it''s ${V}'\nc: \"a\\\"b ${V}\"\nd: |\n  one\n    two ${V} x\ne: >\n  f ${V}\n";
-        let (node, _) = tree(text);
-        let node = node.expect("tree");
-        for (key, exact) in [("a", true), ("b", true), ("c", true), ("d", true), ("e", false)] {
-            let entry = node.get(key).expect("key");
-            let scalar = scalar(&node, key);
-            let at = scalar.text.find("${V}").expect("part");
-            let span = inner_span(text, entry.value.span, scalar, at..at + 4);
-            if exact {
-                assert_eq!(&text[span.range()], "${V}", "{key}");
-            } else {
-                assert_eq!(span, entry.value.span, "{key}");
-            }
         }
     }
 }

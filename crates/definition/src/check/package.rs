@@ -167,10 +167,7 @@ fn alpine_version(text: &str) -> Result<(), Refusal> {
     if !rest.starts_with(|first: char| first.is_ascii_digit()) {
         return refuse("it does not begin with a digit");
     }
-    match rest.bytes().all(fits) {
-        true => Ok(()),
-        false => refuse("it has a character that is not allowed"),
-    }
+    if rest.bytes().all(fits) { Ok(()) } else { refuse("it has a character that is not allowed") }
 }
 
 /// An archive: a one-line Debian source (or a deb822 stanza), or the URL of an Alpine repository.

@@ -72,7 +72,7 @@ pub(crate) const ACTIONS: [&str; 43] = [
 impl<'n> Decoder<'n> {
     pub(crate) fn build_stage(&mut self, node: &'n Node) -> Option<Spanned<BuildStage>> {
         let mut fields = Fields::new(self, node, "a build stage", node.span)?;
-        let stage = self.gated(&mut fields, |decoder, fields| decoder.stage_fields(fields));
+        let stage = self.gated(&mut fields, super::Decoder::stage_fields);
         fields.finish(self);
         stage.map(|stage| Spanned::new(stage, node.span))
     }
@@ -198,7 +198,7 @@ impl<'n> Decoder<'n> {
 
     fn step(&mut self, node: &'n Node) -> Option<Spanned<Step>> {
         let mut fields = Fields::new(self, node, "a step", node.span)?;
-        let step = self.gated(&mut fields, |decoder, fields| decoder.step_fields(fields));
+        let step = self.gated(&mut fields, super::Decoder::step_fields);
         fields.finish(self);
         step.map(|step| Spanned::new(step, node.span))
     }

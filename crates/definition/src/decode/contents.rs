@@ -272,8 +272,7 @@ impl<'n> Decoder<'n> {
             let source_entry = fields.take("source");
             let content_entry = fields.take("content");
             let recursive_entry = fields.take("recursive");
-            let source =
-                source_entry.and_then(|entry| decoder.path_source(&entry.value, kind, place));
+            let source = source_entry.and_then(|entry| decoder.path_source(&entry.value, kind));
             let content =
                 content_entry.and_then(|entry| decoder.text(&entry.value, "`content`", SHELL));
             let recursive =
@@ -297,13 +296,7 @@ impl<'n> Decoder<'n> {
         rule.flatten().map(|rule| Spanned::new(rule, node.span))
     }
 
-    fn path_source(
-        &mut self,
-        node: &'n Node,
-        kind: Option<PathKind>,
-        place: Place,
-    ) -> Option<Spanned<String>> {
-        let _ = place;
+    fn path_source(&mut self, node: &'n Node, kind: Option<PathKind>) -> Option<Spanned<String>> {
         self.valid(node, "`source`", LOOSE, Code::BadPath, |text| match kind {
             Some(PathKind::File | PathKind::Directory) => check::catalog_path(text),
             _ if text.is_empty() => Err(check::Refusal::new("the target of a link is empty")),

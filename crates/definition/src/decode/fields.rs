@@ -44,12 +44,11 @@ impl<'n> Fields<'n> {
         what: &'static str,
         span: Span,
     ) -> Option<Self> {
-        match &node.kind {
-            Kind::Map(entries) => Some(Self { what, entries, span, known: Vec::new() }),
-            _ => {
-                decoder.wrong_type(node, what, "a mapping");
-                None
-            }
+        if let Kind::Map(entries) = &node.kind {
+            Some(Self { what, entries, span, known: Vec::new() })
+        } else {
+            decoder.wrong_type(node, what, "a mapping");
+            None
         }
     }
 

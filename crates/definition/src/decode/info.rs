@@ -187,15 +187,15 @@ impl<'n> Decoder<'n> {
             self.valid(&entry.value, "`url`", RAW, Code::BadUrl, check::http_url)
         });
         let mut purl = std::collections::BTreeMap::new();
-        if let Some(entry) = fields.require(self, "purl") {
-            if let Some(mut parts) = Fields::new(self, &entry.value, "`purl`", entry.key_span) {
-                for key in ["type", "namespace", "name", "versionRegex", "keepQualifiers"] {
-                    if let Some(entry) = parts.take(key) {
-                        purl.insert(key.to_owned(), self.value(&entry.value, RAW));
-                    }
+        if let Some(entry) = fields.require(self, "purl")
+            && let Some(mut parts) = Fields::new(self, &entry.value, "`purl`", entry.key_span)
+        {
+            for key in ["type", "namespace", "name", "versionRegex", "keepQualifiers"] {
+                if let Some(entry) = parts.take(key) {
+                    purl.insert(key.to_owned(), self.value(&entry.value, RAW));
                 }
-                parts.finish(self);
             }
+            parts.finish(self);
         }
         let destination = self.required_line(&mut fields, "destination");
         let packages = fields.require(self, "packages");

@@ -26,10 +26,11 @@ use crate::check::Refusal;
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 use crate::expression::{self, Outcome};
 use crate::model::{Distribution, Platform};
+use crate::place::inner_span;
 use crate::scope::{self, Scope};
 use crate::source::{Source, Span, Spanned};
 use crate::template::{self, Mode, STRICT};
-use crate::yaml::{Entry, Kind, Node, Scalar, inner_span};
+use crate::yaml::{Entry, Kind, Node, Scalar};
 
 /// What an image and its stages read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -378,10 +379,10 @@ impl<'n> Decoder<'n> {
         for entry in self.entries(&entry.value, &what) {
             let accepted = check_key(self, entry);
             let what = format!("`{}`", crate::template::shorten(&entry.key));
-            if let Some(text) = self.text(&entry.value, &what, mode) {
-                if accepted {
-                    found.insert(entry.key.clone(), text);
-                }
+            if let Some(text) = self.text(&entry.value, &what, mode)
+                && accepted
+            {
+                found.insert(entry.key.clone(), text);
             }
         }
         found
@@ -456,13 +457,12 @@ impl<'n> Decoder<'n> {
     pub(crate) fn platforms(&mut self, entry: &'n Entry) -> Vec<Spanned<Platform>> {
         self.list(Some(entry), |decoder, node| {
             decoder.parsed(node, "a platform", Code::BadPlatform, |text| {
-                text.parse().map_err(|error: crate::model::UnknownPlatform| {
+                text.parse().map_err(|_: crate::model::UnknownPlatform| {
                     let names = Platform::ALL.map(Platform::name);
                     let help = match nearest(text, names) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("known are {}", names.join(", ")),
                     };
-                    let _ = error;
                     Refusal::new(format!("unknown platform {}", crate::check::quote(text)))
                         .help(help)
                 })

@@ -46,9 +46,6 @@ pub struct BuildStage {
     pub attestations: Vec<Spanned<AttestationSource>>,
 }
 
-/// Another name for [`BuildStage`].
-pub type Stage = BuildStage;
-
 /// One entry of `caches`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cache {

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use accounts::{Accounts, Group, RunAs, User};
 pub use build::{
-    ActionReference, AttestationSource, BuildStage, Cache, CacheSharing, MatrixAxis, Secret, Stage,
+    ActionReference, AttestationSource, BuildStage, Cache, CacheSharing, MatrixAxis, Secret,
     StageOutput, Step,
 };
 pub use contents::{
@@ -251,12 +251,17 @@ impl Definition {
         let value =
             serde_json::to_value(self).expect("the model has string keys and finite numbers");
         let mut text = String::new();
-        write_canonical(&value, &mut text);
+        write_canonical(&value, false, &mut text);
         text
     }
 }
 
-fn write_canonical(value: &serde_json::Value, text: &mut String) {
+/// Keys whose values belong to actions: there, `false` and nothing mean something.
+fn is_verbatim(key: &str) -> bool {
+    matches!(key, "with" | "items")
+}
+
+fn write_canonical(value: &serde_json::Value, verbatim: bool, text: &mut String) {
     use serde_json::Value as Json;
     match value {
         Json::Array(items) => {
@@ -265,12 +270,13 @@ fn write_canonical(value: &serde_json::Value, text: &mut String) {
                 if index > 0 {
                     text.push(',');
                 }
-                write_canonical(item, text);
+                write_canonical(item, verbatim, text);
             }
             text.push(']');
         }
         Json::Object(entries) => {
-            let sorted: BTreeMap<_, _> = entries.iter().filter(|(_, v)| !is_void(v)).collect();
+            let sorted: BTreeMap<_, _> =
+                entries.iter().filter(|(key, value)| verbatim || !is_void(key, value)).collect();
             text.push('{');
             for (index, (key, value)) in sorted.into_iter().enumerate() {
                 if index > 0 {
@@ -278,7 +284,7 @@ fn write_canonical(value: &serde_json::Value, text: &mut String) {
                 }
                 text.push_str(&Json::from(key.as_str()).to_string());
                 text.push(':');
-                write_canonical(value, text);
+                write_canonical(value, verbatim || is_verbatim(key), text);
             }
             text.push('}');
         }
@@ -286,12 +292,13 @@ fn write_canonical(value: &serde_json::Value, text: &mut String) {
     }
 }
 
-fn is_void(value: &serde_json::Value) -> bool {
+fn is_void(key: &str, value: &serde_json::Value) -> bool {
     use serde_json::Value as Json;
     match value {
         Json::Null | Json::Bool(false) => true,
         Json::Array(items) => items.is_empty(),
-        Json::Object(entries) => entries.values().all(is_void),
+        Json::Object(entries) if is_verbatim(key) => entries.is_empty(),
+        Json::Object(entries) => entries.iter().all(|(key, value)| is_void(key, value)),
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What several tests need: the corpus, if it is there, and a definition to break.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -37,7 +37,9 @@ pub fn corpus() -> Option<BTreeMap<String, String>> {
     for entry in archive.entries().expect("archive reads") {
         let mut entry = entry.expect("member reads");
         let path = entry.path().expect("member has a path").to_string_lossy().into_owned();
-        if entry.header().entry_type().is_file() && path.ends_with(".yaml") {
+        if entry.header().entry_type().is_file()
+            && Path::new(&path).extension().is_some_and(|kind| kind == "yaml")
+        {
             let mut text = String::new();
             entry.read_to_string(&mut text).expect("member is text");
             files.insert(path.trim_start_matches("./").to_owned(), text);

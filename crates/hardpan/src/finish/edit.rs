@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hardpan_tree::{Contents, File, Kind, Metadata, Node, Origin, ResolveError, Tree, TreePath};
+use hardpan_tree::{
+    Contents, File, InsertError, Kind, Metadata, Node, Origin, ResolveError, Tree, TreePath,
+};
 
 use super::{Action, FinishError};
 
@@ -116,7 +118,8 @@ impl<'t> Editor<'t> {
         self.node(path, Kind::Directory, metadata).map(|_| true)
     }
 
-    /// Puts a node at a path in place of what stood there; returns where that is.
+    /// Puts a node at a path in place of what stood there; returns where that is. Something else
+    /// never takes the place of a directory that is not empty, nor a directory that of something else.
     pub fn node(
         &mut self,
         path: &TreePath,
@@ -135,10 +138,34 @@ impl<'t> Editor<'t> {
             self.tree.make_directories(&parent, &above, self.origin).map_err(insert)?;
             self.paths.extend(missing);
         }
+        match self.tree.get(&place).map(|node| &node.kind) {
+            None | Some(Kind::Directory) => {}
+            Some(_) if kind == Kind::Directory => {
+                return Err(insert(InsertError::NotADirectory {
+                    path: path.clone(),
+                    parent: place,
+                }));
+            }
+            // Else hard links to the old file would be links to the new one.
+            Some(_) => drop(self.tree.remove(&place)),
+        }
         let node = Node { metadata, kind, origin: self.origin };
         self.tree.insert(place.clone(), node).map_err(insert)?;
         self.paths.insert(place.clone());
         Ok(place)
+    }
+
+    /// Puts a node of another place at exactly this path, as it is, with its origin.
+    pub(super) fn put(&mut self, path: TreePath, node: Node) -> Result<(), FinishError> {
+        if let Some(parent) = path.parent() {
+            let above = Metadata::root(0o755, self.epoch);
+            let made = self.tree.make_directories(&parent, &above, self.origin);
+            made.and_then(|()| self.tree.insert(path.clone(), node)).map_err(|source| {
+                FinishError::Insert { finisher: self.finisher, path: path.clone(), source }
+            })?;
+            self.paths.insert(path);
+        }
+        Ok(())
     }
 
     /// Sets mode and owner of the node at exactly this path; through a hard link, the file's.

@@ -13,7 +13,24 @@
 //! [`Origin::Finisher`]: hardpan_tree::Origin::Finisher
 //! [`Origin::Definition`]: hardpan_tree::Origin::Definition
 
+pub mod accounts;
+pub mod apt;
+pub mod base_files;
+mod conf;
+pub mod config_yaml;
+pub mod directories;
+pub mod dpkg_database;
+pub mod drop_list;
 mod edit;
+pub mod merged_usr;
+pub mod os_release;
+pub mod pam;
+pub mod paths;
+pub mod shells;
+pub mod sysusers;
+#[cfg(test)]
+mod testing;
+pub mod tmpfiles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,6 +42,7 @@ use hardpan_package::deb::strip::StripPolicy;
 use hardpan_tree::{Contents, InsertError, ResolveError, Tree, TreePath};
 
 pub use edit::Editor;
+pub use paths::PathsError;
 
 /// What finishers work with, beside the tree.
 #[derive(Clone, Copy)]
@@ -186,17 +204,114 @@ pub enum FinishError {
         #[source]
         source: io::Error,
     },
+    /// A path is both in a directory such as `/bin` and in its counterpart in `/usr`.
+    #[error("{path} can't move to {place}: something else is there")]
+    UsrConflict {
+        /// Where it is.
+        path: TreePath,
+        /// Where it belongs.
+        place: TreePath,
+    },
+    /// A value of `os-release` has a control character.
+    #[error("{field} of `os-release` has a control character")]
+    OsRelease {
+        /// The field.
+        field: &'static str,
+    },
+    /// Two accounts have one number.
+    #[error("{kind} {second} can't have the number {id}: {first} has it")]
+    AccountCollision {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The number.
+        id: u32,
+        /// Who has it.
+        first: String,
+        /// Who asks for it.
+        second: String,
+        /// Where the definition asks.
+        span: Span,
+    },
+    /// A rule of `paths` can't be followed.
+    #[error("a rule of `paths`{} can't be followed", package.as_ref().map_or_else(String::new, |name| format!(" of {name}")))]
+    Paths {
+        /// The package whose rule it is, if it is not the definition's.
+        package: Option<String>,
+        /// Where the rule stands in the definition.
+        span: Option<Span>,
+        /// Why.
+        #[source]
+        source: PathsError,
+    },
+    /// A package's image configuration is not one.
+    #[error("{path} of a package is no image configuration: {}", problems.join("; "))]
+    Config {
+        /// The file.
+        path: TreePath,
+        /// What is wrong with it.
+        problems: Vec<String>,
+    },
 }
 
 impl FinishError {
     /// Returns the place in the definition that is to blame, if one is.
     pub fn span(&self) -> Option<Span> {
-        None
+        match self {
+            Self::AccountCollision { span, .. } => Some(*span),
+            Self::Paths { span, .. } => *span,
+            _ => None,
+        }
     }
 }
 
 /// Does to a tree of merged packages all that makes it the image's root file system.
+///
+/// # Errors
+/// If the definition asks for what can't be, or a file can't be read. The tree is half-finished then.
 pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishError> {
-    let _ = (tree, inputs);
-    Ok(Finished::default())
+    let mut report = Report::default();
+    // dpkg remembers configuration files as they came.
+    let conffile_sums = dpkg_database::conffile_sums(tree, inputs)?;
+    configure_packages(tree, inputs, &mut report)?;
+    let environment = apply_definition(tree, inputs, &mut report)?;
+    // What is derived from all that is there now, and so comes last.
+    dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
+    Ok(Finished { actions: report.actions, warnings: report.warnings, environment })
+}
+
+/// Does what the packages' installation would have done.
+fn configure_packages(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    // A skeleton that paths can be followed in.
+    report.actions.extend(merged_usr::apply(tree, inputs)?);
+    report.actions.extend(directories::apply(tree, inputs)?);
+    // Who may own things; what owns them decides who exists.
+    let mut accounts = accounts::collect(tree, inputs)?;
+    sysusers::offer(tree, &mut accounts, inputs, report)?;
+    apt::offer_user(&mut accounts, inputs, report);
+    // What scripts of basic packages make, then what packages declare.
+    base_files::apply(tree, &mut accounts, inputs, report)?;
+    shells::apply(tree, inputs, report)?;
+    pam::apply(tree, inputs, report)?;
+    apt::apply(tree, &mut accounts, inputs, report)?;
+    tmpfiles::apply(tree, &mut accounts, inputs, report)?;
+    accounts::write(tree, &accounts, inputs, report)?;
+    report.actions.extend(drop_list::apply(tree, inputs)?);
+    Ok(())
+}
+
+/// Does what the definition asks for; returns the environment that packages bring.
+fn apply_definition(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<BTreeMap<String, String>, FinishError> {
+    report.actions.extend(os_release::apply(tree, inputs)?);
+    let environment = config_yaml::apply(tree, inputs, report)?;
+    paths::apply(tree, inputs, report)?;
+    paths::apply_aliases(tree, inputs, report)?;
+    Ok(environment)
 }
