@@ -16,12 +16,19 @@
 pub mod accounts;
 pub mod apt;
 pub mod base_files;
+pub mod ca_bundle;
+mod certificate;
 mod conf;
 pub mod config_yaml;
+mod der;
 pub mod directories;
 pub mod dpkg_database;
 pub mod drop_list;
 mod edit;
+pub mod java_store;
+pub mod ld_so_cache;
+mod ld_so_conf;
+mod ld_so_format;
 pub mod merged_usr;
 pub mod os_release;
 pub mod pam;
@@ -41,6 +48,8 @@ use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
 use hardpan_tree::{Contents, InsertError, ResolveError, Tree, TreePath};
 
+pub use certificate::CertificateError;
+pub use der::DerError;
 pub use edit::Editor;
 pub use paths::PathsError;
 
@@ -251,6 +260,25 @@ pub enum FinishError {
         /// What is wrong with it.
         problems: Vec<String>,
     },
+    /// A file that has to have certificates has none, or bad ones.
+    #[error("bad certificate file {path}")]
+    Certificate {
+        /// The file.
+        path: TreePath,
+        /// What is wrong.
+        #[source]
+        source: CertificateError,
+    },
+    /// More of something than any sound image has.
+    #[error("{finisher} found more than {max} {what}")]
+    Limit {
+        /// The finisher.
+        finisher: &'static str,
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
 }
 
 impl FinishError {
@@ -275,6 +303,8 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     configure_packages(tree, inputs, &mut report)?;
     let environment = apply_definition(tree, inputs, &mut report)?;
     // What is derived from all that is there now, and so comes last.
+    trust_certificates(tree, inputs, &mut report)?;
+    cache_libraries(tree, inputs, &mut report)?;
     dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
     Ok(Finished { actions: report.actions, warnings: report.warnings, environment })
 }
@@ -314,4 +344,34 @@ fn apply_definition(
     paths::apply(tree, inputs, report)?;
     paths::apply_aliases(tree, inputs, report)?;
     Ok(environment)
+}
+
+/// Makes the bundles of certificates that are trusted, unless the definition decides on them.
+fn trust_certificates(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    let is_open = |path| !paths::is_decided(inputs.definition, &TreePath::literal(path));
+    if is_open("etc/ssl/certs/ca-certificates.crt") {
+        let is_complete = inputs.is_complete();
+        ca_bundle::apply(tree, inputs.contents, inputs.epoch, is_complete, report)?;
+    }
+    if is_open("etc/ssl/certs/java/cacerts") {
+        java_store::apply(tree, inputs.contents, inputs.epoch, report)?;
+    }
+    Ok(())
+}
+
+/// Makes the dynamic linker's cache, unless the definition decides on it.
+fn cache_libraries(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    if paths::is_decided(inputs.definition, &TreePath::literal("etc/ld.so.cache")) {
+        return Ok(());
+    }
+    let version = inputs.package("libc6").map(|package| package.version.as_str());
+    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, version, report)
 }
