@@ -104,9 +104,8 @@ fn locked(definition: &Path) -> BTreeMap<String, String> {
     path.push(".lock");
     let lock: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let packages = lock["platforms"][PLATFORM]["packages"].as_array().unwrap();
-    let pair = |package: &Value| {
-        (text(&package["name"]).to_owned(), text(&package["version"]).to_owned())
-    };
+    let pair =
+        |package: &Value| (text(&package["name"]).to_owned(), text(&package["version"]).to_owned());
     packages.iter().map(pair).collect()
 }
 

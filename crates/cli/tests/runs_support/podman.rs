@@ -75,7 +75,8 @@ impl Podman {
         attempt(self.command().args(["load", "--quiet", "--input"]).arg(archive)).ok();
         let format = "{{.Id}} {{.User}}";
         let seen =
-            attempt(self.command().args(["image", "inspect", "--format", format, &built.name])).ok();
+            attempt(self.command().args(["image", "inspect", "--format", format, &built.name]))
+                .ok();
         assert_eq!(seen.trim(), format!("{} {}", built.image_id, built.user));
     }
 
@@ -94,7 +95,12 @@ impl Podman {
     }
 
     /// Starts a confined container without network in the background.
-    pub(crate) fn start(&self, options: &[&str], image: &Built, arguments: &[&str]) -> Container<'_> {
+    pub(crate) fn start(
+        &self,
+        options: &[&str],
+        image: &Built,
+        arguments: &[&str],
+    ) -> Container<'_> {
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let name = format!("c{number}-{}", std::process::id());
         // With `--rm` its log would go when it dies.
