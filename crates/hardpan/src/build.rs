@@ -21,7 +21,7 @@ use crate::config::Workspace;
 use crate::contents::StoreContents;
 use crate::error::Error;
 use crate::fetch::Prepared;
-use crate::finish::Warning;
+use crate::finish::{Action, Warning};
 use crate::layers::PlannedLayer;
 use crate::lock::{Lock, LockedPackage};
 use crate::observer::Event;
@@ -101,6 +101,8 @@ pub struct BuiltPlatform {
     pub files: usize,
     /// What of packages' maintainer scripts nothing covers.
     pub warnings: Vec<String>,
+    /// What finishers did, by finisher: how many paths each made, changed or removed.
+    pub actions: BTreeMap<String, usize>,
     /// What the hardening controls have to say beside.
     pub remarks: Vec<Remark>,
 }
@@ -293,6 +295,7 @@ impl Session<'_> {
             packages: packages.len(),
             files,
             warnings: assembly.warnings.iter().map(warning_text).collect(),
+            actions: count_actions(&assembly.actions),
             remarks: findings.iter().map(Remark::from).collect(),
         })
     }
@@ -321,6 +324,7 @@ impl Session<'_> {
                 packages: platform.packages,
                 files: platform.files,
                 warnings: platform.warnings.clone(),
+                actions: platform.actions.clone(),
                 remarks: platform.remarks.clone(),
             });
             images.push(image);
@@ -403,6 +407,7 @@ struct PlannedPlatform {
     packages: usize,
     files: usize,
     warnings: Vec<String>,
+    actions: BTreeMap<String, usize>,
     remarks: Vec<Remark>,
 }
 
@@ -431,7 +436,7 @@ fn wanted_definitions<'p>(project: &'p Project, request: &BuildRequest) -> Vec<&
         .collect()
 }
 
-fn locked_packages<'l>(lock: &'l Lock, definition: &Definition) -> &'l [LockedPackage] {
+pub(crate) fn locked_packages<'l>(lock: &'l Lock, definition: &Definition) -> &'l [LockedPackage] {
     lock.platforms.get(definition.platform.name()).map_or(&[], |platform| &platform.packages)
 }
 
@@ -479,6 +484,15 @@ fn layer_groups(assembly: &Assembly, is_squashed: bool) -> Vec<(String, Vec<usiz
             (title, group.packages)
         })
         .collect()
+}
+
+/// Counts what each finisher did.
+fn count_actions(actions: &[Action]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for action in actions {
+        *counts.entry(action.finisher.to_owned()).or_default() += action.paths.len();
+    }
+    counts
 }
 
 /// Returns a warning as one line: `php8.4-cli: postinst, lines 7-9: …`.
