@@ -2,6 +2,8 @@
 //! Repository tasks: tidy, gen, corpus, bench.
 
 mod corpus;
+mod r#gen;
+mod layers;
 mod tidy;
 
 use std::process::ExitCode;
@@ -20,6 +22,10 @@ struct Cli {
 enum Task {
     /// Check every published definition.
     Corpus(corpus::Arguments),
+    /// Measure how much images share under different layer plans.
+    Layers(layers::Arguments),
+    /// Write the reference from the code.
+    Gen(r#gen::Arguments),
     /// Check the rules that the compiler does not know.
     Tidy,
 }
@@ -27,6 +33,8 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Tidy => tidy::run(),
     }
 }
