@@ -39,12 +39,6 @@ const CASES: &[(&str, &str, &str, &[&str])] = &[
         &["libc7", "libc6", "1.yaml:16:7"],
     ),
     ("impossible pin", "    - app\n", "    - app=9.9\n", &["app", "9.9", "1.0-1", "1.yaml:15:7"]),
-    (
-        "excluded dependency",
-        "    - app\n",
-        "    - app\n    - '!libc6'\n",
-        &["libc6", "app", "1.yaml:15:7"],
-    ),
     ("unknown distribution", "debian13", "debian99", &["debian"]),
 ];
 

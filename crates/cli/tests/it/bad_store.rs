@@ -23,7 +23,6 @@ fn damages(good: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)> {
         ("last byte", flipped(good.len().saturating_sub(1))),
         ("half", Some(good[..good.len() / 2].to_vec())),
         ("longer", Some([good, b"more"].concat())),
-        ("empty", Some(Vec::new())),
         ("gone", None),
     ]
 }
@@ -42,6 +41,7 @@ fn in_store(fixture: &Fixture, folder: &str) -> Vec<PathBuf> {
 #[test]
 fn every_file_of_the_store_damaged_in_every_way() {
     let fixture = Fixture::new();
+    fixture.edit("  - linux/arm64\n", "");
     let digest = build(&fixture, &[]).digest();
     let lock = fs::read(fixture.lock()).unwrap();
     let whole = files(&fixture.path("out"));
