@@ -22,7 +22,7 @@ use crate::session::Session;
 
 /// A platform's finished tree, and how it came about.
 #[derive(Debug)]
-pub struct Assembly {
+pub(crate) struct Assembly {
     /// The root file system.
     pub tree: Tree,
     /// The packages in it, sorted by name; origins in the tree count in this order.
