@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One file for each command.
 
-pub mod build;
-pub mod check;
-pub mod completions;
-pub mod explain;
-pub mod init;
-pub mod resolve;
-pub mod schema;
-pub mod store;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod resolve;
+pub(crate) mod schema;
 pub(crate) mod store;
 
 use std::path::Path;
