@@ -3,6 +3,7 @@
 
 mod corpus;
 mod r#gen;
+mod layers;
 mod tidy;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ struct Cli {
 enum Task {
     /// Check every published definition.
     Corpus(corpus::Arguments),
+    /// Measure how much images share under different layer plans.
+    Layers(layers::Arguments),
     /// Write the reference from the code.
     Gen(r#gen::Arguments),
     /// Check the rules that the compiler does not know.
@@ -30,6 +33,7 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Tidy => tidy::run(),
     }

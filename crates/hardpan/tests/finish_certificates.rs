@@ -231,9 +231,28 @@ fn directories_that_lead_into_themselves_end() {
     let mut tree = tree(&[
         ("/usr/share/ca-certificates/a.crt", ONE),
         ("/usr/share/ca-certificates/self", "-> ."),
+        ("/usr/share/ca-certificates/other", "-> /usr/local/share/ca-certificates"),
+        ("/usr/local/share/ca-certificates/b.crt", TWO),
+        ("/usr/local/share/ca-certificates/back", "-> ../../../share/ca-certificates"),
     ]);
     finish(&mut tree, false).unwrap();
-    assert!(text(&tree, "/etc/ssl/certs/ca-certificates.crt").unwrap().starts_with(ONE));
+    // As `find -L`: a, other/b, then b, back/a.
+    let bundle = text(&tree, "/etc/ssl/certs/ca-certificates.crt").unwrap();
+    assert_eq!(bundle, [ONE, TWO, TWO, ONE].concat());
+    for number in 0..30 {
+        put(
+            &mut tree,
+            &format!("/usr/share/ca-certificates/{number}/{number}/up"),
+            Kind::Symlink(b"../..".to_vec()),
+            Origin::Package(0),
+        );
+        for other in 0..30 {
+            let target = format!("../{other}").into_bytes();
+            let path = format!("/usr/share/ca-certificates/{number}/to{other}");
+            put(&mut tree, &path, Kind::Symlink(target), Origin::Package(0));
+        }
+    }
+    assert!(matches!(finish(&mut tree, false), Err(FinishError::Limit { .. })));
 }
 
 /// Makes certificates with subjects that are not plain, for `openssl rehash` to hash.
@@ -256,7 +275,7 @@ fn odd_certificates(directory: &Path) {
             let name = format!("{number} {},(x).crt", mask.unwrap_or("none").replace(':', "_"));
             let mut text = "[req]\ndistinguished_name=name\n".to_owned();
             if let Some(mask) = mask {
-                text.push_str(&format!("string_mask={mask}\n"));
+                text.extend(["string_mask=", mask, "\n"]);
             }
             text.push_str("[name]\n");
             fs::write(&configuration, text).unwrap();
@@ -316,6 +335,7 @@ fn bundle_and_links_are_those_of_update_ca_certificates() {
         fs::copy(&from, path("share/mozilla").join(from.file_name().unwrap())).unwrap();
     }
     odd_certificates(&path("local"));
+    assert!(fs::read_dir(path("local")).unwrap().count() > 20, "openssl made too few certificates");
     let first = fs::read_dir(path("local")).unwrap().map(|entry| entry.unwrap().path());
     let first = first.filter(|path| path.is_file()).min().unwrap();
     let text_of_first = fs::read_to_string(&first).unwrap();

@@ -48,13 +48,13 @@ impl PlanOptions {
 
 impl Default for PlanOptions {
     /// Returns the options for `output: layered`.
+    ///
+    /// Measured over 52 images of two catalogs (`xtask layers`): with these 53 % of all layer bytes
+    /// have to be stored, at 10 layers an image. With 8 groups it is 65 %, with 32 it is 46 % but at
+    /// 14 layers; a base layer of what nearly all images have costs 4 % more, because images
+    /// differ in just those packages.
     fn default() -> Self {
-        let base = ["base-files", "ca-certificates", "gcc-14", "glibc", "netbase", "tzdata"];
-        Self {
-            groups_max: 8,
-            base_sources: base.map(str::to_owned).into(),
-            own_size_bytes_min: 4 << 20,
-        }
+        Self { groups_max: 16, base_sources: BTreeSet::new(), own_size_bytes_min: 1 << 20 }
     }
 }
 

@@ -19,7 +19,7 @@ use hardpan_definition::{Span, User};
 use hardpan_tree::{Digest, Metadata, Tree, TreePath};
 
 use super::edit::read;
-use super::{Action, Editor, FinishError, Inputs, Report, Warning};
+use super::{Editor, FinishError, Inputs, Report, Warning};
 
 /// The finisher's name.
 pub const NAME: &str = "accounts";
@@ -544,7 +544,7 @@ pub fn parse_group(text: &str, source: &Source) -> Vec<GroupEntry> {
 mod tests {
     use super::*;
     use crate::finish::testing::{Fixture, dump};
-    use hardpan_testkit::{Deb, deb};
+    use hardpan_testkit::deb::{Deb, deb};
 
     const MASTER: &str = "root:*:0:0:root:/root:/bin/bash\n\
         www-data:*:33:33:www-data:/var/www:/usr/sbin/nologin\n\
@@ -583,7 +583,11 @@ mod tests {
         assert!(dump(&tree).contains("/home/nonroot directory 0750 65532:65532"));
         assert!(!dump(&tree).contains("shadow"));
         let yaml = NONROOT.replace("  run-as", "  root: true\n  run-as");
-        let (fixture, tree) = run(&yaml, &[deb("bash", "5").file("/bin/bash", "")], &[]);
+        let (fixture, tree) = run(
+            &yaml,
+            &[deb("bash", "5").file("/usr/bin/bash", "").symlink("/bin", "usr/bin")],
+            &[],
+        );
         let text = fixture.text(&tree, "etc/passwd");
         assert!(text.starts_with("root:x:0:0:root:/root:/bin/bash\nnonroot:"), "{text}");
         assert_eq!(fixture.text(&tree, "etc/group"), "root:x:0:\nnonroot:x:65532:\n");

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::finish::accounts;
     use crate::finish::testing::{Fixture, dump};
-    use hardpan_testkit::{Deb, deb};
+    use hardpan_testkit::deb::{Deb, deb};
 
     fn run(yaml: &str, packages: &[Deb]) -> (Fixture, Tree, Report) {
         let mut fixture = Fixture::default();

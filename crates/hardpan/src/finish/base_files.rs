@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use crate::finish::accounts;
     use crate::finish::testing::{Fixture, dump};
-    use hardpan_testkit::{Deb, deb};
+    use hardpan_testkit::deb::{Deb, deb};
 
     fn debian() -> Vec<Deb> {
         vec![

@@ -114,18 +114,12 @@ pub(super) fn trusted(
     if !is_directory(tree, &packaged) {
         return Ok(None);
     }
-    let mut trusted = Trusted::default();
-    let mut paths = Vec::new();
-    find(tree, &packaged, Vec::new(), 0, &mut paths)?;
-    trusted.available = paths.into_iter().collect();
+    let mut trusted = Trusted { available: find(tree, PACKAGED)?, ..Trusted::default() };
     let mut selected: Vec<(&str, Vec<u8>)> = Vec::new();
     for name in select(tree, contents, &mut trusted)? {
         selected.push((PACKAGED, name));
     }
-    let mut local = Vec::new();
-    find(tree, &TreePath::literal(LOCAL), Vec::new(), 0, &mut local)?;
-    local.sort();
-    selected.extend(local.into_iter().map(|name| (LOCAL, name)));
+    selected.extend(find(tree, LOCAL)?.into_iter().map(|name| (LOCAL, name)));
     if selected.len() > FILES_MAX {
         return Err(too_many_files());
     }
@@ -184,35 +178,51 @@ fn select(
     Ok(selected)
 }
 
-/// Finds all files `*.crt` at and below a directory, links followed, as paths relative to it.
-fn find(
-    tree: &Tree,
-    directory: &TreePath,
-    prefix: Vec<u8>,
-    depth: usize,
-    found: &mut Vec<Vec<u8>>,
-) -> Result<(), FinishError> {
-    let Ok(place) = tree.resolve(directory) else { return Ok(()) };
-    if depth > DEPTH_MAX {
-        return Ok(());
+/// Returns all files `*.crt` at and below a directory, links followed, as sorted relative paths.
+fn find(tree: &Tree, directory: &'static str) -> Result<BTreeSet<Vec<u8>>, FinishError> {
+    let mut search = Search { tree, open: Vec::new(), visited: 0, found: BTreeSet::new() };
+    if let Ok(place) = tree.resolve(&TreePath::literal(directory)) {
+        search.directory(place, Vec::new())?;
     }
-    for (path, _) in tree.children(&place) {
-        let mut name = prefix.clone();
-        name.extend_from_slice(path.name());
-        let Ok(target) = tree.resolve(path) else { continue };
-        if tree.file(&target).is_some() {
-            if name.ends_with(b".crt") {
-                found.push(name);
+    Ok(search.found)
+}
+
+struct Search<'t> {
+    tree: &'t Tree,
+    /// The directories that are being searched, the outermost first.
+    open: Vec<TreePath>,
+    visited: usize,
+    found: BTreeSet<Vec<u8>>,
+}
+
+impl Search<'_> {
+    fn directory(&mut self, place: TreePath, prefix: Vec<u8>) -> Result<(), FinishError> {
+        // A directory inside itself, or far too deep, has nothing new.
+        if self.open.contains(&place) || self.open.len() >= DEPTH_MAX {
+            return Ok(());
+        }
+        let tree = self.tree;
+        self.open.push(place.clone());
+        for (path, _) in tree.children(&place) {
+            self.visited += 1;
+            if self.visited > FILES_MAX {
+                return Err(too_many_files());
             }
-        } else if is_directory(tree, &target) {
-            name.push(b'/');
-            find(tree, &target, name, depth + 1, found)?;
+            let mut name = prefix.clone();
+            name.extend_from_slice(path.name());
+            let Ok(target) = tree.resolve(path) else { continue };
+            if tree.file(&target).is_some() {
+                if name.ends_with(b".crt") {
+                    self.found.insert(name);
+                }
+            } else if is_directory(tree, &target) {
+                name.push(b'/');
+                self.directory(target, name)?;
+            }
         }
-        if found.len() > FILES_MAX {
-            return Err(too_many_files());
-        }
+        self.open.pop();
+        Ok(())
     }
-    Ok(())
 }
 
 /// Writes all certificates one after another; a missing newline at the end of one is added.

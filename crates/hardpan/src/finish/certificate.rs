@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Certificates out of PEM files, and the hash of the subject by which OpenSSL finds them in a directory.
 
+#![expect(clippy::cast_possible_truncation, reason = "bits are taken byte by byte")]
+
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::der::{

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A strict reader of DER (X.690), just enough to find the subject of a certificate.
 
+#![expect(clippy::cast_possible_truncation, reason = "lengths are checked or have at most 8 bytes")]
+
 /// `SEQUENCE`, constructed.
 pub(super) const SEQUENCE: u8 = 0x30;
 /// `SET`, constructed.

@@ -127,7 +127,7 @@ pub fn apply(
     let is_complete = inputs.has("dpkg");
     if is_complete {
         for &number in &order {
-            info_files(tree, number, sums, inputs, &mut files);
+            info_files(tree, number, sums, inputs, &mut files)?;
         }
         trigger_files(&order, inputs, &mut files);
         let architecture = format!("{}\n", inputs.definition.platform.architecture());
@@ -182,7 +182,7 @@ fn write(
 fn stanza(package: &Unpacked, number: usize, sums: &ConffileSums) -> Option<String> {
     let parsed = control::parse_one(package.control.as_bytes(), control::Limits::default()).ok()?;
     let mut text = String::new();
-    let mut written = |name: &str, field: Option<&Field<'_>>, text: &mut String| match name {
+    let written = |name: &str, field: Option<&Field<'_>>, text: &mut String| match name {
         "Status" => text.push_str("Status: install ok installed\n"),
         "Conffiles" => text.push_str(&conffiles(package, number, sums)),
         _ => {
@@ -261,9 +261,10 @@ fn info_files(
     sums: &ConffileSums,
     inputs: &Inputs<'_>,
     files: &mut BTreeMap<String, (String, u32)>,
-) {
+) -> Result<(), FinishError> {
     let package = &inputs.packages[number];
     let name = info_name(package);
+    let md5sums = md5sums(tree, number, inputs)?;
     let mut add = |suffix: &str, text: String, mode: u32| {
         if !text.is_empty() {
             files.insert(format!("info/{name}.{suffix}"), (text, mode));
@@ -276,13 +277,6 @@ fn info_files(
         }
     }
     add("list", list, 0o644);
-    let md5sums: String = package
-        .md5sums
-        .lines()
-        .filter(|line| is_listed(tree, line, number))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    add("md5sums", md5sums, 0o644);
     let conffiles: String = package
         .conffiles
         .iter()
@@ -297,6 +291,38 @@ fn info_files(
     for (member, text) in &package.control_members {
         add(member, text.clone(), 0o644);
     }
+    // Even an empty one: dpkg takes a package without for damaged.
+    files.insert(format!("info/{name}.md5sums"), (md5sums, 0o644));
+    Ok(())
+}
+
+/// Returns the checksums of a package's files in the tree. As dpkg does, those of a package that
+/// brings none are computed, of all its files but conffiles.
+fn md5sums(tree: &Tree, number: usize, inputs: &Inputs<'_>) -> Result<String, FinishError> {
+    let package = &inputs.packages[number];
+    let mut text = String::new();
+    if !package.md5sums.is_empty() {
+        for line in package.md5sums.lines().filter(|line| is_listed(tree, line, number)) {
+            let _ = writeln!(text, "{line}");
+        }
+        return Ok(text);
+    }
+    for entry in &package.entries {
+        let is_file = matches!(entry.kind, EntryKind::File(_) | EntryKind::HardLink(_));
+        let place = tree.resolve_parent(&entry.path).ok().filter(|_| is_file);
+        let Some((node, file)) = place.and_then(|place| tree.file(&place)) else { continue };
+        if !is_from(node, number) || package.conffiles.contains(&entry.path) {
+            continue;
+        }
+        let bytes = inputs.contents.read(file).map_err(|source| FinishError::Read {
+            finisher: NAME,
+            path: entry.path.clone(),
+            source,
+        })?;
+        let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
+        let _ = writeln!(text, "{}  {path}", hex(&Md5::digest(&bytes)));
+    }
+    Ok(text)
 }
 
 /// Returns whether a line of `md5sums` is about a file of the package that is in the tree.

@@ -5,6 +5,11 @@
 //! password is the usual one; it protects nothing. Times and order are fixed, so the same
 //! certificates give the same bytes.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "aliases are at most 65,535 bytes long, certificates and their number far below 4 GiB"
+)]
+
 use std::collections::BTreeMap;
 
 use hardpan_tree::{Contents, Kind, Tree, TreePath};

@@ -78,7 +78,7 @@ pub fn apply(
     let mut editor = Editor::new(tree, FINISHER, epoch);
     let mut entries = Vec::new();
     for directory in &directories {
-        for (soname, library) in search(&mut editor, directory, family)? {
+        for (soname, library) in search(&mut editor, directory, family, report)? {
             let is_ordinary = directory.subdirectory.is_none();
             if is_ordinary && !library.is_link {
                 link(&mut editor, directory, &library.name, &soname, report)?;
@@ -145,15 +145,17 @@ const ARM_SOFT_FLOAT: u32 = 0x200;
 
 /// Returns the flags of a library (glibc's `ldconfig.h`); nothing if the machine is a foreign one.
 fn library_flags(family: Family, elf: &Elf) -> Option<u32> {
+    // Only version 5 of ARM's EABI says which floating point ABI it is.
+    let is_arm = |float: u32| elf.flags >> 24 == 5 && elf.flags & float != 0;
     let abi = match (family, elf.machine, elf.is_64_bit) {
-        (Family::X86, 3, false) | (Family::PowerPc, 20, false) | (Family::S390, 22, false) => 0,
         (Family::X86, 62, true) => 0x0300,
         (Family::X86, 62, false) => 0x0800,
-        // EABI version 5 says which floating point ABI it is.
-        (Family::Arm, 40, false) if elf.flags >> 24 != 5 => 0,
-        (Family::Arm, 40, false) if elf.flags & ARM_HARD_FLOAT != 0 => 0x0900,
-        (Family::Arm, 40, false) if elf.flags & ARM_SOFT_FLOAT != 0 => 0x0b00,
-        (Family::Arm, 40, false) => 0,
+        (Family::Arm, 40, false) if is_arm(ARM_HARD_FLOAT) => 0x0900,
+        (Family::Arm, 40, false) if is_arm(ARM_SOFT_FLOAT) => 0x0b00,
+        (Family::X86, 3, false)
+        | (Family::Arm, 40, false)
+        | (Family::PowerPc, 20, false)
+        | (Family::S390, 22, false) => 0,
         (Family::Arm, 183, true) => 0x0a00,
         (Family::S390, 22, true) => 0x0400,
         (Family::PowerPc, 21, true) => 0x0500,
@@ -198,6 +200,7 @@ fn search(
     editor: &mut Editor<'_>,
     directory: &Directory,
     family: Family,
+    report: &mut Report,
 ) -> Result<BTreeMap<Vec<u8>, Library>, FinishError> {
     let mut libraries: BTreeMap<Vec<u8>, Library> = BTreeMap::new();
     let mut stale = Vec::new();
@@ -219,6 +222,11 @@ fn search(
         };
         let Some(flags) = library_flags(family, elf) else { continue };
         let soname = elf.soname.as_deref().map_or(name, str::as_bytes);
+        if matches!(soname, b"" | b"." | b"..") || soname.contains(&b'/') {
+            let message = "has a soname that can't be a file's name".to_owned();
+            report.warnings.push(warning(path, message));
+            continue;
+        }
         // A link counts as one if it is the soname's, or the one for linking programs
         // (libx.so to libx.so.1); any other is as good as a file.
         let is_for_linking = name.ends_with(b".so") && soname.starts_with(name);
@@ -255,7 +263,7 @@ fn link(
     soname: &[u8],
     report: &mut Report,
 ) -> Result<(), FinishError> {
-    // Nothing can be a name with a slash, and the dynamic linker's own name belongs to its package.
+    // The dynamic linker's own names belong to its package.
     let is_dynamic_linker =
         name.starts_with(b"ld-") || name.starts_with(b"ld.") || name.starts_with(b"ld64.");
     if name == soname || is_dynamic_linker {
@@ -264,10 +272,6 @@ fn link(
     let (Ok(library), Ok(link)) = (directory.place.join(name), directory.place.join(soname)) else {
         return Ok(());
     };
-    if soname.contains(&b'/') || link == directory.place {
-        report.warnings.push(warning(&library, "has a path as soname".to_owned()));
-        return Ok(());
-    }
     let tree = editor.tree();
     if identity(tree, &link).is_some_and(|place| Some(place) == identity(tree, &library)) {
         return Ok(());

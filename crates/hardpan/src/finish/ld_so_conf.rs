@@ -17,6 +17,8 @@ const DEPTH_MAX: usize = 16;
 const FILE_BYTES_MAX: usize = 1 << 20;
 /// The most directories.
 const DIRECTORIES_MAX: usize = 4096;
+/// The most paths that the start of a pattern may match: links can multiply them.
+const MATCHES_MAX: usize = 20_000;
 /// The longest pattern of an `include`, in bytes.
 const PATTERN_BYTES_MAX: usize = 4096;
 
@@ -79,7 +81,7 @@ impl Reader<'_> {
         }
         self.open.push(self.tree.resolve(path).unwrap_or_else(|_| path.clone()));
         for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-            let number = number as u32 + 1;
+            let number = u32::try_from(number).map_or(u32::MAX, |number| number.saturating_add(1));
             let line = line.split(|&byte| byte == b'#' || byte == 0).next().unwrap_or_default();
             let start = line.iter().position(|&byte| !is_space(byte)).unwrap_or(line.len());
             self.line(&line[start..], path, number)?;
@@ -124,7 +126,9 @@ impl Reader<'_> {
             self.warn(file, number, "an include that is not followed");
             return Ok(());
         }
-        for path in glob(self.tree, &absolute) {
+        let paths = glob(self.tree, &absolute)
+            .ok_or_else(|| limit("paths that match an include", MATCHES_MAX))?;
+        for path in paths {
             let place = self.tree.resolve(&path).unwrap_or_else(|_| path.clone());
             if self.open.contains(&place) {
                 self.warn(file, number, "a file that includes itself");
@@ -197,8 +201,8 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
-/// Returns the paths that exist and match a pattern, sorted.
-fn glob(tree: &Tree, pattern: &[u8]) -> Vec<TreePath> {
+/// Returns the paths that exist and match a pattern, sorted; nothing if there are too many.
+fn glob(tree: &Tree, pattern: &[u8]) -> Option<Vec<TreePath>> {
     let mut paths = vec![TreePath::root()];
     for name in pattern.split(|&byte| byte == b'/') {
         if name.is_empty() || name == b"." {
@@ -219,10 +223,13 @@ fn glob(tree: &Tree, pattern: &[u8]) -> Vec<TreePath> {
         } else {
             paths.iter().filter_map(|path| path.join(name).ok()).collect()
         };
+        if paths.len() > MATCHES_MAX {
+            return None;
+        }
     }
     paths.retain(|path| tree.resolve(path).is_ok());
     paths.sort();
-    paths
+    Some(paths)
 }
 
 /// Returns whether a name matches a pattern of `glob(7)`.
@@ -248,8 +255,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
                 // Without its end it is an ordinary character.
                 None => (*byte == b'[').then_some((set, tail)),
             },
-            ([b'\\', literal, rest @ ..], [byte, tail @ ..])
-            | ([literal, rest @ ..], [byte, tail @ ..]) => {
+            ([b'\\', literal, rest @ ..] | [literal, rest @ ..], [byte, tail @ ..]) => {
                 (literal == byte).then_some((rest, tail))
             }
             _ => None,
@@ -288,5 +294,41 @@ fn in_set(set: &[u8], byte: u8) -> Option<(bool, &[u8])> {
             }
         }
         is_first = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_glob_does() {
+        for (pattern, name, expected) in [
+            ("*.conf", "a.conf", true),
+            ("*.conf", ".conf", false),
+            (".*", ".conf", true),
+            ("*", "", true),
+            ("a*b*c", "abxbyc", true),
+            ("a*b*c", "abxbycd", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("[a-c]x", "bx", true),
+            ("[!a-c]x", "bx", false),
+            ("[^a]x", "bx", true),
+            ("[]a]", "]", true),
+            ("[a-]", "-", true),
+            ("[a", "[a", true),
+            ("[a", "a", false),
+            ("[", "[", true),
+            ("\\*", "*", true),
+            ("\\*", "a", false),
+            ("\\", "\\", true),
+            ("x", "", false),
+        ] {
+            let found = matches(pattern.as_bytes(), name.as_bytes());
+            assert_eq!(found, expected, "{pattern} {name}");
+        }
+        let stars = "*a".repeat(100);
+        assert!(!matches(stars.as_bytes(), "a".repeat(99).as_bytes()));
     }
 }

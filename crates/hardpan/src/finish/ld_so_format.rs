@@ -4,6 +4,11 @@
 //! A header of 48 bytes; 24 bytes per library, in descending order of names; the string table; and,
 //! aligned to 4 bytes, the extensions: names of `glibc-hwcaps` subdirectories and who wrote the file.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "with at most 100,000 libraries a cache is far below 4 GiB"
+)]
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -38,8 +38,6 @@ pub mod sysusers;
 #[cfg(test)]
 mod testing;
 pub mod tmpfiles;
-#[cfg(test)]
-mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -107,7 +107,8 @@ pub(super) fn follow(
 ) -> Result<(), (Span, PathsError)> {
     let mut editor = Editor::new(tree, NAME, inputs.epoch).for_definition();
     for rule in rules {
-        let missing = apply_rule(&mut editor, rule, inputs).map_err(|error| (rule.span, error))?;
+        let missing =
+            apply_rule(&mut editor, rule, inputs).map_err(|error| (rule.path.span, error))?;
         report.warnings.extend(missing.map(|message| Warning {
             finisher: NAME,
             package: package.map(str::to_owned),

@@ -61,7 +61,7 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>, report: &mut Report) -> Resul
 
 /// Returns a shell's path with the links in its directory followed.
 fn real(tree: &Tree, shell: &str) -> Option<String> {
-    let path = TreePath::parse(shell).ok().filter(|path| !path.is_root())?;
+    let path = TreePath::parse(shell).ok().filter(|_| shell.starts_with('/'))?;
     Some(tree.resolve_parent(&path).ok()?.to_string())
 }
 
@@ -69,7 +69,7 @@ fn real(tree: &Tree, shell: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::finish::testing::Fixture;
-    use hardpan_testkit::deb;
+    use hardpan_testkit::deb::deb;
 
     #[test]
     fn shells_of_packages_are_added_with_their_real_paths() {

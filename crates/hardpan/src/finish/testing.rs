@@ -10,7 +10,7 @@ use hardpan_package::deb::merge::{Member, merge};
 use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
 use hardpan_package::deb::unpack::{UnpackOptions, unpack};
-use hardpan_testkit::Deb;
+use hardpan_testkit::deb::Deb;
 use hardpan_tree::{
     Content, Contents, Digest, File, InlineContents, Kind, Metadata, Node, Origin, Tree, TreePath,
 };

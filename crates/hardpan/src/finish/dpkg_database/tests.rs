@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use hardpan_testkit::{Deb, deb};
+use hardpan_testkit::deb::{Deb, deb};
 use hardpan_tree::{Kind, Tree, TreePath};
 
 use super::*;
