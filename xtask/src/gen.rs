@@ -20,7 +20,8 @@ use items::{Field, Item, items};
 /// Where the pages are, from the root of the repository.
 const FOLDER: &str = "docs/reference";
 /// What every page says of itself.
-const NOTICE: &str = "<!-- Written by `cargo run -p xtask -- gen`. Change the code, not this page. -->\n";
+const NOTICE: &str =
+    "<!-- Written by `cargo run -p xtask -- gen`. Change the code, not this page. -->\n";
 
 /// What to do with the reference.
 #[derive(clap::Args, Debug)]
@@ -246,7 +247,11 @@ fn lock_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
     ];
     for (name, title) in parts {
         let item = named(items, name)?;
-        let _ = write!(text, "\n## {title}\n\n{}\n\n| key | value | meaning |\n|---|---|---|\n", item.doc);
+        let _ = write!(
+            text,
+            "\n## {title}\n\n{}\n\n| key | value | meaning |\n|---|---|---|\n",
+            item.doc
+        );
         for field in &item.fields {
             let value = value_of(&field.kind, items);
             let meaning = if field.name == "version" && name == "Lock" {

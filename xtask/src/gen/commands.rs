@@ -7,7 +7,11 @@ use clap::{Arg, Command, CommandFactory};
 
 // The program's own source: the arguments can't drift from what the page says of them.
 #[path = "../../../crates/cli/src/args.rs"]
-#[allow(dead_code, unreachable_pub, reason = "only what clap knows of the arguments is of interest here")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "only what clap knows of the arguments is of interest here"
+)]
 mod args;
 
 /// Returns the program's arguments.
