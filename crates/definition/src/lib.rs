@@ -24,8 +24,8 @@ mod yaml;
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;
-pub use schema::json_schema;
 pub use package_config::{PackageConfig, parse_package_config};
+pub use schema::json_schema;
 pub use source::{
     IncludeError, Includes, MAX_SOURCE_BYTES, NoIncludes, Source, Span, Spanned, line_column,
 };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::args::Schema;
 
 /// Prints the JSON Schema of definitions.
-pub fn run(_command: &Schema) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(_command: &Schema) -> anyhow::Result<ExitCode> {
     let schema = serde_json::to_string_pretty(&hardpan::definition::json_schema())?;
     anstream::println!("{schema}");
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,7 @@
 //! [`Origin::Definition`]: hardpan_tree::Origin::Definition
 
 pub mod accounts;
+pub mod alternatives;
 pub mod apt;
 pub mod base_files;
 pub mod ca_bundle;
@@ -30,9 +31,13 @@ pub mod ld_so_cache;
 mod ld_so_conf;
 mod ld_so_format;
 pub mod merged_usr;
+pub mod operations;
 pub mod os_release;
 pub mod pam;
 pub mod paths;
+pub mod php_modules;
+mod script_owners;
+pub mod scripts;
 pub mod shells;
 pub mod sysusers;
 #[cfg(test)]
@@ -43,6 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
+use self::script_owners::ScriptOwners;
 use hardpan_definition::{Definition, Span, Variant};
 use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
@@ -303,13 +309,24 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     configure_packages(tree, inputs, &mut report)?;
     let environment = apply_definition(tree, inputs, &mut report)?;
     // What is derived from all that is there now, and so comes last.
-    ca_bundle::apply(tree, inputs.contents, inputs.epoch, inputs.is_complete(), &mut report)?;
-    java_store::apply(tree, inputs.contents, inputs.epoch, &mut report)?;
-    let glibc_version = inputs.package("libc6").map(|package| package.version.as_str());
-    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, glibc_version, &mut report)?;
+    trust_certificates(tree, inputs, &mut report)?;
+    cache_libraries(tree, inputs, &mut report)?;
     dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
     Ok(Finished { actions: report.actions, warnings: report.warnings, environment })
 }
+
+/// Packages whose scripts a finisher does as a whole, with that finisher.
+const SCRIPTS_OF_FINISHERS: [(&str, &str); 9] = [
+    ("apt", "apt"),
+    ("base-files", "base_files"),
+    ("base-passwd", "accounts"),
+    ("debianutils", "shells"),
+    ("dpkg", "dpkg_database"),
+    ("libc-bin", "base_files"),
+    ("libpam-runtime", "pam"),
+    ("netbase", "base_files"),
+    ("tzdata", "base_files"),
+];
 
 /// Does what the packages' installation would have done.
 fn configure_packages(
@@ -329,6 +346,12 @@ fn configure_packages(
     shells::apply(tree, inputs, report)?;
     pam::apply(tree, inputs, report)?;
     apt::apply(tree, &mut accounts, inputs, report)?;
+    // The scripts of all others, as far as they can be read.
+    let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
+    let found = scripts::apply(tree, &mut owners, &SCRIPTS_OF_FINISHERS, inputs, report)?;
+    report.warnings.append(&mut owners.warnings);
+    alternatives::apply(tree, &found.alternatives, inputs, report)?;
+    php_modules::apply(tree, &found.php_modules, inputs, report)?;
     tmpfiles::apply(tree, &mut accounts, inputs, report)?;
     accounts::write(tree, &accounts, inputs, report)?;
     report.actions.extend(drop_list::apply(tree, inputs)?);
@@ -346,4 +369,34 @@ fn apply_definition(
     paths::apply(tree, inputs, report)?;
     paths::apply_aliases(tree, inputs, report)?;
     Ok(environment)
+}
+
+/// Makes the bundles of certificates that are trusted, unless the definition decides on them.
+fn trust_certificates(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    let is_open = |path| !paths::is_decided(inputs.definition, &TreePath::literal(path));
+    if is_open("etc/ssl/certs/ca-certificates.crt") {
+        let is_complete = inputs.is_complete();
+        ca_bundle::apply(tree, inputs.contents, inputs.epoch, is_complete, report)?;
+    }
+    if is_open("etc/ssl/certs/java/cacerts") {
+        java_store::apply(tree, inputs.contents, inputs.epoch, report)?;
+    }
+    Ok(())
+}
+
+/// Makes the dynamic linker's cache, unless the definition decides on it.
+fn cache_libraries(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    if paths::is_decided(inputs.definition, &TreePath::literal("etc/ld.so.cache")) {
+        return Ok(());
+    }
+    let version = inputs.package("libc6").map(|package| package.version.as_str());
+    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, version, report)
 }

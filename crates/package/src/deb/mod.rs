@@ -11,6 +11,7 @@ mod index_writer;
 pub mod merge;
 pub mod relation;
 pub mod release;
+pub mod scripts;
 pub mod segment;
 pub mod sources;
 pub mod strip;

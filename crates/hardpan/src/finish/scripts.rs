@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What maintainer scripts would have done to files, package by package, without running them.
+//!
+//! [`hardpan_package::deb::scripts`] reads a script and says what its commands would do;
+//! here that is done to the tree, in the order in which dpkg would configure the packages. What no finisher
+//! covers becomes a warning with package, script and lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hardpan_package::deb::control::{self, Limits};
+use hardpan_package::deb::scripts::{
+    Alternative, Effect, FileTests, Look, NewAccount, Operation, ScriptAction, ScriptInput,
+    Treatment, classify,
+};
+use hardpan_package::deb::segment::Unpacked;
+use hardpan_tree::{Kind, Tree, TreePath};
+
+use super::{Editor, FinishError, Inputs, Report, Warning, operations, php_modules};
+
+/// The finisher's name.
+pub const NAME: &str = "scripts";
+
+/// Knows users and groups by name.
+pub trait Owners {
+    /// Returns a user's number.
+    fn uid(&mut self, name: &str) -> Option<u32>;
+    /// Returns a group's number.
+    fn gid(&mut self, name: &str) -> Option<u32>;
+    /// Offers a user that a package wants; an existing one of the name stays as it is.
+    fn offer_user(&mut self, package: &str, user: &NewAccount);
+    /// Offers a group that a package wants; an existing one of the name stays as it is.
+    fn offer_group(&mut self, package: &str, group: &NewAccount);
+    /// Offers a user as a member of a group.
+    fn offer_member(&mut self, user: &str, group: &str);
+}
+
+/// What scripts say, beside what was done to files at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScriptResults {
+    /// What becomes of every command of every script, by package, script and line.
+    pub actions: Vec<ScriptAction>,
+    /// Alternatives, and which package offers them: for [`super::alternatives`].
+    pub alternatives: Vec<(String, Alternative)>,
+    /// Modules of PHP to switch on: for [`super::php_modules`].
+    pub php_modules: BTreeSet<php_modules::Wish>,
+}
+
+/// Reads the scripts of all packages and does what they would have done to files.
+///
+/// `handled` names packages whose scripts another finisher does as a whole, with that finisher: they
+/// are reported as handled, only their alternatives are taken.
+///
+/// # Errors
+/// If the tree can't be changed as a script would.
+pub fn apply(
+    tree: &mut Tree,
+    owners: &mut dyn Owners,
+    handled: &[(&str, &str)],
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<ScriptResults, FinishError> {
+    let mut results = ScriptResults::default();
+    let architecture = inputs.definition.platform.architecture();
+    for package in order(inputs.packages.iter().map(|package| &**package)) {
+        let input = script_input(package, architecture);
+        let found = classify(&input, &TreeTests(tree));
+        let finisher = handled.iter().find(|(name, _)| *name == package.name);
+        if let Some((_, finisher)) = finisher {
+            results
+                .actions
+                .extend(found.actions.into_iter().map(|action| covered(action, finisher)));
+            for effect in found.effects {
+                if let Operation::Alternative(alternative) = effect.operation {
+                    results.alternatives.push((package.name.clone(), alternative));
+                }
+            }
+            continue;
+        }
+        report.warnings.extend(found.unhandled().map(unhandled));
+        results.actions.extend(found.actions);
+        let mut editor = Editor::new(tree, NAME, inputs.epoch);
+        for effect in &found.effects {
+            if let Some(problem) = one(&mut editor, owners, package, effect, inputs, &mut results)?
+            {
+                report.warnings.push(Warning {
+                    finisher: NAME,
+                    package: Some(package.name.clone()),
+                    file: Some(effect.script.clone()),
+                    lines: Some((effect.line, effect.line)),
+                    message: problem,
+                });
+            }
+        }
+        report.actions.extend(editor.finish(Some(&package.name)));
+    }
+    results.actions.sort_by(|left, right| left.package.cmp(&right.package));
+    Ok(results)
+}
+
+/// Returns what classification needs of a package.
+pub fn script_input<'a>(package: &'a Unpacked, architecture: &'a str) -> ScriptInput<'a> {
+    ScriptInput {
+        package: &package.name,
+        version: &package.version,
+        architecture,
+        scripts: &package.scripts,
+        triggers: &package.triggers,
+        templates: package.control_members.get("templates").map_or("", String::as_str),
+    }
+}
+
+/// Says of an action that a finisher does it, unless there is nothing to do.
+fn covered(action: ScriptAction, finisher: &str) -> ScriptAction {
+    let treatment = match action.treatment {
+        Treatment::Unhandled { .. } | Treatment::Handled { .. } => {
+            Treatment::Handled { finisher: finisher.to_owned() }
+        }
+        other => other,
+    };
+    ScriptAction { treatment, ..action }
+}
+
+fn unhandled(action: &ScriptAction) -> Warning {
+    let reason = match &action.treatment {
+        Treatment::Unhandled { reason } => reason.as_str(),
+        _ => "",
+    };
+    Warning {
+        finisher: NAME,
+        package: Some(action.package.clone()),
+        file: Some(action.script.clone()),
+        lines: Some((action.first_line, action.last_line)),
+        message: format!("not done: {reason}"),
+    }
+}
+
+/// Does one thing that a script would do; returns what is wrong with it.
+fn one(
+    editor: &mut Editor<'_>,
+    owners: &mut dyn Owners,
+    package: &Unpacked,
+    effect: &Effect,
+    inputs: &Inputs<'_>,
+    results: &mut ScriptResults,
+) -> Result<Option<String>, FinishError> {
+    match &effect.operation {
+        Operation::Alternative(alternative) => {
+            results.alternatives.push((package.name.clone(), alternative.clone()));
+        }
+        Operation::PhpModules { version, interface, module } => {
+            results.php_modules.insert(php_modules::Wish {
+                version: version.clone(),
+                interface: interface.clone(),
+                module: module.clone(),
+            });
+        }
+        Operation::User(user) => owners.offer_user(&package.name, user),
+        Operation::Group(group) => owners.offer_group(&package.name, group),
+        Operation::Member { user, group } => owners.offer_member(user, group),
+        // These finishers look at all packages by themselves.
+        Operation::Pam
+        | Operation::Shells { .. }
+        | Operation::Sysusers { .. }
+        | Operation::Tmpfiles { .. } => {}
+        operation => {
+            let problem = operations::apply(editor, owners, inputs.contents, operation)?;
+            let is_decided = operations::path_of(operation)
+                .is_some_and(|path| is_decided_by_definition(inputs, path));
+            return Ok(problem.filter(|_| !effect.may_fail && !is_decided));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the definition's own `paths` say what stands at a path.
+fn is_decided_by_definition(inputs: &Inputs<'_>, path: &str) -> bool {
+    let Ok(path) = TreePath::parse(path) else { return false };
+    let rules = &inputs.definition.paths;
+    rules.iter().any(|rule| TreePath::parse(&rule.value.path.value).is_ok_and(|rule| rule == path))
+}
+
+/// A tree as scripts see it.
+pub struct TreeTests<'a>(pub &'a Tree);
+
+impl std::fmt::Debug for TreeTests<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("TreeTests").field(&self.0.len()).finish()
+    }
+}
+
+impl FileTests for TreeTests<'_> {
+    fn look(&self, path: &str, follow: bool) -> Look {
+        let Ok(path) = TreePath::parse(path) else { return Look::Unknown };
+        let found = if follow { self.0.resolve(&path) } else { self.0.resolve_parent(&path) };
+        let Ok(found) = found else { return Look::Missing };
+        if let Some((node, file)) = self.0.file(&found) {
+            let is_executable = node.metadata.mode & 0o100 != 0;
+            return Look::File { is_executable, is_empty: file.size_bytes == 0 };
+        }
+        match self.0.get(&found).map(|node| &node.kind) {
+            Some(Kind::Directory) => {
+                Look::Directory { is_empty: self.0.children(&found).next().is_none() }
+            }
+            Some(Kind::Symlink(_)) => Look::Symlink,
+            _ => Look::Missing,
+        }
+    }
+
+    fn read_link(&self, path: &str) -> Option<String> {
+        let path = self.0.resolve_parent(&TreePath::parse(path).ok()?).ok()?;
+        match &self.0.get(&path)?.kind {
+            Kind::Symlink(target) => String::from_utf8(target.clone()).ok(),
+            _ => None,
+        }
+    }
+
+    fn list(&self, directory: &str) -> Option<Vec<String>> {
+        let path = TreePath::parse(directory).ok()?;
+        let Ok(path) = self.0.resolve(&path) else { return Some(Vec::new()) };
+        let names = self.0.children(&path);
+        names.map(|(path, _)| String::from_utf8(path.name().to_vec()).ok()).collect()
+    }
+}
+
+/// Returns packages in an order in which dpkg would configure them: base-passwd and base-files, then
+/// by name, but each after what it depends on. A cycle is cut where it is met.
+fn order<'a>(packages: impl Iterator<Item = &'a Unpacked>) -> Vec<&'a Unpacked> {
+    let packages: BTreeMap<&str, &Unpacked> =
+        packages.map(|package| (package.name.as_str(), package)).collect();
+    let mut order = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let first = ["base-passwd", "base-files"];
+    for start in first.into_iter().chain(packages.keys().copied()) {
+        let Some(package) = packages.get(start) else { continue };
+        if !seen.insert(start) {
+            continue;
+        }
+        // Depth first, with a stack of its own: chains of dependencies may be long.
+        let mut stack = vec![(*package, dependencies(package, &packages))];
+        while let Some((package, waiting)) = stack.last_mut() {
+            match waiting.pop() {
+                Some(next) if seen.insert(&next.name) => {
+                    stack.push((next, dependencies(next, &packages)));
+                }
+                Some(_) => {}
+                None => {
+                    order.push(*package);
+                    stack.pop();
+                }
+            }
+        }
+    }
+    order
+}
+
+/// Returns the packages here that a package names as its dependencies, the last name first.
+fn dependencies<'a>(
+    package: &Unpacked,
+    packages: &BTreeMap<&str, &'a Unpacked>,
+) -> Vec<&'a Unpacked> {
+    let Ok(stanza) = control::parse_one(package.control.as_bytes(), Limits::default()) else {
+        return Vec::new();
+    };
+    let values = ["Depends", "Pre-Depends"].into_iter().filter_map(|name| stanza.get(name));
+    let relations = values.flat_map(|value| value.split([',', '|'])).map(str::trim);
+    let names: BTreeSet<&str> = relations
+        .filter_map(|relation| relation.split([' ', '(', ':', '[', '\n']).next())
+        .collect();
+    names.into_iter().rev().filter_map(|name| packages.get(name).copied()).collect()
+}
