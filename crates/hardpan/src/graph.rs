@@ -8,7 +8,7 @@ use hardpan_package::deb::version::{VersionError, VersionRef};
 
 /// What of a package the graph is made from.
 #[derive(Debug, Clone, Copy)]
-pub struct GraphPackage<'t> {
+pub(crate) struct GraphPackage<'t> {
     /// Its name.
     pub name: &'t str,
     /// Its version.
@@ -43,7 +43,7 @@ pub struct GraphError {
 
 /// The dependencies among packages.
 #[derive(Debug, Clone)]
-pub struct Graph {
+pub(crate) struct Graph {
     names: Vec<String>,
     requested: Vec<bool>,
     edges: Vec<Vec<Edge>>,
@@ -52,7 +52,7 @@ pub struct Graph {
 
 impl Graph {
     /// Finds which package answers which dependency. `requested` are the names that the definition asks for.
-    pub fn new(
+    pub(crate) fn new(
         architecture: &str,
         packages: &[GraphPackage<'_>],
         requested: &BTreeSet<String>,
@@ -97,33 +97,33 @@ impl Graph {
     }
 
     /// Returns the number of a package.
-    pub fn find(&self, name: &str) -> Option<usize> {
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|candidate| candidate == name)
     }
 
     /// Returns a package's name.
-    pub fn name(&self, index: usize) -> &str {
+    pub(crate) fn name(&self, index: usize) -> &str {
         &self.names[index]
     }
 
     /// Returns whether the definition asks for a package by name.
-    pub fn is_requested(&self, index: usize) -> bool {
+    pub(crate) fn is_requested(&self, index: usize) -> bool {
         self.requested[index]
     }
 
     /// Returns the dependencies that nothing in the image answers: an exclusion cut them.
-    pub fn unanswered(&self) -> &[(usize, String)] {
+    pub(crate) fn unanswered(&self) -> &[(usize, String)] {
         &self.unanswered
     }
 
     /// Returns the packages that depend on one, each with the dependency.
-    pub fn dependents(&self, index: usize) -> impl Iterator<Item = &Edge> {
+    pub(crate) fn dependents(&self, index: usize) -> impl Iterator<Item = &Edge> {
         self.edges.iter().flatten().filter(move |edge| edge.to == index)
     }
 
     /// Returns the shortest way from a request to each package, as edges; an empty one for requests.
     /// `None` where no dependency leads there (the package is kept by the lock alone).
-    pub fn path_to(&self, target: usize) -> Option<Vec<&Edge>> {
+    pub(crate) fn path_to(&self, target: usize) -> Option<Vec<&Edge>> {
         let mut came_by: Vec<Option<&Edge>> = vec![None; self.names.len()];
         let mut seen = self.requested.clone();
         let mut queue: VecDeque<usize> =
@@ -151,7 +151,7 @@ impl Graph {
     }
 
     /// Returns the way to a package as one line: `curl → libcurl4t64 → libssl3t64`.
-    pub fn path_text(&self, target: usize) -> Option<String> {
+    pub(crate) fn path_text(&self, target: usize) -> Option<String> {
         let path = self.path_to(target)?;
         let first = path.first().map_or(target, |edge| edge.from);
         let mut text = self.names[first].clone();
@@ -163,7 +163,7 @@ impl Graph {
     }
 
     /// Returns the packages that would not be needed without this one, itself included.
-    pub fn only_through(&self, removed: usize) -> Vec<usize> {
+    pub(crate) fn only_through(&self, removed: usize) -> Vec<usize> {
         let mut seen = vec![false; self.names.len()];
         let mut stack: Vec<usize> = (0..self.names.len())
             .filter(|&index| self.requested[index] && index != removed)

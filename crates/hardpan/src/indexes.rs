@@ -38,6 +38,8 @@ const DEBIAN_KEYS: [(u8, &[u8]); 2] =
 pub(crate) struct Suite {
     /// What the lock says of it.
     pub(crate) locked: LockedArchive,
+    /// Under what the parsed indexes are in the store.
+    pub(crate) keys: Vec<Digest>,
     /// By architecture.
     pub(crate) indexes: BTreeMap<&'static str, Vec<PackageIndex>>,
 }
@@ -68,6 +70,7 @@ impl Session<'_> {
         let wrap = |source| index_error(archive, source);
         let signed = load_release(&fetch, &source, &keyring, self.now_seconds()).map_err(wrap)?;
         let mut indexes = BTreeMap::new();
+        let mut keys = Vec::new();
         for &architecture in architectures {
             let key = index_key(archive, &signed, architecture);
             let parsed = match self.cached_indexes(&key)? {
@@ -95,6 +98,7 @@ impl Session<'_> {
                 }
             };
             indexes.insert(architecture, parsed);
+            keys.push(key);
         }
         let name = format!("{} {}", archive.name, archive.suite);
         self.observer.event(Event::Index { name: &name, fetched: self.remote.is_some() });
@@ -111,6 +115,7 @@ impl Session<'_> {
                 release: evidence.text_digest,
                 signed_by,
             },
+            keys,
             indexes,
         })
     }

@@ -56,7 +56,7 @@ fn only_the_right_signature_counts() {
                 files.remove(IN_RELEASE);
                 files
             }),
-            &["Release.gpg is not trusted"],
+            &["Release is not trusted"],
         ),
         (
             "expired index",
@@ -206,8 +206,8 @@ fn the_cause_is_named_not_that_the_others_were_called_off() {
     fixture.server.fault(LIBC, Fault::HangAfter(1000, 99));
     fixture.server.fault(APP, Fault::Status(404, 99, None));
     let started = Instant::now();
-    build(&fixture, &["--timeout", "20"]).expect(3, &[APP, "not found"]);
-    assert!(started.elapsed() < Duration::from_secs(15), "the other one is not waited for");
+    build(&fixture, &["--timeout", "3"]).expect(3, &[APP, "not found"]);
+    assert!(started.elapsed() < Duration::from_secs(10), "the other one is not tried again");
     expect_nothing_written(&fixture);
 }
 

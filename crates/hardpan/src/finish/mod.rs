@@ -50,6 +50,7 @@ use std::sync::Arc;
 
 use self::script_owners::ScriptOwners;
 use hardpan_definition::{Definition, Span, Variant};
+use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
 use hardpan_tree::{Contents, InsertError, ResolveError, Tree, TreePath};
@@ -178,6 +179,8 @@ pub struct Finished {
     pub actions: Vec<Action>,
     /// What was not, in order.
     pub warnings: Vec<Warning>,
+    /// What became of each command of every maintainer script, by package.
+    pub scripts: Vec<ScriptAction>,
     /// Environment that packages bring (`/opt/docker/config/*.yaml`). The definition's own wins over it.
     pub environment: BTreeMap<String, String>,
 }
@@ -306,34 +309,21 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     let mut report = Report::default();
     // dpkg remembers configuration files as they came.
     let conffile_sums = dpkg_database::conffile_sums(tree, inputs)?;
-    configure_packages(tree, inputs, &mut report)?;
+    let scripts = configure_packages(tree, inputs, &mut report)?;
     let environment = apply_definition(tree, inputs, &mut report)?;
     // What is derived from all that is there now, and so comes last.
     trust_certificates(tree, inputs, &mut report)?;
     cache_libraries(tree, inputs, &mut report)?;
     dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
-    Ok(Finished { actions: report.actions, warnings: report.warnings, environment })
+    Ok(Finished { actions: report.actions, warnings: report.warnings, scripts, environment })
 }
 
-/// Packages whose scripts a finisher does as a whole, with that finisher.
-const SCRIPTS_OF_FINISHERS: [(&str, &str); 9] = [
-    ("apt", "apt"),
-    ("base-files", "base_files"),
-    ("base-passwd", "accounts"),
-    ("debianutils", "shells"),
-    ("dpkg", "dpkg_database"),
-    ("libc-bin", "base_files"),
-    ("libpam-runtime", "pam"),
-    ("netbase", "base_files"),
-    ("tzdata", "base_files"),
-];
-
-/// Does what the packages' installation would have done.
+/// Does what the packages' installation would have done; returns what became of their scripts.
 fn configure_packages(
     tree: &mut Tree,
     inputs: &Inputs<'_>,
     report: &mut Report,
-) -> Result<(), FinishError> {
+) -> Result<Vec<ScriptAction>, FinishError> {
     // A skeleton that paths can be followed in.
     report.actions.extend(merged_usr::apply(tree, inputs)?);
     report.actions.extend(directories::apply(tree, inputs)?);
@@ -348,14 +338,16 @@ fn configure_packages(
     apt::apply(tree, &mut accounts, inputs, report)?;
     // The scripts of all others, as far as they can be read.
     let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
-    let found = scripts::apply(tree, &mut owners, &SCRIPTS_OF_FINISHERS, inputs, report)?;
+    let mut handled = base_files::HANDLED_PACKAGES.to_vec();
+    handled.extend([("apt", apt::NAME), ("dpkg", dpkg_database::NAME)]);
+    let found = scripts::apply(tree, &mut owners, &handled, inputs, report)?;
     report.warnings.append(&mut owners.warnings);
     alternatives::apply(tree, &found.alternatives, inputs, report)?;
     php_modules::apply(tree, &found.php_modules, inputs, report)?;
     tmpfiles::apply(tree, &mut accounts, inputs, report)?;
     accounts::write(tree, &accounts, inputs, report)?;
     report.actions.extend(drop_list::apply(tree, inputs)?);
-    Ok(())
+    Ok(found.actions)
 }
 
 /// Does what the definition asks for; returns the environment that packages bring.
