@@ -31,7 +31,7 @@ impl Observer for Counts {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Downloads { files, .. } => {
-                drop(self.fetched.fetch_add(files, Ordering::Relaxed))
+                drop(self.fetched.fetch_add(files, Ordering::Relaxed));
             }
             Event::Layer => drop(self.written.fetch_add(1, Ordering::Relaxed)),
             _ => {}
