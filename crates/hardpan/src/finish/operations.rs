@@ -79,9 +79,9 @@ fn leads(editor: &Editor<'_>, path: &TreePath) -> bool {
 }
 
 fn change(editor: &mut Editor<'_>, path: &TreePath, change: impl FnOnce(&mut Metadata)) {
-    let Some((node, _)) = editor.tree().get(path).map(|node| match &node.kind {
-        Kind::HardLink(first) => (editor.tree().get(first).unwrap_or(node), ()),
-        _ => (node, ()),
+    let Some(node) = editor.tree().get(path).map(|node| match &node.kind {
+        Kind::HardLink(first) => editor.tree().get(first).unwrap_or(node),
+        _ => node,
     }) else {
         return;
     };

@@ -717,7 +717,8 @@ impl<'a> Evaluator<'a> {
                 Ok(None) => {}
                 Ok(Some(operation)) => {
                     operations.push(operation);
-                    treatment = treatment.max(Treatment::Handled { finisher: "files".to_owned() });
+                    treatment =
+                        treatment.max(Treatment::Handled { finisher: "scripts".to_owned() });
                 }
                 Err(reason) => treatment = treatment.max(Treatment::Unhandled { reason }),
             }

@@ -7,7 +7,7 @@ use super::evaluate::{Evaluator, is_scratch};
 use super::{Look, Operation, OwnerChange};
 
 /// The finisher that does these.
-const FINISHER: &str = "files";
+const FINISHER: &str = "scripts";
 
 /// Treats commands that change files.
 pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
