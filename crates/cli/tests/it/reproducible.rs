@@ -141,7 +141,10 @@ fn nor_does_the_mirror_which_is_named_nowhere() {
 /// They guard all that decides a layer's bytes: the normal form of tar records, directories, the
 /// order of files, gzip and zstd. Who changes any of these on purpose changes these digests, too, and
 /// says so in the changelog: every image gets another digest then.
-const GOLDEN: [(&str, &str); 2] = [("gzip", "sha256:aaa169ceb8c5d297cd40c515e49dd4b70dd2274fe6cdc3b27adfee710a5c4710"), ("zstd", "sha256:685c86e78ed74daddd2a9e03c0e093b55fd76af6625ff0231547ace57d1f1d39")];
+const GOLDEN: [(&str, &str); 2] = [
+    ("gzip", "sha256:aaa169ceb8c5d297cd40c515e49dd4b70dd2274fe6cdc3b27adfee710a5c4710"),
+    ("zstd", "sha256:685c86e78ed74daddd2a9e03c0e093b55fd76af6625ff0231547ace57d1f1d39"),
+];
 
 #[test]
 fn the_bytes_are_those_of_last_year() {
