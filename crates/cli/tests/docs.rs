@@ -295,3 +295,16 @@ fn every_label_and_variable_has_its_place() {
         names.iter().filter(|name| !environment.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "environment.md says nothing of {missing:?}");
 }
+
+#[test]
+fn every_finisher_has_its_place() {
+    let pages = pages();
+    let page = page(&pages, "docs/concepts/maintainer-scripts.md");
+    let code = sources("crates/hardpan/src/finish");
+    let mut names = literals(&code, "const NAME: &str = \"");
+    names.extend(literals(&code, "const FINISHER: &str = \""));
+    assert!(names.len() > 10, "finishers are no longer found: {names:?}");
+    let missing: Vec<&String> =
+        names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "maintainer-scripts.md says nothing of {missing:?}");
+}

@@ -23,6 +23,16 @@ const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What Mozilla's list has at the least.
 const ANCHORS_MIN: usize = 100;
 
+/// Warnings that are right and change nothing in the image.
+const EXPLAINED: [(&str, &str); 1] = [
+    // Only libpq-dev has a file there, and it is not in the image.
+    (
+        "postgres/debian-13/17-dev",
+        "postgresql-common: preinst: line 11: not done: diverts /usr/bin/pg_config to \
+         /usr/bin/pg_config.libpq-dev",
+    ),
+];
+
 fn suite() -> Option<&'static Suite> {
     static SUITE: OnceLock<Option<Suite>> = OnceLock::new();
     SUITE
@@ -43,7 +53,10 @@ fn programs() -> PathBuf {
 /// Builds an image and runs the definition's own tests in it; returns it for more.
 fn checked(suite: &Suite, definition: &str) -> Built {
     let image = suite.image(definition);
-    assert_eq!(image.warnings, [""; 0], "{definition}");
+    let warnings: Vec<&String> = (image.warnings.iter())
+        .filter(|warning| !EXPLAINED.contains(&(definition, warning.as_str())))
+        .collect();
+    assert_eq!(warnings, [""; 0], "{definition}");
     let rules = suite.catalog.definition(definition);
     for test in &rules.tests {
         for command in &test.commands {
@@ -162,7 +175,12 @@ fn make_certificates(folder: &Path) {
             &["req", "-x509"],
             &key[..],
             &["ca.key", "-out", "ca.pem", "-days", "30"],
-            &["-subj", "/CN=An authority of our own"],
+            &[
+                "-subj",
+                "/CN=An authority of our own",
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign",
+            ],
         ]
         .concat(),
     );
@@ -302,7 +320,7 @@ fn postgres_answers_queries() {
     let image = checked(suite, "postgres/debian-13/17");
     let volume = format!("pgdata-{}", std::process::id());
     let data = format!("--volume={volume}:/var/lib/postgresql/17/data");
-    let run = "--tmpfs=/run/postgresql:mode=1777,notmpcopyup";
+    let run = "--volume=/run/postgresql";
     let mut initdb = suite.podman.confined();
     let initdb = attempt(initdb.args([&data, run, "--entrypoint=initdb", &image.name]).args([
         "--auth=trust",
@@ -333,7 +351,7 @@ fn postgres_answers_queries() {
 fn valkey_keeps_values() {
     let Some(suite) = suite() else { return };
     let image = checked(suite, "valkey/debian-13/8");
-    let server = suite.podman.start(&["--tmpfs=/data:mode=1777,notmpcopyup"], &image, &[]);
+    let server = suite.podman.start(&["--volume=/data"], &image, &[]);
     let client = |arguments: &[&str]| server.exec(&[&["valkey-cli"], arguments].concat());
     server.wait_for(|| client(&["ping"]));
     assert_eq!(client(&["set", "key", "value"]).ok(), "OK\n");

@@ -51,7 +51,7 @@ pub(super) fn items(source: &str) -> BTreeMap<String, Item> {
             None => {
                 current = header(line).map(|(name, is_enum)| {
                     (name, Item { doc: comment, is_enum, fields: Vec::new() })
-                })
+                });
             }
             Some(_) if line == "}" => items.extend(current.take()),
             // Fields of the item itself, not those of a variant.

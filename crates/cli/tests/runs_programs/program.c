@@ -18,7 +18,7 @@ int main(int count, char **libraries) {
     char line[64];
     if (!bundle || !fgets(line, sizeof line, bundle) || strncmp(line, "-----BEGIN", 10)) return 4;
     if (fopen("/x", "w") || !fopen("/tmp/x", "w") || !access("/bin/sh", F_OK)) return 5;
-    if (iconv_open("UTF-16", "UTF-8") == (iconv_t)-1) return 6;
+    if (iconv_open("UCS-4", "UTF-8") == (iconv_t)-1) return 6;
     for (int i = 1; i < count; i++) {
         if (!dlopen(libraries[i], RTLD_NOW)) { puts(dlerror()); return 7; }
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::catalog::Built;
 use super::tools::{Outcome, attempt, find, is_root, remove, skip};
@@ -22,12 +23,18 @@ const CONFINED: [&str; 6] = [
 pub(crate) struct Podman {
     directory: PathBuf,
     counter: AtomicU32,
+    /// Loading an image fails if another one goes that has the same layers.
+    images: Mutex<()>,
 }
 
 impl Podman {
     /// Starts afresh, or says why podman is of no use here.
     pub(crate) fn new(directory: &Path) -> Option<Self> {
-        let podman = Self { directory: directory.to_owned(), counter: AtomicU32::new(0) };
+        let podman = Self {
+            directory: directory.to_owned(),
+            counter: AtomicU32::new(0),
+            images: Mutex::default(),
+        };
         if directory.exists() {
             // A run that was interrupted may have left containers with mounts.
             attempt(podman.command().args(["rm", "--all", "--force", "--time=0"]));
@@ -72,6 +79,7 @@ impl Podman {
 
     /// Loads an archive and compares what podman sees with what the build said.
     pub(crate) fn load(&self, archive: &Path, built: &Built) {
+        let _guard = self.images.lock().unwrap_or_else(PoisonError::into_inner);
         attempt(self.command().args(["load", "--quiet", "--input"]).arg(archive)).ok();
         let format = "{{.Id}} {{.User}}";
         let seen =
@@ -128,6 +136,7 @@ impl Podman {
     }
 
     pub(crate) fn forget(&self, image: &Built) {
+        let _guard = self.images.lock().unwrap_or_else(PoisonError::into_inner);
         attempt(self.command().args(["rmi", "--force", &image.image_id])).ok();
     }
 }
@@ -170,6 +179,6 @@ impl Drop for Container<'_> {
         if std::thread::panicking() {
             super::tools::tell(&self.log());
         }
-        attempt(self.podman.command().args(["rm", "--force", "--time=0", &self.name]));
+        attempt(self.podman.command().args(["rm", "--force", "--volumes", "--time=0", &self.name]));
     }
 }
