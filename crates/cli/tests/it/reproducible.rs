@@ -9,8 +9,16 @@ use hardpan_testkit::fixture::{DEFINITION, DEFINITION_TEXT, Fixture};
 use crate::rootless::as_ordinary_user;
 use crate::support::{Ran, build, build_command, files, gunzip, hardpan, run, skip};
 
+/// Other circumstances for a build.
+type Change = Box<dyn FnOnce(&mut Command) -> &mut Command>;
+
 /// Builds with other circumstances into another output; the store is `store`.
-fn build_as(fixture: &Fixture, name: &str, store: &str, change: impl FnOnce(&mut Command)) -> Ran {
+fn build_as(
+    fixture: &Fixture,
+    name: &str,
+    store: &str,
+    change: impl FnOnce(&mut Command) -> &mut Command,
+) -> Ran {
     let mut command = hardpan(fixture, &["build", "--locked"]);
     command.arg(fixture.definition()).arg("--output").arg(fixture.path(format!("out-{name}")));
     command.env("HARDPAN_STORE", fixture.path(store));
@@ -30,20 +38,19 @@ fn nothing_around_a_lock_matters() {
         fixture.write(&format!("catalog/{DEFINITION}"), text);
         let digest = build(&fixture, &[]).digest();
         let whole = relative_files(&fixture, "out");
-        type Change<'c> = Box<dyn FnOnce(&mut Command) + 'c>;
-        let changes: Vec<(&str, &str, Change<'_>)> = vec![
-            ("one thread, cold", "cold-1", Box::new(|c| drop(c.args(["--threads", "1"])))),
-            ("two threads, cold", "cold-2", Box::new(|c| drop(c.args(["--threads", "2"])))),
-            ("nine threads, warm", "store", Box::new(|c| drop(c.args(["--threads", "9"])))),
-            ("warm", "store", Box::new(|_| ())),
-            ("time zone", "cold-3", Box::new(|c| drop(c.env("TZ", "Pacific/Kiritimati")))),
+        let changes: Vec<(&str, &str, Change)> = vec![
+            ("one thread, cold", "cold-1", Box::new(|c| c.args(["--threads", "1"]))),
+            ("two threads, cold", "cold-2", Box::new(|c| c.args(["--threads", "2"]))),
+            ("nine threads, warm", "store", Box::new(|c| c.args(["--threads", "9"]))),
+            ("warm", "store", Box::new(|c| c)),
+            ("time zone", "cold-3", Box::new(|c| c.env("TZ", "Pacific/Kiritimati"))),
             (
                 "locale",
                 "cold-4",
-                Box::new(|c| drop(c.envs([("LC_ALL", "tr_TR.UTF-8"), ("LANG", "de_DE.UTF-8")]))),
+                Box::new(|c| c.envs([("LC_ALL", "tr_TR.UTF-8"), ("LANG", "de_DE.UTF-8")])),
             ),
-            ("directory", "cold-5", Box::new(|c| drop(c.current_dir("/")))),
-            ("clock", "cold-6", Box::new(|c| drop(c.env("SOURCE_DATE_EPOCH", "1")))),
+            ("directory", "cold-5", Box::new(|c| c.current_dir("/"))),
+            ("clock", "cold-6", Box::new(|c| c.env("SOURCE_DATE_EPOCH", "1"))),
         ];
         for (number, (what, store, change)) in changes.into_iter().enumerate() {
             let name = number.to_string();
