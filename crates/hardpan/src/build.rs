@@ -208,7 +208,7 @@ impl Session<'_> {
 
         // Nothing to do if these inputs gave what is already there.
         let key = self.build_key(project, lock, settings, request)?;
-        if let Some(built) = self.unchanged(&key, request)? {
+        if let Some(built) = self.unchanged(&key, request) {
             self.observer.event(Event::Done);
             return Ok(built);
         }
@@ -427,24 +427,23 @@ impl Session<'_> {
 
     /// Returns the result of an earlier build with the same inputs, if its layout is still whole.
     ///
-    /// Blobs count as whole by their lengths here; `hardpan build --force` writes them anew.
-    fn unchanged(&self, key: &Digest, request: &BuildRequest) -> Result<Option<Built>, Error> {
+    /// Layers count as whole by their lengths here: a layout is the user's to guard, and everything that
+    /// reads it checks digests. A record that can't be read is as good as none.
+    fn unchanged(&self, key: &Digest, request: &BuildRequest) -> Option<Built> {
         let (Some(directory), None) = (&request.layout, &request.docker_archive) else {
-            return Ok(None);
+            return None;
         };
-        let Ok(Some(built)) = self.store.read_record::<Built>("builds", key) else {
-            return Ok(None);
-        };
-        let Ok(layout) = Layout::open(directory) else { return Ok(None) };
+        let built = self.store.read_record::<Built>("builds", key).ok()??;
+        let layout = Layout::open(directory).ok()?;
         if !layout.index().value().manifests.iter().any(|named| named.digest == built.digest) {
-            return Ok(None);
+            return None;
         }
-        let Ok(images) = layout.images() else { return Ok(None) };
+        let images = layout.images().ok()?;
         let is_whole = images
             .iter()
             .flat_map(|image| &image.manifest.value().layers)
             .all(|layer| layout.open_blob(layer).is_ok());
-        Ok(is_whole.then_some(Built { was_unchanged: true, ..built }))
+        is_whole.then_some(Built { was_unchanged: true, ..built })
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct StoreContents<'s> {
 
 impl<'s> StoreContents<'s> {
     /// Opens a file's bytes for streaming.
-    pub(crate) fn open(&self, file: &File) -> io::Result<Box<dyn Read + 's>> {
+    pub(crate) fn open(self, file: &File) -> io::Result<Box<dyn Read + 's>> {
         match &file.content {
             Content::Inline(bytes) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
             Content::Segment { segment, offset_bytes } => {

@@ -237,10 +237,10 @@ impl Error {
             )
             | Self::Keyring { .. }
             | Self::Package { .. }
-            | Self::Graph(_) => Trouble::Trust,
+            | Self::Graph(_)
+            | Self::IndexText { .. } => Trouble::Trust,
             Self::Remote(error) if error.is_mismatch() => Trouble::Trust,
             Self::Index { source, .. } => index_trouble(source),
-            Self::IndexText { .. } => Trouble::Trust,
             Self::Image(_) | Self::Directory(_) => Trouble::Internal,
             Self::Store(_)
             | Self::Remote(_)

@@ -47,7 +47,6 @@ pub(crate) struct Graph {
     names: Vec<String>,
     requested: Vec<bool>,
     edges: Vec<Vec<Edge>>,
-    unanswered: Vec<(usize, String)>,
 }
 
 impl Graph {
@@ -73,7 +72,6 @@ impl Graph {
             names: packages.iter().map(|package| package.name.to_owned()).collect(),
             requested: packages.iter().map(|package| requested.contains(package.name)).collect(),
             edges: vec![Vec::new(); packages.len()],
-            unanswered: Vec::new(),
         };
         let by_name: BTreeMap<&str, usize> =
             packages.iter().enumerate().map(|(index, package)| (package.name, index)).collect();
@@ -83,9 +81,6 @@ impl Graph {
                     relation::parse_clauses(text).map_err(|error| wrap(package, error))?;
                 for clause in &clauses {
                     let answers = answers(architecture, clause, packages, &by_name, &providers);
-                    if answers.is_empty() {
-                        graph.unanswered.push((from, clause.text.to_owned()));
-                    }
                     for to in answers.into_iter().filter(|to| *to != from) {
                         let clause = clause.text.to_owned();
                         graph.edges[from].push(Edge { from, to, clause });
@@ -109,11 +104,6 @@ impl Graph {
     /// Returns whether the definition asks for a package by name.
     pub(crate) fn is_requested(&self, index: usize) -> bool {
         self.requested[index]
-    }
-
-    /// Returns the dependencies that nothing in the image answers: an exclusion cut them.
-    pub(crate) fn unanswered(&self) -> &[(usize, String)] {
-        &self.unanswered
     }
 
     /// Returns the packages that depend on one, each with the dependency.
@@ -254,7 +244,7 @@ mod tests {
             ],
             &["app"],
         );
-        assert_eq!(graph.unanswered(), [(0, "perl".to_owned()), (0, "lib (>= 2)".to_owned())]);
+        assert_eq!(graph.dependents(1).count(), 0, "version 1.0 is not enough");
         assert_eq!(graph.path_to(2), None);
         assert_eq!(graph.only_through(0), [0, 1, 2]);
     }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use hardpan_image::rfc3339;
 use hardpan_package::deb::archive::{
-    ArchiveError as IndexError, Fetch, FetchError, FetchRequest, SignedRelease, load_packages,
-    load_release,
+    ArchiveError as IndexError, Fetch, FetchError, FetchRequest, PackagesFile, SignedRelease,
+    load_packages, load_release,
 };
 use hardpan_package::deb::index::{Origin, PackageIndex, ReadAt};
 use hardpan_package::deb::sources::{self, Source};
@@ -73,29 +73,13 @@ impl Session<'_> {
         let mut keys = Vec::new();
         for &architecture in architectures {
             let key = index_key(archive, &signed, architecture);
-            let parsed = match self.cached_indexes(&key)? {
-                Some(parsed) => parsed,
-                None => {
-                    let files =
-                        load_packages(&fetch, &source, &signed, architecture).map_err(wrap)?;
-                    let mut parsed = Vec::new();
-                    for file in files {
-                        let origin = Origin {
-                            archive: archive.name.clone(),
-                            suite: archive.suite.clone(),
-                            component: file.component,
-                            architecture: architecture.to_owned(),
-                        };
-                        let index = PackageIndex::parse(file.text.as_bytes(), origin);
-                        parsed.push(index.map_err(|error| Error::IndexText {
-                            archive: archive.name.clone(),
-                            suite: archive.suite.clone(),
-                            reason: error_chain(&error),
-                        })?);
-                    }
-                    self.cache_indexes(&key, &parsed)?;
-                    parsed
-                }
+            let parsed = if let Some(parsed) = self.cached_indexes(&key)? {
+                parsed
+            } else {
+                let files = load_packages(&fetch, &source, &signed, architecture).map_err(wrap)?;
+                let parsed = parse_indexes(archive, architecture, files)?;
+                self.cache_indexes(&key, &parsed)?;
+                parsed
             };
             indexes.insert(architecture, parsed);
             keys.push(key);
@@ -216,7 +200,6 @@ impl Session<'_> {
             last_modified: known.last_modified.clone(),
         });
         match remote.get(&request, &self.progress(), &Cancel::new()) {
-            Ok(Fetched::NotModified) => Ok(Answer::NotModified),
             Ok(Fetched::Fresh { bytes, digest, validators, .. }) => {
                 self.store.put_blob(&bytes)?;
                 let known = Known {
@@ -312,6 +295,28 @@ enum Answer {
     NotFound,
     NotModified,
     Fresh(Vec<u8>),
+}
+
+/// Parses the verified indexes of a suite.
+fn parse_indexes(
+    archive: &ArchiveDemand,
+    architecture: &str,
+    files: Vec<PackagesFile>,
+) -> Result<Vec<PackageIndex>, Error> {
+    let parse = |file: PackagesFile| {
+        let origin = Origin {
+            archive: archive.name.clone(),
+            suite: archive.suite.clone(),
+            component: file.component,
+            architecture: architecture.to_owned(),
+        };
+        PackageIndex::parse(file.text.as_bytes(), origin).map_err(|error| Error::IndexText {
+            archive: archive.name.clone(),
+            suite: archive.suite.clone(),
+            reason: error_chain(&error),
+        })
+    };
+    files.into_iter().map(parse).collect()
 }
 
 /// What a parsed index is a function of.

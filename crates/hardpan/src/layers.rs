@@ -255,7 +255,7 @@ impl Session<'_> {
         let segment = derived(self.store, made_key(&plan), compression, |writer| {
             let mut tar = TarWriter::new(writer);
             for (path, node) in &plan {
-                write_node(&mut tar, path, node, &contents)?;
+                write_node(&mut tar, path, node, contents)?;
             }
             Ok(())
         })?;
@@ -385,10 +385,10 @@ fn write_node(
     tar: &mut TarWriter<&mut dyn Write>,
     path: &TreePath,
     node: &Node,
-    contents: &StoreContents<'_>,
+    contents: StoreContents<'_>,
 ) -> io::Result<()> {
     let Kind::File(file) = &node.kind else {
-        tar.write_node(path, node, contents)?;
+        tar.write_node(path, node, &contents)?;
         return Ok(());
     };
     let mut reader = contents.open(file)?;

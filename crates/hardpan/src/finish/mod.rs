@@ -49,7 +49,7 @@ use std::io;
 use std::sync::Arc;
 
 use self::script_owners::ScriptOwners;
-use hardpan_definition::{Definition, Span, Variant};
+use hardpan_definition::{Definition, Scripts, Span, Variant};
 use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::deb::segment::Unpacked;
 use hardpan_package::deb::strip::StripPolicy;
@@ -170,6 +170,8 @@ pub struct Report {
     pub actions: Vec<Action>,
     /// What was not.
     pub warnings: Vec<Warning>,
+    /// What became of every command of every maintainer script, by package, script and line.
+    pub scripts: Vec<ScriptAction>,
 }
 
 /// What [`run_all`] did.
@@ -179,7 +181,7 @@ pub struct Finished {
     pub actions: Vec<Action>,
     /// What was not, in order.
     pub warnings: Vec<Warning>,
-    /// What became of each command of every maintainer script, by package.
+    /// What became of every command of every maintainer script, by package, script and line.
     pub scripts: Vec<ScriptAction>,
     /// Environment that packages bring (`/opt/docker/config/*.yaml`). The definition's own wins over it.
     pub environment: BTreeMap<String, String>,
@@ -309,21 +311,26 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     let mut report = Report::default();
     // dpkg remembers configuration files as they came.
     let conffile_sums = dpkg_database::conffile_sums(tree, inputs)?;
-    let scripts = configure_packages(tree, inputs, &mut report)?;
+    configure_packages(tree, inputs, &mut report)?;
     let environment = apply_definition(tree, inputs, &mut report)?;
     // What is derived from all that is there now, and so comes last.
     trust_certificates(tree, inputs, &mut report)?;
     cache_libraries(tree, inputs, &mut report)?;
     dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
-    Ok(Finished { actions: report.actions, warnings: report.warnings, scripts, environment })
+    Ok(Finished {
+        actions: report.actions,
+        warnings: report.warnings,
+        scripts: report.scripts,
+        environment,
+    })
 }
 
-/// Does what the packages' installation would have done; returns what became of their scripts.
+/// Does what the packages' installation would have done.
 fn configure_packages(
     tree: &mut Tree,
     inputs: &Inputs<'_>,
     report: &mut Report,
-) -> Result<Vec<ScriptAction>, FinishError> {
+) -> Result<(), FinishError> {
     // A skeleton that paths can be followed in.
     report.actions.extend(merged_usr::apply(tree, inputs)?);
     report.actions.extend(directories::apply(tree, inputs)?);
@@ -337,17 +344,20 @@ fn configure_packages(
     pam::apply(tree, inputs, report)?;
     apt::apply(tree, &mut accounts, inputs, report)?;
     // The scripts of all others, as far as they can be read.
-    let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
-    let mut handled = base_files::HANDLED_PACKAGES.to_vec();
-    handled.extend([("apt", apt::NAME), ("dpkg", dpkg_database::NAME)]);
-    let found = scripts::apply(tree, &mut owners, &handled, inputs, report)?;
-    report.warnings.append(&mut owners.warnings);
-    alternatives::apply(tree, &found.alternatives, inputs, report)?;
-    php_modules::apply(tree, &found.php_modules, inputs, report)?;
+    if inputs.definition.x_hardpan.scripts != Scripts::None {
+        let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
+        let mut handled = base_files::HANDLED_PACKAGES.to_vec();
+        handled.extend([("apt", apt::NAME), ("dpkg", dpkg_database::NAME)]);
+        let found = scripts::apply(tree, &mut owners, &handled, inputs, report)?;
+        report.warnings.append(&mut owners.warnings);
+        alternatives::apply(tree, &found.alternatives, inputs, report)?;
+        php_modules::apply(tree, &found.php_modules, inputs, report)?;
+        report.scripts = found.actions;
+    }
     tmpfiles::apply(tree, &mut accounts, inputs, report)?;
     accounts::write(tree, &accounts, inputs, report)?;
     report.actions.extend(drop_list::apply(tree, inputs)?);
-    Ok(found.actions)
+    Ok(())
 }
 
 /// Does what the definition asks for; returns the environment that packages bring.

@@ -47,10 +47,11 @@ pub fn apply(
             copy(editor, from, to, &how)
         }
         Operation::Move { from, to } => rename(editor, from, to),
-        Operation::Write { path, content, appends } => {
-            write(editor, contents, path, content, *appends)
+        Operation::Write { path, content, appends, mode } => {
+            let old = if *appends { read(editor, contents, path)? } else { Vec::new() };
+            write(editor, path, &[&old, content.as_bytes()].concat(), *mode)
         }
-        Operation::Touch { path } => touch(editor, path),
+        Operation::Touch { path, mode } => touch(editor, path, *mode),
         Operation::Remove { path, recursive } => remove(editor, path, *recursive),
         Operation::RemoveDirectory { path } => {
             let path = editor.place(&parse!(path))?;
@@ -79,9 +80,9 @@ fn leads(editor: &Editor<'_>, path: &TreePath) -> bool {
 }
 
 fn change(editor: &mut Editor<'_>, path: &TreePath, change: impl FnOnce(&mut Metadata)) {
-    let Some((node, _)) = editor.tree().get(path).map(|node| match &node.kind {
-        Kind::HardLink(first) => (editor.tree().get(first).unwrap_or(node), ()),
-        _ => (node, ()),
+    let Some(node) = editor.tree().get(path).map(|node| match &node.kind {
+        Kind::HardLink(first) => editor.tree().get(first).unwrap_or(node),
+        _ => node,
     }) else {
         return;
     };
@@ -269,37 +270,36 @@ fn rename(editor: &mut Editor<'_>, from: &str, to: &str) -> Result<Option<String
     Ok(None)
 }
 
+/// Reads what is in a file; nothing if there is none.
+fn read(editor: &Editor<'_>, contents: &dyn Contents, path: &str) -> Result<Vec<u8>, FinishError> {
+    let Ok(path) = TreePath::parse(path) else { return Ok(Vec::new()) };
+    Ok(editor.read(&path, contents)?.map(|bytes| bytes.to_vec()).unwrap_or_default())
+}
+
 fn write(
     editor: &mut Editor<'_>,
-    contents: &dyn Contents,
     path: &str,
-    content: &str,
-    appends: bool,
+    bytes: &[u8],
+    mode: u32,
 ) -> Result<Option<String>, FinishError> {
     let path = parse!(path);
     if editor.is_directory(&path) {
         return Ok(Some(format!("{path} is a directory")));
     }
-    let mut bytes = if appends {
-        editor.read(&path, contents)?.map(|bytes| bytes.to_vec()).unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    bytes.extend_from_slice(content.as_bytes());
     // A shell writes through links and keeps the mode of what is there.
     let place = target(editor, &path).unwrap_or(path);
     let old = editor.tree().file(&place).map(|(node, _)| node.metadata.clone());
-    let mut metadata = old.unwrap_or_else(|| editor.metadata(0o644));
+    let mut metadata = old.unwrap_or_else(|| editor.metadata(mode));
     metadata.mtime = editor.metadata(0).mtime;
     editor.file(&place, bytes, metadata)?;
     Ok(None)
 }
 
-fn touch(editor: &mut Editor<'_>, path: &str) -> Result<Option<String>, FinishError> {
+fn touch(editor: &mut Editor<'_>, path: &str, mode: u32) -> Result<Option<String>, FinishError> {
     let path = parse!(path);
     // What exists keeps its time: that of now means nothing in an image.
     if target(editor, &path).is_none() {
-        let metadata = editor.metadata(0o644);
+        let metadata = editor.metadata(mode);
         editor.file(&path, Vec::new(), metadata)?;
     }
     Ok(None)
@@ -444,7 +444,7 @@ pub fn path_of(operation: &Operation) -> Option<&str> {
         Operation::MakeDirectory { path, .. }
         | Operation::Symlink { path, .. }
         | Operation::Write { path, .. }
-        | Operation::Touch { path }
+        | Operation::Touch { path, .. }
         | Operation::Remove { path, .. }
         | Operation::RemoveDirectory { path }
         | Operation::Mode { path, .. }

@@ -15,7 +15,7 @@ use hardpan_package::deb::scripts::{
 use hardpan_package::deb::segment::Unpacked;
 use hardpan_tree::{Kind, Tree, TreePath};
 
-use super::{Editor, FinishError, Inputs, Report, Warning, operations, php_modules};
+use super::{Editor, FinishError, Inputs, Report, Warning, operations, paths, php_modules};
 
 /// The finisher's name.
 pub const NAME: &str = "scripts";
@@ -174,9 +174,7 @@ fn one(
 
 /// Whether the definition's own `paths` say what stands at a path.
 fn is_decided_by_definition(inputs: &Inputs<'_>, path: &str) -> bool {
-    let Ok(path) = TreePath::parse(path) else { return false };
-    let rules = &inputs.definition.paths;
-    rules.iter().any(|rule| TreePath::parse(&rule.value.path.value).is_ok_and(|rule| rule == path))
+    TreePath::parse(path).is_ok_and(|path| paths::is_decided(inputs.definition, &path))
 }
 
 /// A tree as scripts see it.

@@ -327,7 +327,7 @@ impl Store {
     }
 
     /// Syncs a complete temporary file and gives it its name.
-    pub(crate) fn publish(&self, file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn publish(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
         let publish = || -> io::Result<()> {
             file.as_file().sync_all()?;
             if let Some(parent) = path.parent() {
@@ -345,7 +345,7 @@ impl Store {
         let written = writer.write_all(bytes).and_then(|()| writer.flush());
         written.map_err(|error| StoreError::io("write", path, error))?;
         drop(writer);
-        self.publish(file, path)
+        Self::publish(file, path)
     }
 }
 

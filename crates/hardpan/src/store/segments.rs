@@ -159,7 +159,7 @@ impl Store {
             return Ok(None);
         }
         let mut segment = self.segment_files(key);
-        let envelope = match self.envelope::<T>(&segment) {
+        let envelope = match Self::envelope::<T>(&segment) {
             Ok(envelope) => envelope,
             Err(StoreError::Unreadable { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -168,10 +168,7 @@ impl Store {
         Ok(segment.is_whole(Compression::None).then_some((segment, envelope.record)))
     }
 
-    fn envelope<T: DeserializeOwned>(
-        &self,
-        segment: &StoredSegment,
-    ) -> Result<Envelope<T>, StoreError> {
+    fn envelope<T: DeserializeOwned>(segment: &StoredSegment) -> Result<Envelope<T>, StoreError> {
         let path = segment.record_path();
         let bytes = read_limited(&path, RECORD_BYTES_MAX)?.ok_or_else(|| {
             StoreError::io("open", &path, io::Error::from(io::ErrorKind::NotFound))
@@ -182,7 +179,7 @@ impl Store {
     /// Checks every form of a segment against the digest in its record.
     pub(crate) fn check_segment(&self, key: &Digest) -> Result<u64, StoreError> {
         let segment = self.segment_files(key);
-        let expected = self.envelope::<serde::de::IgnoredAny>(&segment)?.segment;
+        let expected = Self::envelope::<serde::de::IgnoredAny>(&segment)?.segment;
         let mut checked_bytes = 0;
         for compression in FORMS {
             if !segment.has(compression) && compression != Compression::None {
@@ -207,12 +204,11 @@ impl Store {
 
     /// Starts a segment that is written uncompressed and compressed at once.
     pub fn segment_writer(&self, compression: Compression) -> Result<SegmentWriter, StoreError> {
-        let compressed = match compression {
-            Compression::None => None,
-            _ => {
-                let file = Summing::new(BufWriter::new(self.temporary()?));
-                Some(BlockCompressor::new(file, compression))
-            }
+        let compressed = if compression == Compression::None {
+            None
+        } else {
+            let file = Summing::new(BufWriter::new(self.temporary()?));
+            Some(BlockCompressor::new(file, compression))
         };
         Ok(SegmentWriter {
             raw: HashingWriter::new(Summing::new(BufWriter::with_capacity(
@@ -238,7 +234,7 @@ impl Store {
         let mut forms = Forms::new();
         for (compression, form, file) in files {
             forms.insert(suffix(compression).to_owned(), form);
-            self.publish(file, &segment.data_path(compression))?;
+            Self::publish(file, &segment.data_path(compression))?;
         }
         segment.forms = Arc::new(forms.clone());
         let envelope = Envelope { segment: digest, forms, record };
@@ -265,9 +261,9 @@ impl Store {
             compressor.finish()?.finish()
         };
         let (form, file) = compress().map_err(|error| StoreError::of("compress", &path, error))?;
-        self.publish(file, &path)?;
+        Self::publish(file, &path)?;
         let record_path = segment.record_path();
-        let mut envelope = self.envelope::<serde_json::Value>(segment)?;
+        let mut envelope = Self::envelope::<serde_json::Value>(segment)?;
         envelope.forms.insert(suffix(compression).to_owned(), form);
         segment.forms = Arc::new(envelope.forms.clone());
         self.write_file(&record_path, &seal_record(&record_path, &envelope)?)

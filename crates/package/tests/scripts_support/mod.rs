@@ -133,6 +133,36 @@ impl Apt {
         Ok(known.into_iter().filter(|(name, _)| packages.contains(name)).collect())
     }
 
+    /// Fetches packages of these versions; returns their files by name.
+    pub fn fetch_versions(
+        &self,
+        packages: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, PathBuf>, String> {
+        let _guard = APT.lock().expect("no test panics while it holds this");
+        let file = |name: &str, version: &str| {
+            let escaped = version.replace(':', "%3a");
+            let candidates = ["amd64", "all"].map(|architecture| {
+                self.root.join("debs").join(format!("{name}_{escaped}_{architecture}.deb"))
+            });
+            candidates.into_iter().find(|path| path.exists())
+        };
+        let missing: Vec<String> = packages
+            .iter()
+            .filter(|(name, version)| file(name, version).is_none())
+            .map(|(name, version)| format!("{name}={version}"))
+            .collect();
+        if !missing.is_empty() {
+            let mut arguments = vec!["download", "-q"];
+            arguments.extend(missing.iter().map(String::as_str));
+            self.run("apt-get", &arguments)?;
+        }
+        let found = packages.iter().map(|(name, version)| {
+            let path = file(name, version).ok_or_else(|| format!("{name} {version} is missing"))?;
+            Ok((name.clone(), path))
+        });
+        found.collect()
+    }
+
     fn files(&self) -> BTreeMap<String, PathBuf> {
         let entries = fs::read_dir(self.root.join("debs")).into_iter().flatten().flatten();
         let files = entries

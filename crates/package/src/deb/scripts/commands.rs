@@ -269,8 +269,8 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
         "py3compile" | "pycompile" | "pypy3compile" | "py3clean" | "pyclean" => {
             Outcome::deferred(PYC)
         }
-        "ldconfig" => Outcome::handled("ld_so_cache", Vec::new()),
-        "update-ca-certificates" => Outcome::handled("ca_bundle", Vec::new()),
+        "ldconfig" => Outcome::handled("ld.so.cache", Vec::new()),
+        "update-ca-certificates" => Outcome::handled("ca-bundle", Vec::new()),
         "pam-auth-update" => Outcome::handled("pam", vec![Operation::Pam]),
         "ucfr" => Outcome::ignored(UPGRADE_NOTES),
         "fc-cache"
@@ -509,12 +509,12 @@ fn compare_versions(left: Option<&str>, operator: Option<&str>, right: Option<&s
 fn trigger(context: &Context<'_>) -> Outcome {
     let name = context.arguments.iter().flatten().rfind(|word| !word.starts_with('-'));
     match name.map(String::as_str) {
-        Some("ldconfig") => Outcome::handled("ld_so_cache", Vec::new()),
+        Some("ldconfig") => Outcome::handled("ld.so.cache", Vec::new()),
         Some("update-ca-certificates" | "update-ca-certificates-fresh") => {
-            Outcome::handled("ca_bundle", Vec::new())
+            Outcome::handled("ca-bundle", Vec::new())
         }
         Some("update-ca-certificates-java" | "update-ca-certificates-java-fresh") => {
-            Outcome::handled("java_store", Vec::new())
+            Outcome::handled("java-store", Vec::new())
         }
         Some(name) if context.has(&["--check-supported"]) || name == "--check-supported" => {
             Outcome::asks(Some(true))
@@ -593,7 +593,7 @@ fn php_invoke(context: &Context<'_>) -> Outcome {
                 interface: (interface != "ALL").then(|| interface.clone()),
                 module: module.clone(),
             };
-            Outcome::handled("php_modules", vec![operation])
+            Outcome::handled("php-modules", vec![operation])
         }
         _ => Outcome::unknown_argument(),
     }

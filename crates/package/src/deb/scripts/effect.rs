@@ -134,11 +134,15 @@ pub enum Operation {
         content: String,
         /// Whether it is added at the end (`>>`).
         appends: bool,
+        /// Mode of a file that is new.
+        mode: u32,
     },
     /// `touch`.
     Touch {
         /// The file.
         path: String,
+        /// Mode of a file that is new.
+        mode: u32,
     },
     /// `rm`.
     Remove {

@@ -16,6 +16,8 @@ use super::{Effect, FileTests, Look, Operation, ScriptInput, Treatment, conditio
 const STEPS_MAX: u32 = 20_000;
 /// How many bytes of values one run of a script may make; what comes after is not known.
 const VALUES_BYTES_MAX: usize = 1024 * 1024;
+/// dpkg's umask, with which scripts run.
+const UMASK: u32 = 0o022;
 /// How deep functions may call each other.
 const CALLS_MAX: u32 = 24;
 /// Where files of `mktemp` are taken to be.
@@ -48,6 +50,8 @@ pub(super) struct State {
     files: BTreeMap<String, Noted>,
     /// Whether it is not known that this is reached at all.
     is_uncertain: bool,
+    /// The mode bits that new files do not get.
+    umask: u32,
     /// Answers of debconf that the script set itself.
     pub(super) answers: BTreeMap<String, Value>,
 }
@@ -107,6 +111,7 @@ impl<'a> Evaluator<'a> {
                 may_be_set: false,
                 files: BTreeMap::new(),
                 is_uncertain: false,
+                umask: UMASK,
                 answers: BTreeMap::new(),
             },
             visits: Vec::new(),
@@ -130,6 +135,7 @@ impl<'a> Evaluator<'a> {
             may_be_set: false,
             files,
             is_uncertain: false,
+            umask: UMASK,
             answers: BTreeMap::new(),
         };
         self.steps = 0;
@@ -659,8 +665,12 @@ impl<'a> Evaluator<'a> {
                 }
                 return Some(None);
             }
-            ":" | "true" | "trap" | "umask" | "cd" | "wait" | "ulimit" | "alias" | "hash"
-            | "exec" => {}
+            "umask" => {
+                let mask = arguments.first().and_then(Option::as_deref);
+                let mask = mask.and_then(|mask| u32::from_str_radix(mask, 8).ok());
+                self.state.umask = mask.map_or(self.state.umask, |mask| mask & 0o777);
+            }
+            ":" | "true" | "trap" | "cd" | "wait" | "ulimit" | "alias" | "hash" | "exec" => {}
             "false" => return Some(Some(false)),
             _ => return None,
         }
@@ -717,7 +727,8 @@ impl<'a> Evaluator<'a> {
                 Ok(None) => {}
                 Ok(Some(operation)) => {
                     operations.push(operation);
-                    treatment = treatment.max(Treatment::Handled { finisher: "files".to_owned() });
+                    treatment =
+                        treatment.max(Treatment::Handled { finisher: "scripts".to_owned() });
                 }
                 Err(reason) => treatment = treatment.max(Treatment::Unhandled { reason }),
             }
@@ -741,7 +752,8 @@ impl<'a> Evaluator<'a> {
             operations.retain(is_harmless);
         }
         let may_fail = self.may_fail;
-        for operation in operations {
+        for mut operation in operations {
+            self.mask(&mut operation);
             self.note_file(&operation);
             let line = command.first_line;
             let script = self.script.to_owned();
@@ -749,6 +761,18 @@ impl<'a> Evaluator<'a> {
         }
         self.visit(command.id, treatment);
         status
+    }
+
+    /// Takes the bits of the umask from the mode of what is new.
+    fn mask(&self, operation: &mut Operation) {
+        let umask = self.state.umask;
+        match operation {
+            Operation::Write { mode, .. } | Operation::Touch { mode, .. } => *mode &= !umask,
+            Operation::MakeDirectory { mode: mode @ None, .. } if umask != UMASK => {
+                *mode = Some(0o777 & !umask);
+            }
+            _ => {}
+        }
     }
 
     fn visit(&mut self, command: usize, treatment: Treatment) {
@@ -790,7 +814,7 @@ impl<'a> Evaluator<'a> {
         };
         match content {
             Some(content) if path.starts_with('/') => {
-                Ok(Some(Operation::Write { path, content, appends }))
+                Ok(Some(Operation::Write { path, content, appends, mode: 0o666 }))
             }
             _ => Err(format!("writes a command's output to {path}")),
         }
@@ -858,7 +882,9 @@ impl<'a> Evaluator<'a> {
             Operation::MakeDirectory { path, .. } => {
                 (path, Noted::Look(Look::Directory { is_empty: true }))
             }
-            Operation::Write { path, .. } | Operation::Touch { path } => (path, Noted::Look(file)),
+            Operation::Write { path, .. } | Operation::Touch { path, .. } => {
+                (path, Noted::Look(file))
+            }
             Operation::Copy { from, to, .. } => (to, Noted::Look(self.look(from, true))),
             Operation::Move { from, to } => {
                 let noted = match self.state.files.get(from) {
@@ -940,5 +966,7 @@ fn merge(mut left: State, right: &State) -> State {
         left.positional = vec![None; left.positional.len().max(right.positional.len())];
     }
     left.may_be_set |= right.may_be_set;
+    // Rather too few may read a file than too many.
+    left.umask |= right.umask;
     left
 }

@@ -28,14 +28,14 @@ const KNOWN: &[KnownScript] = &[
         package: "ca-certificates",
         script: "postinst",
         digest: "7ea46991fdb08f83a3533d41362b9e42e756413a76db659d94cc4f67d50a047c",
-        finisher: "ca_bundle",
+        finisher: "ca-bundle",
         reason: "writes /etc/ca-certificates.conf and /etc/ssl/certs",
     },
     KnownScript {
         package: "ca-certificates-java",
         script: "postinst",
         digest: "c90a7b45e2aecae0fb4c05a77f5b560f6fd73b4ad146c8bc54b6c7cefc8b7b75",
-        finisher: "java_store",
+        finisher: "java-store",
         reason: "fills /etc/ssl/certs/java/cacerts",
     },
     KnownScript {

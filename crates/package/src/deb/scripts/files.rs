@@ -7,7 +7,7 @@ use super::evaluate::{Evaluator, is_scratch};
 use super::{Look, Operation, OwnerChange};
 
 /// The finisher that does these.
-const FINISHER: &str = "files";
+const FINISHER: &str = "scripts";
 
 /// Treats commands that change files.
 pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
@@ -56,7 +56,7 @@ fn path_of(operation: &Operation) -> Option<&str> {
     Some(match operation {
         Operation::MakeDirectory { path, .. }
         | Operation::Symlink { path, .. }
-        | Operation::Touch { path }
+        | Operation::Touch { path, .. }
         | Operation::Remove { path, .. }
         | Operation::RemoveDirectory { path }
         | Operation::Mode { path, .. }
@@ -135,7 +135,13 @@ fn rmdir(evaluator: &Evaluator<'_>, context: &Context<'_>) -> Option<Vec<Operati
 
 fn touch(context: &Context<'_>) -> Option<Vec<Operation>> {
     let arguments = Arguments::parse(context.arguments, &["r", "d", "t", "date", "reference"])?;
-    Some(arguments.operands.iter().map(|path| Operation::Touch { path: path.clone() }).collect())
+    Some(
+        arguments
+            .operands
+            .iter()
+            .map(|path| Operation::Touch { path: path.clone(), mode: 0o666 })
+            .collect(),
+    )
 }
 
 fn chmod(context: &Context<'_>) -> Option<Vec<Operation>> {
