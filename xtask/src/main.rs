@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Repository tasks: tidy, gen, corpus, bench.
 
+mod bench;
 mod corpus;
 mod r#gen;
 mod layers;
@@ -20,6 +21,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Task {
+    /// Measure cold, warm and no-op builds.
+    Bench(bench::Arguments),
     /// Check every published definition.
     Corpus(corpus::Arguments),
     /// Measure how much images share under different layer plans.
@@ -32,6 +35,7 @@ enum Task {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Gen(arguments) => r#gen::run(&arguments),
