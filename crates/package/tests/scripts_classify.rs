@@ -75,10 +75,10 @@ fn describe(operation: &Operation) -> String {
         Operation::Symlink { target, path, .. } => format!("ln {target} {path}"),
         Operation::Copy { from, to, .. } => format!("cp {from} {to}"),
         Operation::Move { from, to } => format!("mv {from} {to}"),
-        Operation::Write { path, content, appends } => {
+        Operation::Write { path, content, appends, .. } => {
             format!("write {path} {content:?} {appends}")
         }
-        Operation::Touch { path } => format!("touch {path}"),
+        Operation::Touch { path, .. } => format!("touch {path}"),
         Operation::Remove { path, .. } => format!("rm {path}"),
         Operation::Mode { path, mode, .. } => format!("chmod {mode} {path}"),
         Operation::Owner { path, owner, .. } => {
