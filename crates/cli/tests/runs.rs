@@ -102,12 +102,20 @@ fn assert_dpkg_sees_all(suite: &Suite, definition: &str, image: &Built) {
 fn check_dev(definition: &str) {
     let Some(suite) = suite() else { return };
     let image = checked(suite, definition);
-    let shell = attempt(suite.podman.confined().args(["--entrypoint=/bin/sh", &image.name]).args([
+    // With the usual capabilities: else root may not read what servers keep for themselves.
+    let script = "test \"$(id -u)\" = 0 && apt-get check -q=2 && dpkg --audit && dpkg --verify";
+    let mut command = suite.podman.command();
+    command.args([
+        "run",
+        "--rm",
+        "--network=none",
+        "--entrypoint=/bin/sh",
+        &image.name,
         "-c",
-        "set -e; test \"$(id -u)\" = 0; apt-get check -q; dpkg --audit; dpkg --verify; echo whole",
-    ]))
-    .ok();
-    assert!(shell.ends_with("whole\n") && !shell.contains("missing"), "{shell}");
+        script,
+    ]);
+    let said = attempt(&mut command);
+    assert_eq!((said.code, said.output.as_str()), (Some(0), ""), "{said}");
     suite.podman.forget(&image);
 }
 
@@ -449,7 +457,7 @@ fn apt_installs_in_base_dev() {
     suite.podman.load(&archive, &image);
     let script = "set -e; apt-get update -q; apt-get install -y -q jq; jq --version; \
                   echo '{\"a\": 42}' | jq .a; apt-get install -y -q adduser procps; apt-get check; \
-                  dpkg --audit; dpkg --verify; apt-get purge -y -q jq; ! command -v jq; echo whole";
+                  dpkg --audit; dpkg --verify; test -z \"$(dpkg --verify)\"; apt-get purge -y -q jq; ! command -v jq; echo whole";
     let output = attempt(
         suite
             .podman

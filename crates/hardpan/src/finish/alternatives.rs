@@ -162,3 +162,97 @@ fn is_documentation(path: &str) -> bool {
         BTreeSet::from(["/usr/share/man/", "/usr/share/doc/", "/usr/share/info/"]);
     folders.iter().any(|folder| path.starts_with(folder)) || path.contains("/man/man")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::{Fixture, add, dump, tree};
+    use hardpan_testkit::deb::deb;
+
+    fn link(name: &str, link: &str, path: &str) -> AlternativeLink {
+        AlternativeLink { name: name.to_owned(), link: link.to_owned(), path: path.to_owned() }
+    }
+
+    fn offer(path: &str, priority: i32, slaves: &[(&str, &str, &str)]) -> (String, Alternative) {
+        let slaves = slaves.iter().map(|(name, generic, path)| link(name, generic, path)).collect();
+        let master = link("e", "/usr/bin/e", path);
+        ("demo".to_owned(), Alternative { master, priority, slaves })
+    }
+
+    fn run(tree: &mut Tree, fixture: &Fixture, offers: &[(String, Alternative)]) -> Vec<String> {
+        let mut report = Report::default();
+        apply(tree, offers, &fixture.inputs(), &mut report).unwrap();
+        report.warnings.into_iter().map(|warning| warning.message).collect()
+    }
+
+    #[test]
+    fn the_highest_priority_wins_and_slaves_follow() {
+        let mut root =
+            tree(&["usr/bin/vim", "usr/bin/nano", "usr/share/m/vim", "usr/share/m/nano"]);
+        let offers = [
+            offer("/usr/bin/nano", 10, &[("e.1", "/usr/share/m/e", "/usr/share/m/nano")]),
+            offer(
+                "/usr/bin/vim",
+                30,
+                &[
+                    ("e.1", "/usr/share/m/e", "/usr/share/m/vim"),
+                    ("e.2", "/usr/share/m/f", "/usr/share/m/stripped"),
+                ],
+            ),
+        ];
+        assert_eq!(run(&mut root, &Fixture::default(), &offers), Vec::<String>::new());
+        let text = dump(&root);
+        for line in [
+            "/usr/bin/e symlink 0777 0:0 -> /etc/alternatives/e\n",
+            "/etc/alternatives/e symlink 0777 0:0 -> /usr/bin/vim\n",
+            "/usr/share/m/e symlink 0777 0:0 -> /etc/alternatives/e.1\n",
+            "/etc/alternatives/e.1 symlink 0777 0:0 -> /usr/share/m/vim\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        assert!(!text.contains("e.2") && !text.contains("var/lib/dpkg"), "{text}");
+    }
+
+    #[test]
+    fn dpkg_gets_a_record() {
+        let mut fixture = Fixture::default();
+        let mut root = fixture.install(&[deb("dpkg", "1").file("/usr/bin/dpkg", "x")]);
+        add(&mut root, "usr/bin/vim", "");
+        add(&mut root, "usr/bin/nano", "");
+        let offers = [
+            offer("/usr/bin/vim", 30, &[("e.1", "/m/e", "/m/vim")]),
+            offer("/usr/bin/nano", -10, &[]),
+        ];
+        run(&mut root, &fixture, &offers);
+        assert_eq!(
+            fixture.text(&root, "var/lib/dpkg/alternatives/e"),
+            "auto\n/usr/bin/e\ne.1\n/m/e\n\n/usr/bin/nano\n-10\n\n/usr/bin/vim\n30\n/m/vim\n\n"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_in_the_way_is_told() {
+        let mut root = tree(&["usr/bin/vim", "usr/bin/e"]);
+        let before = root.clone();
+        assert_eq!(
+            run(&mut root, &Fixture::default(), &[offer("/usr/bin/vim", 1, &[])]),
+            ["/usr/bin/e is no link, so the alternative e is not used"]
+        );
+        assert_eq!(
+            run(&mut root, &Fixture::default(), &[offer("/usr/bin/gone", 1, &[])]),
+            ["the alternative /usr/bin/gone does not exist"]
+        );
+        let stripped = offer("/usr/share/man/man1/gone.1.gz", 1, &[]);
+        assert_eq!(run(&mut root, &Fixture::default(), &[stripped]), Vec::<String>::new());
+        assert_eq!(root, before);
+    }
+
+    #[test]
+    fn names_can_not_lead_out() {
+        let mut root = tree(&["usr/bin/vim"]);
+        let mut bad = offer("/usr/bin/vim", 1, &[]);
+        bad.1.master.link = "/a/../../b".to_owned();
+        assert_eq!(run(&mut root, &Fixture::default(), &[bad]).len(), 1);
+        assert_eq!(root, tree(&["usr/bin/vim"]));
+    }
+}

@@ -329,11 +329,14 @@ fn md5sums(tree: &Tree, number: usize, inputs: &Inputs<'_>) -> Result<String, Fi
     Ok(text)
 }
 
-/// Returns whether a line of `md5sums` is about a file of the package that is in the tree.
+/// Returns whether a line of `md5sums` is about a file of the package that is in the tree as it came:
+/// what the definition put in its place, such as os-release, has another checksum.
 fn is_listed(tree: &Tree, line: &str, number: usize) -> bool {
     let Some((_, path)) = line.split_once(char::is_whitespace) else { return false };
-    TreePath::parse(path.trim_start().trim_start_matches('*'))
-        .is_ok_and(|path| !path.is_root() && is_there(tree, &path, false, number))
+    TreePath::parse(path.trim_start().trim_start_matches('*')).is_ok_and(|path| {
+        let place = tree.resolve_parent(&path).ok();
+        place.and_then(|place| tree.get(&place)).is_some_and(|node| is_from(node, number))
+    })
 }
 
 /// Says who is interested in which trigger.

@@ -453,3 +453,198 @@ pub fn path_of(operation: &Operation) -> Option<&str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::{EPOCH, dump, tree};
+    use hardpan_tree::{InlineContents, Tree};
+
+    /// Knows root (0), redis (500:501) and the group adm (4).
+    struct Known;
+
+    impl Owners for Known {
+        fn uid(&mut self, name: &str) -> Option<u32> {
+            [("root", 0), ("redis", 500)].iter().find(|known| known.0 == name).map(|known| known.1)
+        }
+
+        fn gid(&mut self, name: &str) -> Option<u32> {
+            let known = [("root", 0), ("redis", 501), ("adm", 4)];
+            known.iter().find(|known| known.0 == name).map(|known| known.1)
+        }
+
+        fn offer_user(&mut self, _: &str, _: &hardpan_package::deb::scripts::NewAccount) {}
+        fn offer_group(&mut self, _: &str, _: &hardpan_package::deb::scripts::NewAccount) {}
+        fn offer_member(&mut self, _: &str, _: &str) {}
+    }
+
+    fn run(tree: &mut Tree, operations: &[Operation]) -> Vec<String> {
+        let mut editor = Editor::new(tree, "test", EPOCH);
+        let problems = operations.iter().filter_map(|operation| {
+            apply(&mut editor, &mut Known, &InlineContents, operation).unwrap()
+        });
+        problems.collect()
+    }
+
+    fn owner(user: &str, group: &str) -> OwnerChange {
+        let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        OwnerChange { user: name(user), group: name(group) }
+    }
+
+    fn make(path: &str, mode: Option<u32>, owner: OwnerChange) -> Operation {
+        Operation::MakeDirectory { path: path.to_owned(), mode, owner, with_parents: true }
+    }
+
+    fn link(target: &str, path: &str, replaces: bool) -> Operation {
+        let (target, path) = (target.to_owned(), path.to_owned());
+        Operation::Symlink { target, path, replaces, no_dereference: false }
+    }
+
+    fn copy(from: &str, to: &str, recursive: bool) -> Operation {
+        Operation::Copy {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            mode: None,
+            owner: OwnerChange::default(),
+            keeps_time: false,
+            keeps_existing: false,
+            recursive,
+        }
+    }
+
+    #[test]
+    fn operations_change_the_tree_as_commands_would() {
+        let mut root =
+            tree(&["usr/share/x/conf", "usr/lib/", "lib->usr/lib", "etc/old", "var/log/"]);
+        let problems = run(
+            &mut root,
+            &[
+                make("/var/lib/redis", Some(0o750), owner("redis", "redis")),
+                make("/lib/made", None, OwnerChange::default()),
+                link("/usr/share/x/conf", "/etc", false),
+                link("other", "/etc/conf", true),
+                copy("/usr/share/x", "/etc/x", true),
+                Operation::Move { from: "/etc/old".to_owned(), to: "/etc/new".to_owned() },
+                Operation::Write {
+                    path: "/etc/new".to_owned(),
+                    content: "more\n".to_owned(),
+                    appends: true,
+                    mode: 0o600,
+                },
+                Operation::Write {
+                    path: "/etc/secret".to_owned(),
+                    content: String::new(),
+                    appends: false,
+                    mode: 0o600,
+                },
+                Operation::Touch { path: "/var/log/x".to_owned(), mode: 0o640 },
+                Operation::Owner {
+                    path: "/var/log".to_owned(),
+                    owner: owner("", "adm"),
+                    recursive: true,
+                    no_dereference: false,
+                },
+                Operation::Mode {
+                    path: "/var/log".to_owned(),
+                    mode: "u=rwX,g+w,o-rwx".to_owned(),
+                    recursive: true,
+                },
+                Operation::Remove { path: "/usr/share/x".to_owned(), recursive: true },
+                Operation::RemoveDirectory { path: "/usr/share".to_owned() },
+                Operation::RemoveDirectory { path: "/missing".to_owned() },
+            ],
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        insta::assert_snapshot!(dump(&root), @"
+        /etc directory 0755 0:0
+        /etc/conf symlink 0777 0:0 -> other
+        /etc/new file 0644 0:0 12 sha256:a19c611cc70d
+        /etc/secret file 0600 0:0 0 sha256:e3b0c44298fc
+        /etc/x directory 0755 0:0
+        /etc/x/conf file 0644 0:0 16 sha256:5682d5254755
+        /lib symlink 0777 0:0 -> usr/lib
+        /usr directory 0755 0:0
+        /usr/lib directory 0755 0:0
+        /usr/lib/made directory 0755 0:0
+        /var directory 0755 0:0
+        /var/lib directory 0755 0:0
+        /var/lib/redis directory 0750 500:501
+        /var/log directory 0770 0:4
+        /var/log/x file 0660 0:4 0 sha256:e3b0c44298fc
+        ");
+    }
+
+    #[test]
+    fn what_can_not_be_done_leaves_the_tree_alone() {
+        let before = tree(&["etc/file", "etc/dir/x", "usr/share/"]);
+        for (operation, problem) in [
+            (make("/etc/file", None, OwnerChange::default()), "/etc/file is not a directory"),
+            (make("/new", None, owner("nobody-here", "")), "no account is named nobody-here"),
+            (make("/a/../b", None, OwnerChange::default()), "path has a \"..\" component"),
+            (link("x", "/etc/file", false), "/etc/file exists"),
+            (link("/a/x", "/etc/dir", true), ""),
+            (copy("/missing", "/etc/y", false), "/missing does not exist"),
+            (copy("/etc/dir", "/etc/y", false), "/etc/dir is a directory"),
+            (
+                Operation::Move { from: "/etc/dir".to_owned(), to: "/y".to_owned() },
+                "/etc/dir is a directory",
+            ),
+            (
+                Operation::Remove { path: "/etc/dir".to_owned(), recursive: false },
+                "/etc/dir is a directory",
+            ),
+            (Operation::Remove { path: "/".to_owned(), recursive: true }, "/ is a directory"),
+            (
+                Operation::Mode {
+                    path: "/etc/file".to_owned(),
+                    mode: "u+q".to_owned(),
+                    recursive: false,
+                },
+                "\"u+q\" is not a mode",
+            ),
+            (
+                Operation::Owner {
+                    path: "/gone".to_owned(),
+                    owner: owner("root", ""),
+                    recursive: false,
+                    no_dereference: true,
+                },
+                "/gone does not exist",
+            ),
+            (Operation::Pam, "not an operation on files"),
+        ] {
+            let mut root = before.clone();
+            let problems = run(&mut root, std::slice::from_ref(&operation));
+            if problem.is_empty() {
+                assert_eq!(problems, Vec::<String>::new(), "{operation:?}");
+                continue;
+            }
+            assert!(problems.len() == 1 && problems[0].starts_with(problem), "{problems:?}");
+            assert_eq!(root, before, "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn modes_as_chmod_takes_them() {
+        for (text, old, is_directory, expected) in [
+            ("644", 0o755, false, Some(0o644)),
+            ("0755", 0o2700, true, Some(0o2755)),
+            ("00755", 0o2700, true, Some(0o755)),
+            ("2775", 0o755, true, Some(0o2775)),
+            ("g+s", 0o755, true, Some(0o2755)),
+            ("a+rX", 0o600, false, Some(0o644)),
+            ("a+rX", 0o700, false, Some(0o755)),
+            ("+x", 0o644, false, Some(0o755)),
+            ("o=", 0o777, false, Some(0o770)),
+            ("g=u", 0o740, false, Some(0o770)),
+            ("u-s,g-s", 0o6755, false, Some(0o755)),
+            ("u+t", 0o755, false, Some(0o755)),
+            ("99", 0, false, None),
+            ("17777", 0, false, None),
+            ("rw", 0, false, None),
+            ("u+rz", 0, false, None),
+        ] {
+            assert_eq!(new_mode(text, old, is_directory), expected, "{text} {old:o}");
+        }
+    }
+}

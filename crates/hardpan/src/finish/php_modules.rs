@@ -118,7 +118,50 @@ fn names(editor: &Editor<'_>, directory: &str, end: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::priority;
+    use super::*;
+    use crate::finish::testing::{Fixture, add, dump, tree};
+
+    fn run(wishes: &[(&str, Option<&str>, Option<&str>)]) -> (String, usize) {
+        let mut root = tree(&["etc/php/8.4/cli/conf.d/", "etc/php/8.4/fpm/conf.d/"]);
+        add(&mut root, "etc/php/8.4/mods-available/opcache.ini", "; priority=10\n");
+        add(&mut root, "etc/php/8.4/mods-available/xml.ini", "");
+        let wishes = wishes.iter().map(|(version, interface, module)| Wish {
+            version: (*version).to_owned(),
+            interface: interface.map(str::to_owned),
+            module: module.map(str::to_owned),
+        });
+        let mut report = Report::default();
+        let fixture = Fixture::default();
+        apply(&mut root, &wishes.collect(), &fixture.inputs(), &mut report).unwrap();
+        let links = dump(&root);
+        let links: Vec<&str> = links.lines().filter(|line| line.contains("symlink")).collect();
+        (links.join("\n"), report.warnings.len())
+    }
+
+    #[test]
+    fn links_are_made_for_what_is_there() {
+        let (links, warnings) = run(&[("8.4", None, Some("xml")), ("8.4", Some("cli"), None)]);
+        insta::assert_snapshot!(links, @"
+        /etc/php/8.4/cli/conf.d/10-opcache.ini symlink 0777 0:0 -> /etc/php/8.4/mods-available/opcache.ini
+        /etc/php/8.4/cli/conf.d/20-xml.ini symlink 0777 0:0 -> /etc/php/8.4/mods-available/xml.ini
+        /etc/php/8.4/fpm/conf.d/20-xml.ini symlink 0777 0:0 -> /etc/php/8.4/mods-available/xml.ini
+        ");
+        assert_eq!(warnings, 0);
+    }
+
+    #[test]
+    fn what_is_not_there_is_no_link() {
+        assert_eq!(run(&[("8.4", None, Some("gone"))]), (String::new(), 1));
+        for wish in [
+            ("9.9", None, None),
+            ("8.4", Some("apache2"), Some("xml")),
+            ("8.4", None, Some("../../../x")),
+            ("..", None, None),
+            ("8.4", Some(".."), Some("xml")),
+        ] {
+            assert_eq!(run(&[wish]), (String::new(), 0), "{wish:?}");
+        }
+    }
 
     #[test]
     fn priorities() {

@@ -266,3 +266,113 @@ fn dependencies<'a>(
         .collect();
     names.into_iter().rev().filter_map(|name| packages.get(name).copied()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::{Fixture, dump};
+    use crate::finish::{FinishError, run_all};
+    use hardpan_testkit::deb::{Deb, deb};
+
+    const REDIS: &str = "#!/bin/sh\nset -e\n\
+        if ! getent passwd redis >/dev/null; then\n\
+        adduser --system --home /var/lib/redis --group redis\nfi\n\
+        mkdir -p /var/lib/redis\nchown redis:redis /var/lib/redis\nchmod 0750 /var/lib/redis\n\
+        update-alternatives --install /usr/bin/kv kv /usr/bin/redis 10\n";
+
+    fn redis() -> Deb {
+        deb("redis", "8").file("/usr/bin/redis", "x").script("postinst", REDIS)
+    }
+
+    fn run(yaml: &str, packages: &[Deb]) -> Result<(Tree, super::super::Finished), FinishError> {
+        let mut fixture = Fixture::default();
+        fixture.yaml(yaml);
+        let mut tree = fixture.install(packages);
+        let finished = run_all(&mut tree, &fixture.inputs())?;
+        Ok((tree, finished))
+    }
+
+    fn messages(finished: &super::super::Finished) -> Vec<String> {
+        let text = |warning: &Warning| {
+            let package = warning.package.as_deref().unwrap_or("-");
+            format!("{package} {:?} {}", warning.lines, warning.message)
+        };
+        finished.warnings.iter().map(text).collect()
+    }
+
+    #[test]
+    fn files_accounts_and_links_of_a_script() {
+        let (tree, finished) = run("", &[redis()]).unwrap();
+        assert_eq!(messages(&finished), Vec::<String>::new());
+        let uid = crate::finish::accounts::stable_id("redis");
+        let text = dump(&tree);
+        assert!(text.contains(&format!("/var/lib/redis directory 0750 {uid}:{uid}\n")), "{text}");
+        assert!(text.contains("/usr/bin/kv symlink 0777 0:0 -> /etc/alternatives/kv\n"), "{text}");
+        let handled = finished.scripts.iter().filter(|action| {
+            matches!(&action.treatment, Treatment::Handled { finisher } if finisher == NAME)
+        });
+        assert!(handled.count() > 0);
+    }
+
+    #[test]
+    fn the_definition_decides_who_redis_is() {
+        let yaml = "accounts:\n  users:\n    - name: redis\n      uid: 65532\n      gid: 65532\n  \
+                    groups:\n    - name: redis\n      gid: 65532\n";
+        let (tree, _) = run(yaml, &[redis()]).unwrap();
+        let text = dump(&tree);
+        assert!(text.contains("/var/lib/redis directory 0750 65532:65532\n"), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_lost_silently() {
+        let script = "#!/bin/sh\nfrobnicate\nchown nobody-here /usr/bin/x\nrm -rf /etc/a/../b\n\
+                      chown other /usr/bin/x || true\n";
+        let package = deb("x", "1").file("/usr/bin/x", "x").script("postinst", script);
+        let (_, finished) = run("", &[package]).unwrap();
+        assert_eq!(
+            messages(&finished),
+            [
+                "x Some((2, 2)) not done: frobnicate is not known",
+                "x Some((3, 3)) no account is named nobody-here: the definition's accounts can add it",
+                "x Some((4, 4)) path has a \"..\" component: \"/etc/a/../b\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn scripts_can_be_left_out() {
+        let (tree, finished) = run("x-hardpan:\n  scripts: none\n", &[redis()]).unwrap();
+        assert!(finished.scripts.is_empty());
+        assert!(!tree.contains(&TreePath::literal("var/lib/redis")));
+    }
+
+    #[test]
+    fn dependencies_come_first_and_cycles_end() {
+        let package = |name: &str, depends: &str| {
+            let text = format!("#!/bin/sh\necho {name} >> /etc/order\n");
+            deb(name, "1").depends(depends).script("postinst", &text)
+        };
+        let mut fixture = Fixture::default();
+        let mut tree = fixture.install(&[
+            package("a", "c (>= 1) | d, missing"),
+            package("b", "a:any"),
+            package("c", "d"),
+            package("d", "c"),
+            package("base-files", "z"),
+            package("z", ""),
+        ]);
+        run_all(&mut tree, &fixture.inputs()).unwrap();
+        // The scripts of base-files are another finisher's.
+        assert_eq!(fixture.text(&tree, "etc/order"), "z\nd\nc\na\nb\n");
+    }
+
+    #[test]
+    fn what_the_definition_decides_needs_no_warning() {
+        let script = "#!/bin/sh\nchown nobody-here /srv/x\n";
+        let yaml = "paths:\n  - type: directory\n    path: /srv/x\n    uid: 1\n    gid: 1\n";
+        let package = deb("x", "1").directory("/srv/x").script("postinst", script);
+        let (tree, finished) = run(yaml, &[package]).unwrap();
+        assert_eq!(messages(&finished), Vec::<String>::new());
+        assert!(dump(&tree).contains("/srv/x directory 0755 1:1\n"));
+    }
+}
