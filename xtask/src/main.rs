@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Repository tasks: tidy, gen, corpus, bench.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tasks talk to whoever runs them")]
 
+mod bench;
 mod corpus;
 mod r#gen;
 mod layers;
@@ -20,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Task {
+    /// Measure cold, warm and no-op builds.
+    Bench(bench::Arguments),
     /// Check every published definition.
     Corpus(corpus::Arguments),
     /// Measure how much images share under different layer plans.
@@ -32,6 +36,7 @@ enum Task {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Gen(arguments) => r#gen::run(&arguments),

@@ -18,9 +18,9 @@ use hardpan::definition::Platform;
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Options of all commands.
@@ -34,7 +34,7 @@ pub(crate) struct Common {
         env = "HARDPAN_STORE",
         help_heading = "Common options"
     )]
-    pub store: Option<PathBuf>,
+    pub(crate) store: Option<PathBuf>,
     /// How many threads to use; no output depends on it [default: as many as processors]
     #[arg(
         long,
@@ -43,7 +43,7 @@ pub(crate) struct Common {
         env = "HARDPAN_THREADS",
         help_heading = "Common options"
     )]
-    pub threads: Option<NonZeroUsize>,
+    pub(crate) threads: Option<NonZeroUsize>,
     /// Longest wait for a server to go on, in seconds
     #[arg(
         long,
@@ -68,13 +68,13 @@ pub(crate) struct Common {
     pub(crate) retries: u32,
     /// Refuse the network: everything must be in the store
     #[arg(long, global = true, help_heading = "Common options")]
-    pub offline: bool,
+    pub(crate) offline: bool,
     /// Print results as JSON, and no progress
     #[arg(long, global = true, help_heading = "Common options")]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Print no progress and no summary
     #[arg(long, short, global = true, help_heading = "Common options")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,19 +97,19 @@ pub(crate) enum Command {
   hardpan build catalog/curl/debian-13/8.yaml --locked --offline --output /tmp/curl")]
 pub(crate) struct Build {
     /// The definition
-    pub definition: PathBuf,
+    pub(crate) definition: PathBuf,
     /// Directory of the OCI layout [default: ./out/NAME]
     #[arg(long, short, value_name = "DIR")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// Write a docker archive for `docker load` and `podman load` instead of a layout
     #[arg(long, value_name = "FILE")]
-    pub docker_archive: Option<PathBuf>,
+    pub(crate) docker_archive: Option<PathBuf>,
     /// Build only this platform; may be given several times [default: all of the definition]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Vec<Platform>,
+    pub(crate) platform: Vec<Platform>,
     /// Refuse to resolve: the lock must be there and fit
     #[arg(long)]
-    pub locked: bool,
+    pub(crate) locked: bool,
 }
 
 /// Write or refresh the lock of definitions, and print what changed
@@ -120,10 +120,10 @@ pub(crate) struct Build {
 pub(crate) struct Resolve {
     /// The definitions
     #[arg(required = true)]
-    pub definitions: Vec<PathBuf>,
+    pub(crate) definitions: Vec<PathBuf>,
     /// Only say what would change
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// Check definitions, or all in a folder, and print every problem at once
@@ -134,10 +134,10 @@ pub(crate) struct Resolve {
 pub(crate) struct Check {
     /// Definitions, info.yaml files or folders
     #[arg(required = true)]
-    pub paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
     /// Let warnings fail, too
     #[arg(long)]
-    pub strict: bool,
+    pub(crate) strict: bool,
 }
 
 /// Explain why a package is in an image, and what it costs
@@ -147,15 +147,15 @@ pub(crate) struct Check {
   hardpan explain catalog/php/debian-13/8.4.yaml php8.4-cli --scripts")]
 pub(crate) struct Explain {
     /// The definition
-    pub definition: PathBuf,
+    pub(crate) definition: PathBuf,
     /// The package
-    pub package: String,
+    pub(crate) package: String,
     /// The platform [default: the definition's first]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Show how each of the package's maintainer scripts was treated
     #[arg(long)]
-    pub scripts: bool,
+    pub(crate) scripts: bool,
 }
 
 /// Print the JSON Schema of definitions, for editors
@@ -164,24 +164,24 @@ pub(crate) struct Explain {
     after_help = "Example, for editors with a YAML language server: put this on line 2 of a definition
   # yaml-language-server: $schema=definition.schema.json"
 )]
-pub struct Schema {}
+pub(crate) struct Schema {}
 
 /// Write a commented hardpan.toml for this machine
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// Where to write it
     #[arg(default_value = "hardpan.toml")]
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Overwrite what is there
     #[arg(long)]
-    pub force: bool,
+    pub(crate) force: bool,
 }
 
 /// Look after the store
 #[derive(Debug, Args)]
 pub(crate) struct Store {
     #[command(subcommand)]
-    pub command: StoreCommand,
+    pub(crate) command: StoreCommand,
 }
 
 #[derive(Debug, Subcommand)]
@@ -211,7 +211,7 @@ pub(crate) enum StoreCommand {
   hardpan completions bash > ~/.local/share/bash-completion/completions/hardpan")]
 pub(crate) struct Completions {
     /// The shell
-    pub shell: Shell,
+    pub(crate) shell: Shell,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

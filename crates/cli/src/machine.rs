@@ -85,16 +85,13 @@ pub(crate) fn store_path(
     {
         return Ok(folder.join(path));
     }
-    let cache = match variable("XDG_CACHE_HOME") {
-        Some(cache) => PathBuf::from(cache),
-        None => {
-            let home = variable("HOME").ok_or(Usage(
-                "there is no HOME to keep the store in; name a directory with --store or HARDPAN_STORE",
-            ))?;
-            Path::new(&home).join(".cache")
-        }
-    };
-    Ok(cache.join("hardpan"))
+    if let Some(cache) = variable("XDG_CACHE_HOME") {
+        return Ok(Path::new(&cache).join("hardpan"));
+    }
+    let home = variable("HOME").ok_or(Usage(
+        "there is no HOME to keep the store in; name a directory with --store or HARDPAN_STORE",
+    ))?;
+    Ok(Path::new(&home).join(".cache").join("hardpan"))
 }
 
 /// Returns where Debian's archives are: the workspace's word, then `HARDPAN_DEBIAN_MIRROR`, then this
@@ -144,7 +141,7 @@ fn client_options(common: &Common) -> ClientOptions {
     options.read_timeout = Duration::from_secs(common.timeout);
     options.connect_timeout = options.connect_timeout.min(options.read_timeout);
     options.attempts_max = common.retries.saturating_add(1);
-    options.user_agent = concat!("hardpan/", env!("CARGO_PKG_VERSION")).to_owned();
+    options.user_agent = String::from(concat!("hardpan/", env!("CARGO_PKG_VERSION")));
     options.proxies.http = variable("http_proxy").or_else(|| variable("HTTP_PROXY"));
     options.proxies.https = variable("https_proxy").or_else(|| variable("HTTPS_PROXY"));
     options.proxies.none_for = variable("no_proxy").or_else(|| variable("NO_PROXY"));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::Definition;
 use hardpan_package::deb::merge::{Member, merge};
+use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::deb::strip::StripPolicy;
 use hardpan_tree::{Digest, Tree, TreePath};
 
@@ -21,7 +22,7 @@ use crate::session::Session;
 
 /// A platform's finished tree, and how it came about.
 #[derive(Debug)]
-pub struct Assembly {
+pub(crate) struct Assembly {
     /// The root file system.
     pub tree: Tree,
     /// The packages in it, sorted by name; origins in the tree count in this order.
@@ -32,6 +33,8 @@ pub struct Assembly {
     pub actions: Vec<Action>,
     /// What of the packages' scripts nothing covers.
     pub warnings: Vec<Warning>,
+    /// What became of each command of every maintainer script.
+    pub(crate) scripts: Vec<ScriptAction>,
     /// Environment variables that packages bring.
     pub environment: BTreeMap<String, String>,
     /// Who needs whom.
@@ -79,6 +82,7 @@ impl Session<'_> {
             epoch,
             actions: finished.actions,
             warnings: finished.warnings,
+            scripts: finished.scripts,
             environment: finished.environment,
             graph,
         })

@@ -11,6 +11,7 @@ use hardpan_image::{
     Compression, GroupKind, Image, ImageIndex, ImageName, Layout, LayoutWriter, PackageSize,
     PlanOptions, canonical_json, plan,
 };
+use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, segment_key};
 use hardpan_package::deb::strip::{StripPolicy, StripRule};
 use hardpan_scan::controls::{Finding, measured_labels};
 use hardpan_tree::Digest;
@@ -21,7 +22,7 @@ use crate::config::Workspace;
 use crate::contents::StoreContents;
 use crate::error::Error;
 use crate::fetch::Prepared;
-use crate::finish::Warning;
+use crate::finish::{Action, Warning};
 use crate::layers::PlannedLayer;
 use crate::lock::{Lock, LockedPackage};
 use crate::observer::Event;
@@ -29,6 +30,9 @@ use crate::project::{Project, read_text};
 use crate::resolve;
 use crate::session::Session;
 use crate::{lock, settings};
+
+/// How often a build starts again because it met a damaged segment.
+const HEALS_MAX: usize = 8;
 
 /// What decides an image's bytes besides definition and lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +105,8 @@ pub struct BuiltPlatform {
     pub files: usize,
     /// What of packages' maintainer scripts nothing covers.
     pub warnings: Vec<String>,
+    /// What finishers did, by finisher: how many paths each made, changed or removed.
+    pub actions: BTreeMap<String, usize>,
     /// What the hardening controls have to say beside.
     pub remarks: Vec<Remark>,
 }
@@ -202,21 +208,69 @@ impl Session<'_> {
 
         // Nothing to do if these inputs gave what is already there.
         let key = self.build_key(project, lock, settings, request)?;
-        if let Some(built) = self.unchanged(&key, request)? {
+        if let Some(built) = self.unchanged(&key, request) {
             self.observer.event(Event::Done);
             return Ok(built);
         }
 
-        // Packages to segments, each once for all platforms.
         let definitions = wanted_definitions(project, request);
-        let prepared = self.prepare(
-            &wanted_packages(lock, &definitions),
-            &settings.strip,
-            settings.compression,
-        )?;
+        let packages = wanted_packages(lock, &definitions);
+        let mut heals = 0;
+        let built = loop {
+            match self.make(project, lock, settings, request, &definitions, &packages) {
+                // Segments are derived data: damaged ones are made again.
+                Err(error) if heals < HEALS_MAX && self.heal(&error, &packages, settings)? => {
+                    heals += 1;
+                }
+                result => break result?,
+            }
+        };
+        self.store.write_record("builds", &key, &built)?;
+        self.observer.event(Event::Done);
+        Ok(built)
+    }
+
+    /// Removes segments whose damage made a build fail. Returns whether there was any.
+    fn heal(
+        &self,
+        error: &Error,
+        packages: &BTreeMap<Digest, &LockedPackage>,
+        settings: &BuildSettings,
+    ) -> Result<bool, Error> {
+        let Some(suspect) = error.damaged_segment() else { return Ok(false) };
+        // Where one is damaged others may be, too.
+        let mut suspects = vec![suspect];
+        suspects.extend(
+            packages
+                .keys()
+                .map(|sha256| segment_key(sha256, &settings.strip, SEGMENT_FORMAT_VERSION)),
+        );
+        let mut was_damaged = false;
+        for key in suspects {
+            let is_there = self.store.segment(&key).is_some();
+            if is_there && self.store.check_segment(&key).is_err() {
+                self.store.remove_segment(&key)?;
+                was_damaged = true;
+            }
+        }
+        Ok(was_damaged)
+    }
+
+    /// Makes an image and writes it where it was asked for.
+    fn make(
+        &self,
+        project: &Project,
+        lock: &Lock,
+        settings: &BuildSettings,
+        request: &BuildRequest,
+        definitions: &[&Definition],
+        packages: &BTreeMap<Digest, &LockedPackage>,
+    ) -> Result<Built, Error> {
+        // Packages to segments, each once for all platforms.
+        let prepared = self.prepare(packages, &settings.strip, settings.compression)?;
 
         // Segments to trees, trees to layers that are not written yet.
-        let platforms = crate::parallel::map(self.threads, &definitions, |definition| {
+        let platforms = crate::parallel::map(self.threads, definitions, |definition| {
             self.plan_platform(project, definition, lock, &prepared, settings)
         })?;
 
@@ -239,15 +293,12 @@ impl Session<'_> {
         if let Some(path) = &request.docker_archive {
             write_archive(path, &layout, &index, &names)?;
         }
-        let built = Built {
+        Ok(Built {
             digest: index.raw().digest(),
             names: names.iter().map(ToString::to_string).collect(),
             platforms: summaries,
             was_unchanged: false,
-        };
-        self.store.write_record("builds", &key, &built)?;
-        self.observer.event(Event::Done);
-        Ok(built)
+        })
     }
 
     /// Assembles and inspects one platform, and plans its layers.
@@ -293,6 +344,7 @@ impl Session<'_> {
             packages: packages.len(),
             files,
             warnings: assembly.warnings.iter().map(warning_text).collect(),
+            actions: count_actions(&assembly.actions),
             remarks: findings.iter().map(Remark::from).collect(),
         })
     }
@@ -321,6 +373,7 @@ impl Session<'_> {
                 packages: platform.packages,
                 files: platform.files,
                 warnings: platform.warnings.clone(),
+                actions: platform.actions.clone(),
                 remarks: platform.remarks.clone(),
             });
             images.push(image);
@@ -374,24 +427,23 @@ impl Session<'_> {
 
     /// Returns the result of an earlier build with the same inputs, if its layout is still whole.
     ///
-    /// Blobs count as whole by their lengths here; `hardpan build --force` writes them anew.
-    fn unchanged(&self, key: &Digest, request: &BuildRequest) -> Result<Option<Built>, Error> {
+    /// Layers count as whole by their lengths here: a layout is the user's to guard, and everything that
+    /// reads it checks digests. A record that can't be read is as good as none.
+    fn unchanged(&self, key: &Digest, request: &BuildRequest) -> Option<Built> {
         let (Some(directory), None) = (&request.layout, &request.docker_archive) else {
-            return Ok(None);
+            return None;
         };
-        let Ok(Some(built)) = self.store.read_record::<Built>("builds", key) else {
-            return Ok(None);
-        };
-        let Ok(layout) = Layout::open(directory) else { return Ok(None) };
+        let built = self.store.read_record::<Built>("builds", key).ok()??;
+        let layout = Layout::open(directory).ok()?;
         if !layout.index().value().manifests.iter().any(|named| named.digest == built.digest) {
-            return Ok(None);
+            return None;
         }
-        let Ok(images) = layout.images() else { return Ok(None) };
+        let images = layout.images().ok()?;
         let is_whole = images
             .iter()
             .flat_map(|image| &image.manifest.value().layers)
             .all(|layer| layout.open_blob(layer).is_ok());
-        Ok(is_whole.then_some(Built { was_unchanged: true, ..built }))
+        is_whole.then_some(Built { was_unchanged: true, ..built })
     }
 }
 
@@ -403,6 +455,7 @@ struct PlannedPlatform {
     packages: usize,
     files: usize,
     warnings: Vec<String>,
+    actions: BTreeMap<String, usize>,
     remarks: Vec<Remark>,
 }
 
@@ -431,7 +484,7 @@ fn wanted_definitions<'p>(project: &'p Project, request: &BuildRequest) -> Vec<&
         .collect()
 }
 
-fn locked_packages<'l>(lock: &'l Lock, definition: &Definition) -> &'l [LockedPackage] {
+pub(crate) fn locked_packages<'l>(lock: &'l Lock, definition: &Definition) -> &'l [LockedPackage] {
     lock.platforms.get(definition.platform.name()).map_or(&[], |platform| &platform.packages)
 }
 
@@ -479,6 +532,15 @@ fn layer_groups(assembly: &Assembly, is_squashed: bool) -> Vec<(String, Vec<usiz
             (title, group.packages)
         })
         .collect()
+}
+
+/// Counts what each finisher did.
+fn count_actions(actions: &[Action]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for action in actions {
+        *counts.entry(action.finisher.to_owned()).or_default() += action.paths.len();
+    }
+    counts
 }
 
 /// Returns a warning as one line: `php8.4-cli: postinst, lines 7-9: …`.

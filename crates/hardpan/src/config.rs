@@ -330,7 +330,7 @@ keep = ["man"]
                 "exclude each other",
             ),
             ("[[archives.substitute]]\nfrom = \"a\"\nto = \"ubuntu\"\n", "is \"debian\" or a URI"),
-            ("[archives\n", "invalid table header"),
+            ("[archives\n", "unclosed table"),
         ] {
             let error = Workspace::parse(text).unwrap_err();
             assert!(error.message.contains(message), "{text}: {}", error.message);

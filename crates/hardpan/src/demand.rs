@@ -9,13 +9,13 @@ use hardpan_package::deb::sources::{self, Source, SourcesError};
 use crate::config::{Pins, Workspace};
 
 /// The name of the distribution's own archives in workspaces, and of the main one in locks.
-pub const DEBIAN: &str = "debian";
+pub(crate) const DEBIAN: &str = "debian";
 /// The name of Debian's security archive in locks.
-pub const DEBIAN_SECURITY: &str = "debian-security";
+pub(crate) const DEBIAN_SECURITY: &str = "debian-security";
 
 /// What one platform of a definition asks of the archives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Demand {
+pub(crate) struct Demand {
     /// `amd64` or `arm64`.
     pub architecture: &'static str,
     /// Where packages may come from, in the definition's order.
@@ -28,7 +28,7 @@ pub struct Demand {
 
 /// One suite of one archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ArchiveDemand {
+pub(crate) struct ArchiveDemand {
     /// `debian`, `debian-security`, or the URI that the definition wrote.
     pub name: String,
     /// The suite, or the path with a trailing slash of a flat archive.
@@ -41,7 +41,7 @@ pub struct ArchiveDemand {
 
 /// The keys that count for an archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyringDemand {
+pub(crate) enum KeyringDemand {
     /// Debian's own of this release.
     Debian(u8),
     /// The ones at these URLs.
@@ -50,7 +50,7 @@ pub enum KeyringDemand {
 
 /// A package asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageDemand {
+pub(crate) struct PackageDemand {
     /// Its name.
     pub name: String,
     /// The exact version, where the definition names one.
@@ -119,7 +119,7 @@ impl DemandError {
 
 impl Demand {
     /// Reads a definition's demand, applying the workspace's substitutions.
-    pub fn of(definition: &Definition, workspace: &Workspace) -> Result<Self, DemandError> {
+    pub(crate) fn of(definition: &Definition, workspace: &Workspace) -> Result<Self, DemandError> {
         let Distribution::Debian { release } = definition.syntax.distribution else {
             let distribution = definition.syntax.distribution;
             return Err(DemandError::Distribution { distribution });
@@ -156,7 +156,7 @@ impl Demand {
     }
 
     /// Returns the demand as canonical lines for the lock.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for archive in &self.archives {
             let components = archive.components.join(" ");

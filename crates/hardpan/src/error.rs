@@ -15,7 +15,7 @@ use hardpan_package::openpgp::KeyringError;
 use hardpan_package::solve::SolveError;
 use hardpan_remote::RemoteError;
 use hardpan_scan::controls::Finding;
-use hardpan_tree::PathError;
+use hardpan_tree::{Digest, PathError};
 
 use crate::demand::DemandError;
 use crate::finish::FinishError;
@@ -230,13 +230,17 @@ impl Error {
             | Self::ImageName { .. }
             | Self::Alias { .. }
             | Self::ArchivePlatforms { .. } => Trouble::Usage,
-            Self::Store(StoreError::Damaged { .. } | StoreError::Mismatch { .. })
+            Self::Store(
+                StoreError::Damaged { .. }
+                | StoreError::DamagedSegment { .. }
+                | StoreError::Mismatch { .. },
+            )
             | Self::Keyring { .. }
             | Self::Package { .. }
-            | Self::Graph(_) => Trouble::Trust,
+            | Self::Graph(_)
+            | Self::IndexText { .. } => Trouble::Trust,
             Self::Remote(error) if error.is_mismatch() => Trouble::Trust,
             Self::Index { source, .. } => index_trouble(source),
-            Self::IndexText { .. } => Trouble::Trust,
             Self::Image(_) | Self::Directory(_) => Trouble::Internal,
             Self::Store(_)
             | Self::Remote(_)
@@ -251,7 +255,11 @@ impl Error {
     /// Returns what the user can do, where there is something.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Store(StoreError::Damaged { .. } | StoreError::Unreadable { .. }) => {
+            Self::Store(
+                StoreError::Damaged { .. }
+                | StoreError::DamagedSegment { .. }
+                | StoreError::Unreadable { .. },
+            ) => {
                 vec!["run `hardpan store verify --repair`: what is damaged is removed and fetched again".to_owned()]
             }
             Self::Store(StoreError::Full { .. }) => vec![
@@ -280,6 +288,31 @@ impl Error {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Returns the segment of the store whose damage is, or may be, the cause.
+    pub(crate) fn damaged_segment(&self) -> Option<Digest> {
+        if let Self::Store(StoreError::DamagedSegment { key, .. }) = self {
+            return Some(*key);
+        }
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            // An I/O error hides the error that it carries from the chain.
+            let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let own = match carried {
+                Some(carried) => carried.downcast_ref::<StoreError>(),
+                None => error.downcast_ref::<StoreError>(),
+            };
+            if let Some(StoreError::DamagedSegment { key, .. }) = own {
+                return Some(*key);
+            }
+            // Damaged tar bytes may be found to be none before their end is met.
+            if let Some(LayerError::Tar { key, .. }) = error.downcast_ref::<LayerError>() {
+                return Some(*key);
+            }
+            cause = error.source();
+        }
+        None
     }
 
     /// Returns the places in the definition that the error is about.

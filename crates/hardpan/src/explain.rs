@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use hardpan_definition::{Definition, Platform};
+use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::deb::segment::{EntryKind, Unpacked};
 use serde::Serialize;
 
@@ -103,6 +104,39 @@ impl Session<'_> {
             only_through_size_bytes: only_through.iter().map(|&index| size(index)).sum(),
             only_through: only_through.iter().map(|&index| graph.name(index).to_owned()).collect(),
         })
+    }
+
+    /// Says what becomes of each command in a package's maintainer scripts.
+    pub fn explain_scripts(
+        &self,
+        project: &Project,
+        lock: &Lock,
+        settings: &BuildSettings,
+        platform: Platform,
+        package: &str,
+    ) -> Result<Vec<ScriptAction>, Error> {
+        let (definition, members) = self.members(project, lock, settings, platform)?;
+        if !members.iter().any(|member| member.unpacked.name == package) {
+            let names = members.iter().map(|member| member.unpacked.name.as_str());
+            return Err(Error::NotInImage {
+                package: package.to_owned(),
+                near: near_names(package, names),
+            });
+        }
+        let locked = crate::build::locked_packages(lock, definition);
+        let prepared = members.iter().filter_map(|member| {
+            let digest = locked.iter().find(|locked| locked.name == member.unpacked.name)?.sha256;
+            Some((digest, member.clone()))
+        });
+        let assembly = self.assemble(
+            definition,
+            &project.root,
+            locked,
+            &prepared.collect(),
+            &settings.strip,
+            lock.epoch,
+        )?;
+        Ok(assembly.scripts.into_iter().filter(|action| action.package == package).collect())
     }
 
     /// Returns one platform's definition and its packages out of the store, sorted by name.

@@ -79,14 +79,11 @@ impl Session<'_> {
         cancel: &Cancel,
     ) -> Result<Prepared, Error> {
         let key = segment_key(&package.sha256, strip, SEGMENT_FORMAT_VERSION);
-        if let Some(segment) = self.store.segment(&key) {
-            match self.store.segment_record::<Unpacked>(&segment) {
-                Ok(unpacked) => {
-                    self.store.compress_segment(&segment, compression)?;
-                    return Ok(Prepared { unpacked: Arc::new(unpacked), segment });
-                }
+        if let Some((mut segment, unpacked)) = self.store.segment_with_record(&key)? {
+            match self.store.compress_segment(&mut segment, compression) {
+                Ok(()) => return Ok(Prepared { unpacked: Arc::new(unpacked), segment }),
                 // Derived data: making it again is better than asking anybody to.
-                Err(StoreError::Unreadable { .. }) => self.store.remove_segment(&segment)?,
+                Err(StoreError::DamagedSegment { .. }) => self.store.remove_segment(&key)?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -112,7 +109,7 @@ impl Session<'_> {
             });
         };
         // Of two processes that want the same file, the second finds it done.
-        let _lock = self.store.lock_name(&package.sha256)?;
+        let lock = self.store.lock_name(&package.sha256)?;
         if self.store.has_blob(&package.sha256, package.size_bytes) {
             return Ok(());
         }
@@ -121,6 +118,8 @@ impl Session<'_> {
         let mut sink = FileSink::new(self.store.partial_path(&package.sha256));
         remote.download(&request, &mut sink, &self.progress(), cancel)?;
         self.store.adopt_partial(&package.sha256)?;
+        // Whoever waits for it, or makes a new one, looks for the blob first.
+        self.store.unlock_name(&package.sha256, lock);
         Ok(())
     }
 
@@ -159,10 +158,7 @@ impl Session<'_> {
 
 /// Takes the store's own error out of the I/O error that carried it.
 fn damage(error: io::Error, store: &Store) -> Error {
-    match error.downcast::<StoreError>() {
-        Ok(damaged) => damaged.into(),
-        Err(error) => StoreError::io("read", store.root(), error).into(),
-    }
+    StoreError::of("read", store.root(), error).into()
 }
 
 /// Sets a full disk apart from a bad package: it comes through as an I/O error of the writer.

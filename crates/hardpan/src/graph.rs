@@ -8,7 +8,7 @@ use hardpan_package::deb::version::{VersionError, VersionRef};
 
 /// What of a package the graph is made from.
 #[derive(Debug, Clone, Copy)]
-pub struct GraphPackage<'t> {
+pub(crate) struct GraphPackage<'t> {
     /// Its name.
     pub name: &'t str,
     /// Its version.
@@ -43,16 +43,15 @@ pub struct GraphError {
 
 /// The dependencies among packages.
 #[derive(Debug, Clone)]
-pub struct Graph {
+pub(crate) struct Graph {
     names: Vec<String>,
     requested: Vec<bool>,
     edges: Vec<Vec<Edge>>,
-    unanswered: Vec<(usize, String)>,
 }
 
 impl Graph {
     /// Finds which package answers which dependency. `requested` are the names that the definition asks for.
-    pub fn new(
+    pub(crate) fn new(
         architecture: &str,
         packages: &[GraphPackage<'_>],
         requested: &BTreeSet<String>,
@@ -73,7 +72,6 @@ impl Graph {
             names: packages.iter().map(|package| package.name.to_owned()).collect(),
             requested: packages.iter().map(|package| requested.contains(package.name)).collect(),
             edges: vec![Vec::new(); packages.len()],
-            unanswered: Vec::new(),
         };
         let by_name: BTreeMap<&str, usize> =
             packages.iter().enumerate().map(|(index, package)| (package.name, index)).collect();
@@ -83,9 +81,6 @@ impl Graph {
                     relation::parse_clauses(text).map_err(|error| wrap(package, error))?;
                 for clause in &clauses {
                     let answers = answers(architecture, clause, packages, &by_name, &providers);
-                    if answers.is_empty() {
-                        graph.unanswered.push((from, clause.text.to_owned()));
-                    }
                     for to in answers.into_iter().filter(|to| *to != from) {
                         let clause = clause.text.to_owned();
                         graph.edges[from].push(Edge { from, to, clause });
@@ -97,33 +92,28 @@ impl Graph {
     }
 
     /// Returns the number of a package.
-    pub fn find(&self, name: &str) -> Option<usize> {
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|candidate| candidate == name)
     }
 
     /// Returns a package's name.
-    pub fn name(&self, index: usize) -> &str {
+    pub(crate) fn name(&self, index: usize) -> &str {
         &self.names[index]
     }
 
     /// Returns whether the definition asks for a package by name.
-    pub fn is_requested(&self, index: usize) -> bool {
+    pub(crate) fn is_requested(&self, index: usize) -> bool {
         self.requested[index]
     }
 
-    /// Returns the dependencies that nothing in the image answers: an exclusion cut them.
-    pub fn unanswered(&self) -> &[(usize, String)] {
-        &self.unanswered
-    }
-
     /// Returns the packages that depend on one, each with the dependency.
-    pub fn dependents(&self, index: usize) -> impl Iterator<Item = &Edge> {
+    pub(crate) fn dependents(&self, index: usize) -> impl Iterator<Item = &Edge> {
         self.edges.iter().flatten().filter(move |edge| edge.to == index)
     }
 
     /// Returns the shortest way from a request to each package, as edges; an empty one for requests.
     /// `None` where no dependency leads there (the package is kept by the lock alone).
-    pub fn path_to(&self, target: usize) -> Option<Vec<&Edge>> {
+    pub(crate) fn path_to(&self, target: usize) -> Option<Vec<&Edge>> {
         let mut came_by: Vec<Option<&Edge>> = vec![None; self.names.len()];
         let mut seen = self.requested.clone();
         let mut queue: VecDeque<usize> =
@@ -151,7 +141,7 @@ impl Graph {
     }
 
     /// Returns the way to a package as one line: `curl → libcurl4t64 → libssl3t64`.
-    pub fn path_text(&self, target: usize) -> Option<String> {
+    pub(crate) fn path_text(&self, target: usize) -> Option<String> {
         let path = self.path_to(target)?;
         let first = path.first().map_or(target, |edge| edge.from);
         let mut text = self.names[first].clone();
@@ -163,7 +153,7 @@ impl Graph {
     }
 
     /// Returns the packages that would not be needed without this one, itself included.
-    pub fn only_through(&self, removed: usize) -> Vec<usize> {
+    pub(crate) fn only_through(&self, removed: usize) -> Vec<usize> {
         let mut seen = vec![false; self.names.len()];
         let mut stack: Vec<usize> = (0..self.names.len())
             .filter(|&index| self.requested[index] && index != removed)
@@ -254,7 +244,7 @@ mod tests {
             ],
             &["app"],
         );
-        assert_eq!(graph.unanswered(), [(0, "perl".to_owned()), (0, "lib (>= 2)".to_owned())]);
+        assert_eq!(graph.dependents(1).count(), 0, "version 1.0 is not enough");
         assert_eq!(graph.path_to(2), None);
         assert_eq!(graph.only_through(0), [0, 1, 2]);
     }

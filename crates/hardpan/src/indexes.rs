@@ -6,8 +6,8 @@ use std::path::Path;
 
 use hardpan_image::rfc3339;
 use hardpan_package::deb::archive::{
-    ArchiveError as IndexError, Fetch, FetchError, FetchRequest, SignedRelease, load_packages,
-    load_release,
+    ArchiveError as IndexError, Fetch, FetchError, FetchRequest, PackagesFile, SignedRelease,
+    load_packages, load_release,
 };
 use hardpan_package::deb::index::{Origin, PackageIndex, ReadAt};
 use hardpan_package::deb::sources::{self, Source};
@@ -38,6 +38,8 @@ const DEBIAN_KEYS: [(u8, &[u8]); 2] =
 pub(crate) struct Suite {
     /// What the lock says of it.
     pub(crate) locked: LockedArchive,
+    /// Under what the parsed indexes are in the store.
+    pub(crate) keys: Vec<Digest>,
     /// By architecture.
     pub(crate) indexes: BTreeMap<&'static str, Vec<PackageIndex>>,
 }
@@ -68,33 +70,19 @@ impl Session<'_> {
         let wrap = |source| index_error(archive, source);
         let signed = load_release(&fetch, &source, &keyring, self.now_seconds()).map_err(wrap)?;
         let mut indexes = BTreeMap::new();
+        let mut keys = Vec::new();
         for &architecture in architectures {
             let key = index_key(archive, &signed, architecture);
-            let parsed = match self.cached_indexes(&key)? {
-                Some(parsed) => parsed,
-                None => {
-                    let files =
-                        load_packages(&fetch, &source, &signed, architecture).map_err(wrap)?;
-                    let mut parsed = Vec::new();
-                    for file in files {
-                        let origin = Origin {
-                            archive: archive.name.clone(),
-                            suite: archive.suite.clone(),
-                            component: file.component,
-                            architecture: architecture.to_owned(),
-                        };
-                        let index = PackageIndex::parse(file.text.as_bytes(), origin);
-                        parsed.push(index.map_err(|error| Error::IndexText {
-                            archive: archive.name.clone(),
-                            suite: archive.suite.clone(),
-                            reason: error_chain(&error),
-                        })?);
-                    }
-                    self.cache_indexes(&key, &parsed)?;
-                    parsed
-                }
+            let parsed = if let Some(parsed) = self.cached_indexes(&key)? {
+                parsed
+            } else {
+                let files = load_packages(&fetch, &source, &signed, architecture).map_err(wrap)?;
+                let parsed = parse_indexes(archive, architecture, files)?;
+                self.cache_indexes(&key, &parsed)?;
+                parsed
             };
             indexes.insert(architecture, parsed);
+            keys.push(key);
         }
         let name = format!("{} {}", archive.name, archive.suite);
         self.observer.event(Event::Index { name: &name, fetched: self.remote.is_some() });
@@ -111,6 +99,7 @@ impl Session<'_> {
                 release: evidence.text_digest,
                 signed_by,
             },
+            keys,
             indexes,
         })
     }
@@ -211,7 +200,6 @@ impl Session<'_> {
             last_modified: known.last_modified.clone(),
         });
         match remote.get(&request, &self.progress(), &Cancel::new()) {
-            Ok(Fetched::NotModified) => Ok(Answer::NotModified),
             Ok(Fetched::Fresh { bytes, digest, validators, .. }) => {
                 self.store.put_blob(&bytes)?;
                 let known = Known {
@@ -307,6 +295,28 @@ enum Answer {
     NotFound,
     NotModified,
     Fresh(Vec<u8>),
+}
+
+/// Parses the verified indexes of a suite.
+fn parse_indexes(
+    archive: &ArchiveDemand,
+    architecture: &str,
+    files: Vec<PackagesFile>,
+) -> Result<Vec<PackageIndex>, Error> {
+    let parse = |file: PackagesFile| {
+        let origin = Origin {
+            archive: archive.name.clone(),
+            suite: archive.suite.clone(),
+            component: file.component,
+            architecture: architecture.to_owned(),
+        };
+        PackageIndex::parse(file.text.as_bytes(), origin).map_err(|error| Error::IndexText {
+            archive: archive.name.clone(),
+            suite: archive.suite.clone(),
+            reason: error_chain(&error),
+        })
+    };
+    files.into_iter().map(parse).collect()
 }
 
 /// What a parsed index is a function of.

@@ -53,7 +53,7 @@ impl SegmentPart {
     fn new(segment: StoredSegment, compression: Compression) -> Result<Self, Error> {
         let size = |form| {
             segment.size_bytes(form).map_err(|source| {
-                Error::Store(StoreError::io("read", std::path::Path::new("segment"), source))
+                Error::Store(StoreError::of("read", std::path::Path::new("segment"), source))
             })
         };
         let raw_size_bytes = size(Compression::None)?;
@@ -64,11 +64,11 @@ impl SegmentPart {
 
 impl LayerPart for SegmentPart {
     fn raw(&self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(self.segment.open(Compression::None)?))
+        Ok(Box::new(self.segment.open_checked(Compression::None)?))
     }
 
     fn compressed(&self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(self.segment.open(self.compression)?))
+        Ok(Box::new(self.segment.open_checked(self.compression)?))
     }
 
     fn raw_size_bytes(&self) -> u64 {
@@ -192,6 +192,8 @@ impl Session<'_> {
                 let key = hasher.finish();
                 let source = &prepared.segment;
                 derived(self.store, key, compression, |writer| {
+                    // A part can't be checked by itself.
+                    source.check(Compression::None)?;
                     for range in &ranges {
                         copy_range(source, range.offset_bytes, range.size_bytes, writer)?;
                     }
@@ -253,7 +255,7 @@ impl Session<'_> {
         let segment = derived(self.store, made_key(&plan), compression, |writer| {
             let mut tar = TarWriter::new(writer);
             for (path, node) in &plan {
-                write_node(&mut tar, path, node, &contents)?;
+                write_node(&mut tar, path, node, contents)?;
             }
             Ok(())
         })?;
@@ -301,12 +303,12 @@ fn derived(
     compression: Compression,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<StoredSegment, Error> {
-    if let Some(segment) = store.segment(&key) {
-        store.compress_segment(&segment, compression)?;
+    if let Some((mut segment, ())) = store.segment_with_record(&key)? {
+        store.compress_segment(&mut segment, compression)?;
         return Ok(segment);
     }
     let mut writer = store.segment_writer(compression)?;
-    write(&mut writer).map_err(|error| StoreError::io("write", store.root(), error))?;
+    write(&mut writer).map_err(|error| StoreError::of("write", store.root(), error))?;
     Ok(store.finish_segment(&key, writer, &())?)
 }
 
@@ -383,10 +385,10 @@ fn write_node(
     tar: &mut TarWriter<&mut dyn Write>,
     path: &TreePath,
     node: &Node,
-    contents: &StoreContents<'_>,
+    contents: StoreContents<'_>,
 ) -> io::Result<()> {
     let Kind::File(file) = &node.kind else {
-        tar.write_node(path, node, contents)?;
+        tar.write_node(path, node, &contents)?;
         return Ok(());
     };
     let mut reader = contents.open(file)?;

@@ -17,7 +17,7 @@ use crate::config::{self, Workspace, WorkspaceError};
 use crate::finish::CatalogSource;
 
 /// The largest file of a catalog that a definition may put into an image, in bytes.
-pub const CATALOG_FILE_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const CATALOG_FILE_BYTES_MAX: u64 = 1 << 30;
 /// The largest workspace file, in bytes.
 const WORKSPACE_BYTES_MAX: u64 = 1 << 20;
 

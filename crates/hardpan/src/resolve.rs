@@ -51,15 +51,20 @@ impl Session<'_> {
         }
         let architectures: Vec<&'static str> =
             demands.values().map(|demand| demand.architecture).collect();
-        let suites = self.load_suites(&archives, &architectures, &project.root)?;
-
-        let mut platforms = BTreeMap::new();
-        for (platform, demand) in &demands {
-            self.observer.event(Event::Solve { platform: platform.name() });
-            let packages = choose(*platform, demand, &archives, &suites)?;
-            let locked = LockedPlatform { demand: demand.lines(), packages };
-            platforms.insert(platform.name().to_owned(), locked);
+        let load = || self.load_suites(&archives, &architectures, &project.root);
+        let mut suites = load()?;
+        let mut platforms = self.choose_all(&demands, &archives, &suites);
+        if let Err(Error::Solve { source, .. }) = &platforms
+            && matches!(**source, SolveError::Index { .. })
+        {
+            // Parsed indexes are derived data: damaged ones are made again.
+            for key in suites.iter().flat_map(|suite| &suite.keys) {
+                self.store.remove_record("indexes", key)?;
+            }
+            suites = load()?;
+            platforms = self.choose_all(&demands, &archives, &suites);
         }
+        let mut platforms = platforms?;
         let epoch = self.pin_contents(&mut platforms, settings)?;
         let mut locked_archives: Vec<_> = suites.into_iter().map(|suite| suite.locked).collect();
         locked_archives.sort();
@@ -71,6 +76,23 @@ impl Session<'_> {
             archives: locked_archives,
             platforms,
         })
+    }
+
+    /// Solves for every platform.
+    fn choose_all(
+        &self,
+        demands: &BTreeMap<Platform, Demand>,
+        archives: &[ArchiveDemand],
+        suites: &[Suite],
+    ) -> Result<BTreeMap<String, LockedPlatform>, Error> {
+        let mut platforms = BTreeMap::new();
+        for (platform, demand) in demands {
+            self.observer.event(Event::Solve { platform: platform.name() });
+            let packages = choose(*platform, demand, archives, suites)?;
+            let locked = LockedPlatform { demand: demand.lines(), packages };
+            platforms.insert(platform.name().to_owned(), locked);
+        }
+        Ok(platforms)
     }
 
     /// Looks into the packages for what the lock says of them; returns the time of the newest.

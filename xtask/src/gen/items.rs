@@ -34,13 +34,15 @@ pub(super) fn items(source: &str) -> BTreeMap<String, Item> {
     let mut current: Option<(String, Item)> = None;
     let mut doc = String::new();
     let mut is_default = false;
+    let mut in_attribute = false;
     for line in source.lines() {
         let code = line.trim_start();
         if let Some(comment) = code.strip_prefix("///") {
             doc.push_str(comment);
             continue;
         }
-        if code.starts_with("#[") || code.starts_with(")]") {
+        if in_attribute || code.starts_with("#[") {
+            in_attribute = !code.ends_with(']');
             is_default |= code == "#[default]";
             continue;
         }
@@ -49,7 +51,7 @@ pub(super) fn items(source: &str) -> BTreeMap<String, Item> {
             None => {
                 current = header(line).map(|(name, is_enum)| {
                     (name, Item { doc: comment, is_enum, fields: Vec::new() })
-                })
+                });
             }
             Some(_) if line == "}" => items.extend(current.take()),
             // Fields of the item itself, not those of a variant.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan check`
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,20 @@ pub(crate) fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> 
     }
     let (mut errors, mut warnings, mut checked) = (0, 0, 0);
     let mut report = Vec::new();
+    let mut results = Vec::new();
+    let mut included = BTreeSet::new();
     for file in &files {
-        let Some((found, sources)) = check(file)? else { continue };
+        let result = check(file)?;
+        included.extend(result.included.iter().cloned());
+        results.push((file, result));
+    }
+    for (file, Checked { diagnostics: found, sources, .. }) in results {
+        // What others include is no definition of its own, and was checked as a part of those.
+        if !command.paths.contains(file)
+            && fs::canonicalize(file).is_ok_and(|file| included.contains(&file))
+        {
+            continue;
+        }
         checked += 1;
         errors += found.iter().filter(|diagnostic| diagnostic.is_error()).count();
         warnings += found.iter().filter(|d| d.severity == Severity::Warning).count();
@@ -97,16 +110,27 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Res
     Ok(())
 }
 
-/// Checks one file; `None` for YAML that is neither a definition nor an info file.
-fn check(path: &Path) -> anyhow::Result<Option<(Vec<Diagnostic>, Vec<Source>)>> {
+/// What was found in one file.
+struct Checked {
+    diagnostics: Vec<Diagnostic>,
+    sources: Vec<Source>,
+    /// The files that it includes.
+    included: Vec<PathBuf>,
+}
+
+/// Checks one file.
+fn check(path: &Path) -> anyhow::Result<Checked> {
     let limit_bytes = hardpan::definition::MAX_SOURCE_BYTES as u64;
     let text = hardpan::read_text(path, limit_bytes).map_err(Error::from)?;
     let source = Source::new(path.to_string_lossy(), text);
     if path.file_name().is_some_and(|name| name == "info.yaml") {
         let (_, diagnostics) = hardpan::definition::parse_info(&source);
-        return Ok(Some((diagnostics, vec![source])));
+        return Ok(Checked { diagnostics, sources: vec![source], included: Vec::new() });
     }
     let root = CatalogRoot::of(path);
     let parsed = hardpan::definition::parse(&source, &root);
-    Ok(Some((parsed.diagnostics().to_vec(), parsed.sources().to_vec())))
+    let sources = parsed.sources().to_vec();
+    let included = sources.iter().skip(1).filter_map(|source| root.locate(&source.name).ok());
+    let included = included.collect();
+    Ok(Checked { diagnostics: parsed.diagnostics().to_vec(), sources, included })
 }

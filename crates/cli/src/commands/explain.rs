@@ -3,13 +3,13 @@
 
 use std::process::ExitCode;
 
-use hardpan::{BuildSettings, Explanation};
+use hardpan::{BuildSettings, Explanation, ScriptAction, Treatment};
 use serde_json::json;
 
 use super::{in_definition, open};
 use crate::args::{Common, Explain};
 use crate::progress::Progress;
-use crate::text::{DIM, GOOD, count, say, size, styled};
+use crate::text::{BAD, DIM, GOOD, WARNING, count, say, size, styled};
 
 /// Explains a package.
 pub(crate) fn run(common: &Common, command: &Explain) -> anyhow::Result<ExitCode> {
@@ -18,6 +18,19 @@ pub(crate) fn run(common: &Common, command: &Explain) -> anyhow::Result<ExitCode
     let session = machine.session(&progress);
     let settings = BuildSettings::of(project.any_definition(), machine.workspace());
     let platform = command.platform.unwrap_or(project.any_definition().platform);
+    if command.scripts {
+        let result = session.fitting_lock(&project, &settings, false).and_then(|(lock, _)| {
+            session.explain_scripts(&project, &lock, &settings, platform, &command.package)
+        });
+        progress.clear();
+        let actions = result.map_err(in_definition(&project))?;
+        if common.json {
+            say!("{}", json!(actions));
+        } else {
+            print_scripts(&command.package, &actions);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let result = session.fitting_lock(&project, &settings, false).and_then(|(lock, _)| {
         session.explain(&project, &lock, &settings, platform, &command.package)
     });
@@ -29,6 +42,37 @@ pub(crate) fn run(common: &Common, command: &Explain) -> anyhow::Result<ExitCode
         print(&explanation);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what becomes of each command, with the first line of its text.
+fn print_scripts(package: &str, actions: &[ScriptAction]) {
+    if actions.is_empty() {
+        say!("{} has no maintainer scripts", styled(GOOD, package));
+        return;
+    }
+    let mut script = "";
+    for action in actions {
+        if action.script != script {
+            script = &action.script;
+            say!("{} {script}", styled(GOOD, package));
+        }
+        let (style, word, detail) = match &action.treatment {
+            Treatment::Ignored { reason } => (DIM, "ignored", reason.clone()),
+            Treatment::Handled { finisher } => (GOOD, "handled", format!("by finisher {finisher}")),
+            Treatment::Deferred { reason } => (DIM, "deferred", reason.clone()),
+            Treatment::Denied { reason } => (WARNING, "denied", reason.clone()),
+            Treatment::Unhandled { reason } => (BAD, "not covered", reason.clone()),
+            _ => (DIM, "other", String::new()),
+        };
+        let lines = if action.first_line == action.last_line {
+            action.first_line.to_string()
+        } else {
+            format!("{}-{}", action.first_line, action.last_line)
+        };
+        let text = action.text.lines().next().unwrap_or("").trim();
+        say!("  {lines:>7}  {}  {text}", styled(style, word));
+        say!("           {}", styled(DIM, &detail));
+    }
 }
 
 fn print(explanation: &Explanation) {

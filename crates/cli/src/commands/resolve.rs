@@ -66,11 +66,12 @@ fn summary(path: &str, old: Option<&Lock>, lock: &Lock, changes: &[Change]) {
 
 /// Returns a line for each change; one that is the same on all platforms stands once.
 fn change_lines(changes: &[Change]) -> Vec<String> {
-    let mut platforms: BTreeMap<(&str, &Option<String>, &Option<String>), Vec<&str>> =
-        BTreeMap::new();
+    /// A package with its version before and now.
+    type Key<'c> = (&'c str, Option<&'c str>, Option<&'c str>);
+    let mut platforms: BTreeMap<Key<'_>, Vec<&str>> = BTreeMap::new();
     for change in changes {
         platforms
-            .entry((&change.package, &change.old, &change.new))
+            .entry((&change.package, change.old.as_deref(), change.new.as_deref()))
             .or_default()
             .push(&change.platform);
     }

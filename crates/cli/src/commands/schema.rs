@@ -4,10 +4,11 @@
 use std::process::ExitCode;
 
 use crate::args::Schema;
+use crate::text::say;
 
 /// Prints the JSON Schema of definitions.
 pub(crate) fn run(_command: &Schema) -> anyhow::Result<ExitCode> {
     let schema = serde_json::to_string_pretty(&hardpan::definition::json_schema())?;
-    anstream::println!("{schema}");
+    say!("{schema}");
     Ok(ExitCode::SUCCESS)
 }

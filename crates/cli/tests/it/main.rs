@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tests of the `hardpan` command as a user has it: the real program, real files, a real server.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod bad_archive;
 mod bad_definition;
 mod bad_disk;

@@ -30,10 +30,10 @@ fn garbage_is_collected_and_made_again() {
 fn damage_is_found_and_repaired() {
     let fixture = Fixture::new();
     let digest = build(&fixture, &[]).digest();
-    run(hardpan(&fixture, &["store", "verify"])).expect(0, &["0 damaged"]);
+    run(hardpan(&fixture, &["store", "verify"])).expect(0, &["0 files damaged"]);
     for folder in ["blobs", "segments"] {
         for path in files(&fixture.path("store").join(folder)).into_keys() {
-            let good = fs::read(&path).unwrap();
+            let Ok(good) = fs::read(&path) else { continue };
             let mut bad = good.clone();
             let middle = bad.len() / 2;
             bad[middle] ^= 1;
@@ -48,9 +48,9 @@ fn damage_is_found_and_repaired() {
             assert_eq!(value["damaged"].as_array().unwrap().len(), 1);
             run(hardpan(&fixture, &["store", "verify", "--repair"]))
                 .expect(0, &["1 file damaged, removed"]);
-            run(hardpan(&fixture, &["store", "verify"])).expect(0, &["0 damaged"]);
+            run(hardpan(&fixture, &["store", "verify"])).expect(0, &["0 files damaged"]);
+            fs::remove_dir_all(fixture.path("out")).unwrap();
+            assert_eq!(build(&fixture, &["--locked"]).digest(), digest);
         }
-        fs::remove_dir_all(fixture.path("out")).unwrap();
-        assert_eq!(build(&fixture, &["--locked"]).digest(), digest);
     }
 }

@@ -5,6 +5,8 @@
 //! The sources name the distribution's own default archive. Where the packages of this image were
 //! downloaded from is nobody's business, and may not be reachable from where it runs.
 
+use std::fmt::Write as _;
+
 use hardpan_package::deb::strip::{StripPolicy, StripRule};
 use hardpan_tree::{Metadata, Tree, TreePath};
 
@@ -119,9 +121,10 @@ fn sources(editor: &mut Editor<'_>, inputs: &Inputs<'_>) -> Result<Option<Warnin
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&format!(
-            "Types: deb\nURIs: {archive}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}\n"
-        ));
+        let _ = writeln!(
+            text,
+            "Types: deb\nURIs: {archive}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}"
+        );
     }
     let metadata = editor.metadata(0o644);
     editor.file(&path, text.into_bytes(), metadata)?;

@@ -57,6 +57,12 @@ const DROPPED: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "Sta
 #[derive(Debug, Clone, Default)]
 pub struct ConffileSums(BTreeMap<(usize, TreePath), String>);
 
+impl ConffileSums {
+    fn has(&self, number: usize, path: &TreePath) -> bool {
+        self.0.contains_key(&(number, path.clone()))
+    }
+}
+
 /// Computes the checksums of all conffiles in a tree of merged packages.
 pub fn conffile_sums(tree: &Tree, inputs: &Inputs<'_>) -> Result<ConffileSums, FinishError> {
     let mut sums = BTreeMap::new();
@@ -277,12 +283,10 @@ fn info_files(
         }
     }
     add("list", list, 0o644);
-    let conffiles: String = package
-        .conffiles
-        .iter()
-        .filter(|path| sums.0.contains_key(&(number, (*path).clone())))
-        .map(|path| format!("{path}\n"))
-        .collect();
+    let mut conffiles = String::new();
+    for path in package.conffiles.iter().filter(|path| sums.has(number, path)) {
+        let _ = writeln!(conffiles, "{path}");
+    }
     add("conffiles", conffiles, 0o644);
     add("triggers", package.triggers.clone(), 0o644);
     for (script, text) in &package.scripts {
@@ -325,11 +329,14 @@ fn md5sums(tree: &Tree, number: usize, inputs: &Inputs<'_>) -> Result<String, Fi
     Ok(text)
 }
 
-/// Returns whether a line of `md5sums` is about a file of the package that is in the tree.
+/// Returns whether a line of `md5sums` is about a file of the package that is in the tree as it came:
+/// what the definition put in its place, such as os-release, has another checksum.
 fn is_listed(tree: &Tree, line: &str, number: usize) -> bool {
     let Some((_, path)) = line.split_once(char::is_whitespace) else { return false };
-    TreePath::parse(path.trim_start().trim_start_matches('*'))
-        .is_ok_and(|path| !path.is_root() && is_there(tree, &path, false, number))
+    TreePath::parse(path.trim_start().trim_start_matches('*')).is_ok_and(|path| {
+        let place = tree.resolve_parent(&path).ok();
+        place.and_then(|place| tree.get(&place)).is_some_and(|node| is_from(node, number))
+    })
 }
 
 /// Says who is interested in which trigger.

@@ -314,10 +314,8 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
     configure_packages(tree, inputs, &mut report)?;
     let environment = apply_definition(tree, inputs, &mut report)?;
     // What is derived from all that is there now, and so comes last.
-    ca_bundle::apply(tree, inputs.contents, inputs.epoch, inputs.is_complete(), &mut report)?;
-    java_store::apply(tree, inputs.contents, inputs.epoch, &mut report)?;
-    let glibc_version = inputs.package("libc6").map(|package| package.version.as_str());
-    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, glibc_version, &mut report)?;
+    trust_certificates(tree, inputs, &mut report)?;
+    cache_libraries(tree, inputs, &mut report)?;
     dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
     Ok(Finished {
         actions: report.actions,
@@ -326,19 +324,6 @@ pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishE
         environment,
     })
 }
-
-/// Packages whose scripts a finisher does as a whole, with that finisher.
-const SCRIPTS_OF_FINISHERS: [(&str, &str); 9] = [
-    ("apt", "apt"),
-    ("base-files", "base-files"),
-    ("base-passwd", "accounts"),
-    ("debianutils", "shells"),
-    ("dpkg", "dpkg-database"),
-    ("libc-bin", "libc-bin"),
-    ("libpam-runtime", "pam"),
-    ("netbase", "netbase"),
-    ("tzdata", "tzdata"),
-];
 
 /// Does what the packages' installation would have done.
 fn configure_packages(
@@ -361,7 +346,9 @@ fn configure_packages(
     // The scripts of all others, as far as they can be read.
     if inputs.definition.x_hardpan.scripts != Scripts::None {
         let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
-        let found = scripts::apply(tree, &mut owners, &SCRIPTS_OF_FINISHERS, inputs, report)?;
+        let mut handled = base_files::HANDLED_PACKAGES.to_vec();
+        handled.extend([("apt", apt::NAME), ("dpkg", dpkg_database::NAME)]);
+        let found = scripts::apply(tree, &mut owners, &handled, inputs, report)?;
         report.warnings.append(&mut owners.warnings);
         alternatives::apply(tree, &found.alternatives, inputs, report)?;
         php_modules::apply(tree, &found.php_modules, inputs, report)?;
@@ -384,4 +371,34 @@ fn apply_definition(
     paths::apply(tree, inputs, report)?;
     paths::apply_aliases(tree, inputs, report)?;
     Ok(environment)
+}
+
+/// Makes the bundles of certificates that are trusted, unless the definition decides on them.
+fn trust_certificates(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    let is_open = |path| !paths::is_decided(inputs.definition, &TreePath::literal(path));
+    if is_open("etc/ssl/certs/ca-certificates.crt") {
+        let is_complete = inputs.is_complete();
+        ca_bundle::apply(tree, inputs.contents, inputs.epoch, is_complete, report)?;
+    }
+    if is_open("etc/ssl/certs/java/cacerts") {
+        java_store::apply(tree, inputs.contents, inputs.epoch, report)?;
+    }
+    Ok(())
+}
+
+/// Makes the dynamic linker's cache, unless the definition decides on it.
+fn cache_libraries(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    if paths::is_decided(inputs.definition, &TreePath::literal("etc/ld.so.cache")) {
+        return Ok(());
+    }
+    let version = inputs.package("libc6").map(|package| package.version.as_str());
+    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, version, report)
 }

@@ -47,7 +47,10 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>, report: &mut Report) -> Resul
         }
     }
     if inputs.is_complete() {
-        let seen: String = profiles.iter().map(|profile| format!("{}\n", profile.name)).collect();
+        let mut seen = String::new();
+        for profile in &profiles {
+            let _ = writeln!(seen, "{}", profile.name);
+        }
         let metadata = editor.metadata(0o644);
         editor.file(&TreePath::literal("var/lib/pam/seen"), seen.into_bytes(), metadata)?;
     }
@@ -108,7 +111,7 @@ fn parse(text: &str) -> BTreeMap<String, String> {
         });
         if let Some((name, value)) = header {
             // An old name for the same.
-            current = name.strip_suffix("-Final").unwrap_or(name).to_owned();
+            name.strip_suffix("-Final").unwrap_or(name).clone_into(&mut current);
             fields.insert(current.clone(), value.trim().to_owned());
         } else if !line.trim().is_empty() {
             let value = fields.entry(current.clone()).or_default();

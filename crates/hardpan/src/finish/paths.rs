@@ -170,7 +170,7 @@ fn apply_rule(
             editor.file(&path, bytes, owned(mode))?;
         }
         PathKind::EmptyFile => {
-            drop(editor.file(&path, Vec::new(), owned(rule.mode.unwrap_or(0o644)))?)
+            editor.file(&path, Vec::new(), owned(rule.mode.unwrap_or(0o644)))?;
         }
         PathKind::Delete => {
             if !editor.exists(&path) {

@@ -52,7 +52,7 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>, report: &mut Report) -> Resul
     let metadata = editor.metadata(0o644);
     editor.file(&target, text.into_bytes(), metadata.clone())?;
     if inputs.is_complete() {
-        let state: String = shells.iter().map(|shell| format!("{shell}\n")).collect();
+        let state = shells.join("\n") + "\n";
         editor.file(&TreePath::literal("var/lib/shells.state"), state.into_bytes(), metadata)?;
     }
     report.actions.extend(editor.finish(Some("debianutils")));

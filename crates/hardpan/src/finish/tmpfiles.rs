@@ -165,7 +165,7 @@ impl Line {
     ) -> Result<Result<(), String>, FinishError> {
         let path = &self.path;
         if let Kinds::Adjust { recursive } = self.kind {
-            return self.adjust(editor, accounts, inputs, recursive);
+            return Ok(self.adjust(editor, accounts, inputs, recursive));
         }
         let replaces =
             matches!(self.kind, Kinds::Link { replaces: true } | Kinds::File { truncates: true });
@@ -226,12 +226,9 @@ impl Line {
         accounts: &mut Accounts,
         inputs: &Inputs<'_>,
         recursive: bool,
-    ) -> Result<Result<(), String>, FinishError> {
-        let Ok(place) = editor.tree().resolve(&self.path) else { return Ok(Ok(())) };
-        let new = match self.metadata(editor, accounts, inputs) {
-            Ok(metadata) => metadata,
-            Err(message) => return Ok(Err(message)),
-        };
+    ) -> Result<(), String> {
+        let Ok(place) = editor.tree().resolve(&self.path) else { return Ok(()) };
+        let new = self.metadata(editor, accounts, inputs)?;
         let below: Vec<TreePath> = if recursive {
             editor.tree().walk_below(&place).map(|(path, _)| path.clone()).collect()
         } else {
@@ -252,7 +249,7 @@ impl Line {
             }
             editor.set_metadata(&path, metadata);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn copy(
@@ -373,7 +370,7 @@ mod tests {
             let mut root = tree(&["etc/old", "usr/share/x/a", "var/z/f", "run/", "var/run->/run"]);
             let report = run_lines(&mut root, &format!("# remark\n\n{line}\n"));
             assert_eq!(report.warnings, [], "{line}");
-            assert!(dump(&root).contains(&format!("{expected}")), "{line}\n{}", dump(&root));
+            assert!(dump(&root).contains(expected), "{line}\n{}", dump(&root));
         }
     }
 

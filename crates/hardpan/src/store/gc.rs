@@ -111,8 +111,8 @@ impl Store {
             match self.check_segment(&key) {
                 Ok(size_bytes) => report.bytes_checked += size_bytes,
                 Err(error) => {
-                    if repair && let Some(segment) = self.segment(&key) {
-                        self.remove_segment(&segment)?;
+                    if repair {
+                        self.remove_segment(&key)?;
                     }
                     report.damaged.push(error);
                 }

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! blobs/ab/<sha256>            packages, package indexes and keyrings, as fetched
-//! segments/ab/<key>.{json,tar,tar.gz,tar.zst}   packages as normalised tar segments
+//! segments/ab/<key>.{record,tar,tar.gz,tar.zst}   packages as normalised tar segments
 //! indexes/<key>                parsed package indexes
-//! releases/<key>.json          Release files with what a server needs for a conditional request
-//! layers/<key>.json            digest and diff id of a layer made of these segments
-//! builds/<key>.json            what a build with these inputs gave
+//! releases/<key>.record        Release files with what a server needs for a conditional request
+//! layers/<key>.record          digest and diff id of a layer made of these segments
+//! builds/<key>.record          what a build with these inputs gave
 //! tmp/                         what is being written
 //! ```
 //! **Invariant**: a file outside `tmp/` is complete. It is written under `tmp/`, synced and renamed, so
@@ -22,6 +22,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flate2::Crc;
 use hardpan_tree::{Digest, Hasher};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +74,14 @@ pub enum StoreError {
         /// The digest that it has.
         actual: Digest,
     },
+    /// A segment's bytes are not those that were written.
+    #[error("the store is damaged: {path} has changed", path = path.display())]
+    DamagedSegment {
+        /// The segment's key.
+        key: Digest,
+        /// The file.
+        path: PathBuf,
+    },
     /// A record that hardpan wrote can't be understood.
     #[error("the store is damaged: {path} is not readable ({reason})", path = path.display())]
     Unreadable {
@@ -110,6 +119,16 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Takes the store's own error out of an I/O error that carries one, or wraps it.
+    pub(crate) fn of(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.downcast::<Self>() {
+            Ok(own) => own,
+            Err(source) => Self::io(action, path, source),
+        }
+    }
+}
+
 const DIRECTORIES: [&str; 7] =
     ["blobs", "segments", "indexes", "releases", "layers", "builds", "tmp"];
 
@@ -137,7 +156,7 @@ impl Store {
 
     /// Locks a name for this process, waiting for others; released when the file is dropped.
     pub(crate) fn lock_name(&self, name: &Digest) -> Result<File, StoreError> {
-        let path = self.root.join("tmp").join(format!("{}.lock", name.to_hex()));
+        let path = self.name_lock_path(name);
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -152,6 +171,17 @@ impl Store {
             }
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
         }
+    }
+
+    /// Removes a name's lock. Only for names that nobody needs to lock from now on.
+    pub(crate) fn unlock_name(&self, name: &Digest, lock: File) {
+        // What stays is removed by `gc`.
+        let _ = fs::remove_file(self.name_lock_path(name));
+        drop(lock);
+    }
+
+    fn name_lock_path(&self, name: &Digest) -> PathBuf {
+        self.root.join("tmp").join(format!("{}.lock", name.to_hex()))
     }
 
     /// Returns the store's directory.
@@ -238,10 +268,13 @@ impl Store {
         key: &Digest,
     ) -> Result<Option<T>, StoreError> {
         let path = self.record_path(kind, key);
-        let Some(bytes) = read_limited(&path, BLOB_IN_MEMORY_BYTES_MAX)? else { return Ok(None) };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| StoreError::Unreadable { path, reason: error.to_string() })
+        let bytes = read_limited(&path, BLOB_IN_MEMORY_BYTES_MAX)?;
+        bytes.map(|bytes| open_record(&path, &bytes)).transpose()
+    }
+
+    /// Removes a record, so that it is made anew.
+    pub(crate) fn remove_record(&self, kind: &str, key: &Digest) -> Result<(), StoreError> {
+        remove_if_there(&self.record_path(kind, key))
     }
 
     /// Writes a JSON record.
@@ -252,15 +285,12 @@ impl Store {
         value: &T,
     ) -> Result<(), StoreError> {
         let path = self.record_path(kind, key);
-        let bytes = serde_json::to_vec(value).map_err(|error| StoreError::Unreadable {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
+        let bytes = seal_record(&path, value)?;
         self.write_file(&path, &bytes)
     }
 
     fn record_path(&self, kind: &str, key: &Digest) -> PathBuf {
-        self.root.join(kind).join(format!("{}.json", key.to_hex()))
+        self.root.join(kind).join(format!("{}.record", key.to_hex()))
     }
 
     /// Opens a parsed package index and tells its length; `None` where there is none.
@@ -297,7 +327,7 @@ impl Store {
     }
 
     /// Syncs a complete temporary file and gives it its name.
-    pub(crate) fn publish(&self, file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn publish(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
         let publish = || -> io::Result<()> {
             file.as_file().sync_all()?;
             if let Some(parent) = path.parent() {
@@ -315,8 +345,35 @@ impl Store {
         let written = writer.write_all(bytes).and_then(|()| writer.flush());
         written.map_err(|error| StoreError::io("write", path, error))?;
         drop(writer);
-        self.publish(file, path)
+        Self::publish(file, path)
     }
+}
+
+/// Writes a record as a line with its checksum and the JSON. The checksum finds accidents: a flipped
+/// bit in a record would otherwise be a wrong image.
+fn seal_record<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>, StoreError> {
+    let json = serde_json::to_vec(value).map_err(|error| StoreError::Unreadable {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })?;
+    let mut checksum = Crc::new();
+    checksum.update(&json);
+    let mut bytes = format!("{:08x}\n", checksum.sum()).into_bytes();
+    bytes.extend(json);
+    Ok(bytes)
+}
+
+/// Reads what [`seal_record`] wrote.
+fn open_record<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StoreError> {
+    let unreadable = |reason: String| StoreError::Unreadable { path: path.to_path_buf(), reason };
+    let (line, json) =
+        bytes.split_at_checked(9).ok_or_else(|| unreadable("it is too short".to_owned()))?;
+    let mut checksum = Crc::new();
+    checksum.update(json);
+    if format!("{:08x}\n", checksum.sum()).as_bytes() != line {
+        return Err(unreadable("its checksum is wrong".to_owned()));
+    }
+    serde_json::from_slice(json).map_err(|error| unreadable(error.to_string()))
 }
 
 /// Reads a file up to a limit; `None` where there is none.

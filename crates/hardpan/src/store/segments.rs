@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Segments in the store: a record, the tar bytes, and those compressed.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use flate2::Crc;
 use hardpan_image::{BlockCompressor, Compression};
 use hardpan_tree::{Digest, HashingWriter};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{Store, StoreError, read_limited};
+use super::{Store, StoreError, open_record, read_limited, seal_record};
 
 /// The largest record of a segment, in bytes: a package of a million files stays below it.
 const RECORD_BYTES_MAX: u64 = 1 << 30;
@@ -20,11 +23,23 @@ const RECORD_BYTES_MAX: u64 = 1 << 30;
 /// All forms that a segment may be stored in.
 const FORMS: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
 
-/// What stands in a record file: the digest of the uncompressed bytes, and the caller's record.
-#[derive(Debug, Serialize, serde::Deserialize)]
+/// What stands in a record file: the digest of the uncompressed bytes, by what accidents to each form
+/// are found without hashing all of it, and the caller's record.
+#[derive(Debug, Serialize, Deserialize)]
 struct Envelope<T> {
     segment: Digest,
+    forms: Forms,
     record: T,
+}
+
+/// By suffix.
+type Forms = BTreeMap<String, Form>;
+
+/// Length and CRC-32 of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Form {
+    size_bytes: u64,
+    checksum: u32,
 }
 
 /// A segment's files.
@@ -32,6 +47,8 @@ struct Envelope<T> {
 pub struct StoredSegment {
     key: Digest,
     stem: PathBuf,
+    /// Empty until the record is read.
+    forms: Arc<Forms>,
 }
 
 fn suffix(compression: Compression) -> &'static str {
@@ -49,7 +66,7 @@ impl StoredSegment {
     }
 
     fn record_path(&self) -> PathBuf {
-        self.stem.with_extension("json")
+        self.stem.with_extension("record")
     }
 
     fn data_path(&self, compression: Compression) -> PathBuf {
@@ -68,9 +85,47 @@ impl StoredSegment {
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 
-    /// Returns how many bytes the segment has in this form.
+    /// Opens a form whose last read fails if the bytes are not those that were written. Only for
+    /// segments that came with their record.
+    pub fn open_checked(&self, compression: Compression) -> io::Result<CheckedForm> {
+        let form = self.form(compression)?;
+        let path = self.data_path(compression);
+        let file = self.open(compression)?;
+        let is_changed = file.metadata()?.len() != form.size_bytes;
+        let reader = CheckedForm {
+            file,
+            path,
+            key: self.key,
+            form,
+            left_bytes: form.size_bytes,
+            checksum: Crc::new(),
+        };
+        if is_changed { Err(reader.damage()) } else { Ok(reader) }
+    }
+
+    /// Reads a form to its end to see whether it is as it was written.
+    pub fn check(&self, compression: Compression) -> io::Result<()> {
+        io::copy(&mut self.open_checked(compression)?, &mut io::sink()).map(|_| ())
+    }
+
+    /// Returns how many bytes the segment has in this form, from its record.
     pub fn size_bytes(&self, compression: Compression) -> io::Result<u64> {
-        Ok(self.open(compression)?.metadata()?.len())
+        Ok(self.form(compression)?.size_bytes)
+    }
+
+    fn form(&self, compression: Compression) -> io::Result<Form> {
+        self.forms.get(suffix(compression)).copied().ok_or_else(|| {
+            let path = self.data_path(compression);
+            let damage = StoreError::DamagedSegment { key: self.key, path };
+            io::Error::new(io::ErrorKind::InvalidData, damage)
+        })
+    }
+
+    /// Returns whether a form is there and has the length that its record says.
+    fn is_whole(&self, compression: Compression) -> bool {
+        let known = self.forms.get(suffix(compression));
+        let there = std::fs::metadata(self.data_path(compression));
+        matches!((known, there), (Some(form), Ok(data)) if data.is_file() && data.len() == form.size_bytes)
     }
 
     /// Reads bytes out of the middle of the uncompressed segment.
@@ -85,39 +140,46 @@ impl Store {
     fn segment_files(&self, key: &Digest) -> StoredSegment {
         let hex = key.to_hex();
         let stem = self.root.join("segments").join(&hex[..2]).join(hex);
-        StoredSegment { key: *key, stem }
+        StoredSegment { key: *key, stem, forms: Arc::default() }
     }
 
-    /// Returns a complete segment; `None` where there is none.
+    /// Returns a segment whose files are there; `None` where there is none.
     pub fn segment(&self, key: &Digest) -> Option<StoredSegment> {
         let segment = self.segment_files(key);
         (segment.record_path().is_file() && segment.has(Compression::None)).then_some(segment)
     }
 
-    /// Reads what was recorded of a segment.
-    pub fn segment_record<T: DeserializeOwned>(
+    /// Returns a complete segment with what was recorded of it. One that is obviously damaged counts
+    /// as not there: it is derived, so making it again is better than asking anybody to.
+    pub fn segment_with_record<T: DeserializeOwned>(
         &self,
-        segment: &StoredSegment,
-    ) -> Result<T, StoreError> {
-        Ok(self.envelope(segment)?.record)
+        key: &Digest,
+    ) -> Result<Option<(StoredSegment, T)>, StoreError> {
+        if self.segment(key).is_none() {
+            return Ok(None);
+        }
+        let mut segment = self.segment_files(key);
+        let envelope = match Self::envelope::<T>(&segment) {
+            Ok(envelope) => envelope,
+            Err(StoreError::Unreadable { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        segment.forms = Arc::new(envelope.forms);
+        Ok(segment.is_whole(Compression::None).then_some((segment, envelope.record)))
     }
 
-    fn envelope<T: DeserializeOwned>(
-        &self,
-        segment: &StoredSegment,
-    ) -> Result<Envelope<T>, StoreError> {
+    fn envelope<T: DeserializeOwned>(segment: &StoredSegment) -> Result<Envelope<T>, StoreError> {
         let path = segment.record_path();
         let bytes = read_limited(&path, RECORD_BYTES_MAX)?.ok_or_else(|| {
             StoreError::io("open", &path, io::Error::from(io::ErrorKind::NotFound))
         })?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| StoreError::Unreadable { path, reason: error.to_string() })
+        open_record(&path, &bytes)
     }
 
     /// Checks every form of a segment against the digest in its record.
-    pub(super) fn check_segment(&self, key: &Digest) -> Result<u64, StoreError> {
+    pub(crate) fn check_segment(&self, key: &Digest) -> Result<u64, StoreError> {
         let segment = self.segment_files(key);
-        let expected = self.envelope::<serde::de::IgnoredAny>(&segment)?.segment;
+        let expected = Self::envelope::<serde::de::IgnoredAny>(&segment)?.segment;
         let mut checked_bytes = 0;
         for compression in FORMS {
             if !segment.has(compression) && compression != Compression::None {
@@ -142,15 +204,17 @@ impl Store {
 
     /// Starts a segment that is written uncompressed and compressed at once.
     pub fn segment_writer(&self, compression: Compression) -> Result<SegmentWriter, StoreError> {
-        let compressed = match compression {
-            Compression::None => None,
-            _ => {
-                let file = BufWriter::new(self.temporary()?);
-                Some(BlockCompressor::new(file, compression))
-            }
+        let compressed = if compression == Compression::None {
+            None
+        } else {
+            let file = Summing::new(BufWriter::new(self.temporary()?));
+            Some(BlockCompressor::new(file, compression))
         };
         Ok(SegmentWriter {
-            raw: HashingWriter::new(BufWriter::with_capacity(1 << 17, self.temporary()?)),
+            raw: HashingWriter::new(Summing::new(BufWriter::with_capacity(
+                1 << 17,
+                self.temporary()?,
+            ))),
             compressed,
             compression,
         })
@@ -163,45 +227,51 @@ impl Store {
         writer: SegmentWriter,
         record: &T,
     ) -> Result<StoredSegment, StoreError> {
-        let segment = self.segment_files(key);
+        let mut segment = self.segment_files(key);
         let record_path = segment.record_path();
         let wrap = |error| StoreError::io("write", &record_path, error);
-        let (raw, digest, compressed) = writer.finish().map_err(wrap)?;
-        self.publish(raw, &segment.data_path(Compression::None))?;
-        if let Some((compression, file)) = compressed {
-            self.publish(file, &segment.data_path(compression))?;
+        let Finished { digest, files } = writer.finish().map_err(wrap)?;
+        let mut forms = Forms::new();
+        for (compression, form, file) in files {
+            forms.insert(suffix(compression).to_owned(), form);
+            Self::publish(file, &segment.data_path(compression))?;
         }
-        let envelope = Envelope { segment: digest, record };
-        let bytes = serde_json::to_vec(&envelope).map_err(|error| StoreError::Unreadable {
-            path: record_path.clone(),
-            reason: error.to_string(),
-        })?;
-        self.write_file(&record_path, &bytes)?;
+        segment.forms = Arc::new(forms.clone());
+        let envelope = Envelope { segment: digest, forms, record };
+        self.write_file(&record_path, &seal_record(&record_path, &envelope)?)?;
         Ok(segment)
     }
 
     /// Makes the compressed form of a segment where only another form is there.
     pub fn compress_segment(
         &self,
-        segment: &StoredSegment,
+        segment: &mut StoredSegment,
         compression: Compression,
     ) -> Result<(), StoreError> {
-        if segment.has(compression) {
+        if segment.is_whole(compression) {
             return Ok(());
         }
         let path = segment.data_path(compression);
-        let compress = || -> io::Result<NamedTempFile> {
+        let compress = || -> io::Result<(Form, NamedTempFile)> {
             let file = self.temporary().map_err(io::Error::other)?;
-            let mut compressor = BlockCompressor::new(BufWriter::new(file), compression);
-            io::copy(&mut BufReader::new(segment.open(Compression::None)?), &mut compressor)?;
-            compressor.finish()?.into_inner().map_err(io::IntoInnerError::into_error)
+            let file = Summing::new(BufWriter::new(file));
+            let mut compressor = BlockCompressor::new(file, compression);
+            let raw = segment.open_checked(Compression::None)?;
+            io::copy(&mut BufReader::with_capacity(1 << 17, raw), &mut compressor)?;
+            compressor.finish()?.finish()
         };
-        let file = compress().map_err(|error| StoreError::io("compress", &path, error))?;
-        self.publish(file, &path)
+        let (form, file) = compress().map_err(|error| StoreError::of("compress", &path, error))?;
+        Self::publish(file, &path)?;
+        let record_path = segment.record_path();
+        let mut envelope = Self::envelope::<serde_json::Value>(segment)?;
+        envelope.forms.insert(suffix(compression).to_owned(), form);
+        segment.forms = Arc::new(envelope.forms.clone());
+        self.write_file(&record_path, &seal_record(&record_path, &envelope)?)
     }
 
     /// Removes all forms of a segment, so that it is made anew.
-    pub fn remove_segment(&self, segment: &StoredSegment) -> Result<(), StoreError> {
+    pub fn remove_segment(&self, key: &Digest) -> Result<(), StoreError> {
+        let segment = self.segment_files(key);
         // The record first: without it the rest counts as not there.
         super::remove_if_there(&segment.record_path())?;
         for compression in FORMS {
@@ -214,25 +284,96 @@ impl Store {
 /// Writes a segment's bytes uncompressed and, in the same pass, compressed.
 #[derive(Debug)]
 pub struct SegmentWriter {
-    raw: HashingWriter<BufWriter<NamedTempFile>>,
-    compressed: Option<BlockCompressor<BufWriter<NamedTempFile>>>,
+    raw: HashingWriter<Summing<BufWriter<NamedTempFile>>>,
+    compressed: Option<BlockCompressor<Summing<BufWriter<NamedTempFile>>>>,
     compression: Compression,
 }
 
-type Finished = (NamedTempFile, Digest, Option<(Compression, NamedTempFile)>);
+struct Finished {
+    digest: Digest,
+    files: Vec<(Compression, Form, NamedTempFile)>,
+}
 
 impl SegmentWriter {
     fn finish(self) -> io::Result<Finished> {
         let (raw, digest, _size_bytes) = self.raw.finish();
-        let raw = raw.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let compressed = match self.compressed {
-            None => None,
-            Some(compressor) => {
-                let file = compressor.finish()?.into_inner();
-                Some((self.compression, file.map_err(io::IntoInnerError::into_error)?))
-            }
-        };
-        Ok((raw, digest, compressed))
+        let (form, file) = raw.finish()?;
+        let mut files = vec![(Compression::None, form, file)];
+        if let Some(compressor) = self.compressed {
+            let (form, file) = compressor.finish()?.finish()?;
+            files.push((self.compression, form, file));
+        }
+        Ok(Finished { digest, files })
+    }
+}
+
+/// Passes bytes on and takes their number and checksum.
+#[derive(Debug)]
+struct Summing<W> {
+    inner: W,
+    size_bytes: u64,
+    checksum: Crc,
+}
+
+impl<W> Summing<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, size_bytes: 0, checksum: Crc::new() }
+    }
+}
+
+impl Summing<BufWriter<NamedTempFile>> {
+    fn finish(self) -> io::Result<(Form, NamedTempFile)> {
+        let form = Form { size_bytes: self.size_bytes, checksum: self.checksum.sum() };
+        let file = self.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((form, file))
+    }
+}
+
+impl<W: Write> Write for Summing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.checksum.update(&bytes[..count]);
+        self.size_bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Reads a form; the read that meets its end fails if the bytes are not those that were written.
+#[derive(Debug)]
+pub struct CheckedForm {
+    file: File,
+    path: PathBuf,
+    key: Digest,
+    form: Form,
+    left_bytes: u64,
+    checksum: Crc,
+}
+
+impl CheckedForm {
+    fn damage(&self) -> io::Error {
+        let damage = StoreError::DamagedSegment { key: self.key, path: self.path.clone() };
+        io::Error::new(io::ErrorKind::InvalidData, damage)
+    }
+}
+
+impl Read for CheckedForm {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(usize::try_from(self.left_bytes).unwrap_or(usize::MAX));
+        if length == 0 {
+            return Ok(0);
+        }
+        let count = self.file.read(&mut buffer[..length])?;
+        self.checksum.update(&buffer[..count]);
+        self.left_bytes -= count as u64;
+        let is_end = self.left_bytes == 0 || count == 0;
+        if is_end && (self.left_bytes > 0 || self.checksum.sum() != self.form.checksum) {
+            return Err(self.damage());
+        }
+        Ok(count)
     }
 }
 
@@ -252,5 +393,5 @@ impl Write for SegmentWriter {
 
 /// Returns whether a path of the store's `segments` directory is a record.
 pub(super) fn is_record(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json")
+    path.extension().is_some_and(|extension| extension == "record")
 }

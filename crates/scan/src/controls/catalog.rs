@@ -192,7 +192,7 @@ catalog! {
         "the entrypoint's libraries are in the image",
         "The container would not start.",
         "add the package that has the library, or take back the exclusion that cut it";
-    LibraryMissing, "library-missing", Warn, Some(Warn),
+    LibraryMissing, "library-missing", Warn, Some(Info),
         "every library that a program needs is in the image",
         "The program fails when it is started, or the plugin when it is loaded.",
         "add the package that has the library, or cut the one that needs it";

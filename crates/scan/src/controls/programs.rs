@@ -173,11 +173,20 @@ fn check_other(
     }
 }
 
-/// Modules of a language often have a `#!` line and execute permission that nobody uses; scripts in
-/// documentation have a finding of their own.
+/// Modules of a language often have a `#!` line and execute permission that nobody uses, and so have
+/// the programs of Ruby's gems, which stubs load; scripts in documentation have a finding of their own.
+///
+/// Scripts below `/usr/share` are examples and tools for packagers, those below `/etc` are for logins
+/// and service managers: an image without their interpreter does not run them.
 fn is_meant_to_be_started(view: &View<'_>, path: &TreePath) -> bool {
     const MODULES: [&[u8]; 7] = [b".py", b".pl", b".pm", b".rb", b".js", b".mjs", b".R"];
-    if path.starts_with(&TreePath::literal("/usr/share/doc")) {
+    const NOT_RUN: [&str; 2] = ["/etc", "/usr/share"];
+    if path.parent().is_some_and(|parent| !view.program_directories.contains(&parent))
+        && NOT_RUN.iter().any(|directory| path.starts_with(&TreePath::literal(directory)))
+    {
+        return false;
+    }
+    if path.as_bytes().split(|&byte| byte == b'/').any(|name| name == b"gems") {
         return false;
     }
     let is_module = MODULES.iter().any(|extension| path.name().ends_with(extension));

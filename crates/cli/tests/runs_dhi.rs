@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Docker Hardened Images' own definitions, unmodified, build from Debian's archive with the substitutions of
+//! `examples/dhi/hardpan.toml`, and run in podman, confined.
+//!
+//! The definitions are read from `../shared` beside the repository, or `HARDPAN_SHARED`.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod runs_support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use runs_support::Suite;
+use runs_support::catalog::Catalog;
+use runs_support::tools::{attempt, find, lack, skip};
+
+fn suite() -> Option<&'static Suite> {
+    static SUITE: OnceLock<Option<Suite>> = OnceLock::new();
+    SUITE
+        .get_or_init(|| {
+            let Some(shared) = shared() else {
+                skip("the public catalog is not there: ../shared/dhi, or HARDPAN_SHARED");
+                return None;
+            };
+            if lack(&["tar", "xz"]) {
+                return None;
+            }
+            Suite::new("runs-dhi", |root| unpack(&shared, root))
+        })
+        .as_ref()
+}
+
+fn shared() -> Option<PathBuf> {
+    if let Ok(path) = std::env::var("HARDPAN_SHARED") {
+        return Some(PathBuf::from(path)).filter(|path| path.join("dhi").is_dir());
+    }
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().map(|above| above.join("shared")).find(|path| path.join("dhi").is_dir())
+}
+
+/// Unpacks the image definitions and their files, with our substitutions at the root.
+fn unpack(shared: &Path, root: &Path) -> Catalog {
+    for archive in ["definitions.tar.xz", "sources.tar.xz"] {
+        let mut tar = Command::new(find("tar").unwrap());
+        tar.arg("--extract").arg("--file").arg(shared.join("dhi").join(archive));
+        attempt(tar.arg("--directory").arg(root).arg("image")).ok();
+    }
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/dhi/hardpan.toml");
+    fs::copy(example, root.join("hardpan.toml")).unwrap();
+    Catalog::at(root)
+}
+
+/// Builds a definition and runs a program in its image; returns its output.
+fn run(definition: &str, options: &[&str], arguments: &[&str]) -> Option<String> {
+    let suite = suite()?;
+    let image = suite.image(&format!("image/{definition}"));
+    let mut command = suite.podman.confined();
+    command.args(options).arg(format!("--entrypoint={}", arguments[0])).arg(&image.name);
+    let outcome = attempt(command.args(&arguments[1..]));
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    if definition.ends_with("-dev") {
+        let mut command = suite.podman.confined();
+        command.args([
+            "--entrypoint=/bin/bash",
+            &image.name,
+            "-c",
+            "apt-get check && dpkg --audit",
+        ]);
+        attempt(&mut command).ok();
+    }
+    Some(outcome.output + &outcome.errors)
+}
+
+/// Runs a program of an image, whose output must contain a text.
+fn check(definition: &str, arguments: &[&str], expected: &str) {
+    let Some(output) = run(definition, &[], arguments) else { return };
+    assert!(output.contains(expected), "{expected:?} is missing: {output}");
+}
+
+fn check_program(definition: &str, flags: &[&str]) {
+    if lack(&["gcc"]) {
+        return;
+    }
+    let Some(suite) = suite() else { return };
+    let program = suite.folder(&definition.replace('/', "_")).join("program");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runs_programs/program.c");
+    attempt(Command::new("gcc").args(flags).arg("-o").arg(&program).arg(source)).ok();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let volume = format!("--volume={}:/program:ro", program.display());
+    assert_eq!(run(definition, &[&volume], &["/program"]).unwrap(), "program ok\n");
+}
+
+#[test]
+fn static_images() {
+    check_program("static/debian-13/static", &["-static", "-w"]);
+    check_program("static/debian-13/static-glibc", &[]);
+}
+
+#[test]
+fn debian_base() {
+    let script = "id -un; printf 'b\\na\\n' | sort | head -n 1; find /etc/os-release";
+    let bash = ["/bin/bash", "-c", script];
+    check("debian-base/debian-13/13", &bash, "nonroot\na\n/etc/os-release\n");
+    check("debian-base/debian-13/13-dev", &bash, "root\na\n/etc/os-release\n");
+}
+
+#[test]
+fn curl() {
+    check("curl/debian-13/8", &["curl", "--version"], "libcurl/8");
+    check("curl/debian-13/8-dev", &["curl", "--version"], "libcurl/8");
+}
+
+#[test]
+fn bash() {
+    check("bash/debian-13/5", &["bash", "-c", "echo $((6 * 7)) $BASH_VERSION"], "42 5.");
+}
+
+#[test]
+fn oras() {
+    check("oras/debian-13/1", &["oras", "version"], "Version:        1.");
+    check("oras/debian-13/1-dev", &["oras", "version"], "Version:        1.");
+}
+
+#[test]
+fn python() {
+    let script = "import bz2, ctypes, lzma, sqlite3, ssl; print(sqlite3.sqlite_version, ssl.OPENSSL_VERSION, \
+                  len(ssl.create_default_context().get_ca_certs()) > 100)";
+    check("python/debian-13/3.13", &["python3", "-c", script], "True\n");
+    check("python/debian-13/3.13-dev", &["python3", "-c", script], "True\n");
+    check("python/debian-13/3.13-dev", &["python3", "-m", "pip", "--version"], "python 3.13");
+}
+
+#[test]
+fn alertmanager() {
+    check(
+        "alertmanager/debian-13/0-dev",
+        &["alertmanager", "--version"],
+        "alertmanager, version 0.",
+    );
+    let Some(suite) = suite() else { return };
+    let image = suite.image("image/alertmanager/debian-13/0");
+    let curl = suite.image("image/curl/debian-13/8");
+    let arguments = [
+        "--config.file=/etc/alertmanager/alertmanager.yml",
+        "--storage.path=/alertmanager",
+        // There is no network to find others in.
+        "--cluster.listen-address=",
+    ];
+    let server = suite.podman.start(&["--volume=/alertmanager"], &image, &arguments);
+    let answer = server.wait_for(|| {
+        let mut command = suite.podman.beside(&server);
+        attempt(command.args([&curl.name, "--silent", "--fail", "http://127.0.0.1:9093/-/ready"]))
+    });
+    assert_eq!(answer, "OK");
+}
