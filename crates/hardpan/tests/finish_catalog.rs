@@ -20,7 +20,7 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hardpan::definition::{Definition, NoIncludes, Platform, Source, Variant, parse};
+use hardpan::definition::{Definition, IncludeError, Includes, Platform, Source, Variant, parse};
 use hardpan::finish::{Inputs, run_all};
 use hardpan_package::deb::merge::{Member, merge};
 use hardpan_package::deb::segment::Unpacked;
@@ -52,20 +52,32 @@ impl Contents for Packages {
     }
 }
 
+/// Reads what definitions include from the catalog.
+struct Catalog(PathBuf);
+
+impl Includes for Catalog {
+    fn load(&self, path: &str) -> Result<Source, IncludeError> {
+        let text = fs::read_to_string(self.0.join(path)).map_err(|_| IncludeError::NotFound)?;
+        Ok(Source::new(path, text))
+    }
+}
+
 fn definitions() -> Vec<(PathBuf, Arc<Definition>)> {
     let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
     let mut found = Vec::new();
-    let mut folders = vec![catalog];
+    let includes = Catalog(catalog.clone());
+    let mut folders = vec![catalog.clone()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                folders.push(path);
+                // What is in "common" is only ever included.
+                folders.extend((path != catalog.join("common")).then_some(path));
             } else if path.extension().is_some_and(|end| end == "yaml")
                 && path.file_name().is_some_and(|name| name != "info.yaml")
             {
                 let text = fs::read_to_string(&path).unwrap();
-                let parsed = parse(&Source::new(path.display().to_string(), text), &NoIncludes);
+                let parsed = parse(&Source::new(path.display().to_string(), text), &includes);
                 found.push((path, parsed.render(Platform::LinuxAmd64).unwrap()));
             }
         }
