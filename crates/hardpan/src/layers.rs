@@ -10,7 +10,7 @@ use hardpan_image::{
     layer_directories, layer_key,
 };
 use hardpan_package::deb::merge::{Cut, Member, intact};
-use hardpan_tree::{Digest, Hasher, Kind, Node, TarWriter, Tree, TreePath};
+use hardpan_tree::{Digest, Hasher, HashingWriter, Kind, Node, TarWriter, Tree, TreePath};
 
 use crate::assemble::Assembly;
 use crate::contents::StoreContents;
@@ -307,9 +307,10 @@ fn derived(
         store.compress_segment(&mut segment, compression)?;
         return Ok(segment);
     }
-    let mut writer = store.segment_writer(compression)?;
+    let mut writer = HashingWriter::new(store.segment_writer(compression)?);
     write(&mut writer).map_err(|error| StoreError::of("write", store.root(), error))?;
-    Ok(store.finish_segment(&key, writer, &())?)
+    let (writer, digest, _) = writer.finish();
+    Ok(store.finish_segment(&key, writer, digest, &())?)
 }
 
 fn copy_range(
