@@ -20,6 +20,9 @@ use crate::parallel;
 use crate::session::Session;
 use crate::store::{Store, StoreError, StoredSegment};
 
+/// How many more threads than processors write layers: while one waits for the disk, another hashes.
+const WAITING_THREADS: usize = 1;
+
 /// A layer before it is written.
 pub(crate) struct PlannedLayer {
     /// What it holds, for the image's history.
@@ -271,7 +274,7 @@ impl Session<'_> {
         layout: &LayoutWriter,
     ) -> Result<Vec<Layer>, Error> {
         self.observer.event(Event::Layers { layers: layers.len() });
-        parallel::map(self.threads, layers, |layer| {
+        parallel::map(self.threads.saturating_add(WAITING_THREADS), layers, |layer| {
             let parts: Vec<&dyn LayerPart> = layer.parts.iter().map(Part::as_layer_part).collect();
             let key = layer_key(&parts, compression);
             // A record that can't be read is as good as none.
