@@ -78,7 +78,8 @@ fn describe(operation: &Operation) -> String {
         Operation::Write { path, content, appends, .. } => {
             format!("write {path} {content:?} {appends}")
         }
-        Operation::Touch { path, .. } => format!("touch {path}"),
+        Operation::Touch { path, mode } if *mode == 0o644 => format!("touch {path}"),
+        Operation::Touch { path, mode } => format!("touch {path} {mode:o}"),
         Operation::Remove { path, .. } => format!("rm {path}"),
         Operation::Mode { path, mode, .. } => format!("chmod {mode} {path}"),
         Operation::Owner { path, owner, .. } => {
@@ -171,6 +172,7 @@ fn what_commands_do() {
         ("t=$(mktemp); sed s/a/b/ /etc/there > $t; mv $t /etc/there", "u", &[]),
         ("rm -f /etc/old.conf", "i", &[]),
         ("mkdir relative", "u", &[]),
+        ("umask 077; touch /x; mkdir /y", "h", &["touch /x 600", "mkdir /y Some(448)"]),
         ("chmod 600 $UNSET/x", "h", &["chmod 600 /x"]),
         ("cp $(some-tool) /x", "u", &[]),
         (

@@ -80,11 +80,11 @@ fn leads(editor: &Editor<'_>, path: &TreePath) -> bool {
 }
 
 fn change(editor: &mut Editor<'_>, path: &TreePath, change: impl FnOnce(&mut Metadata)) {
-    let Some(node) = editor.tree().get(path).map(|node| match &node.kind {
-        Kind::HardLink(first) => editor.tree().get(first).unwrap_or(node),
+    let tree = editor.tree();
+    let Some(node) = tree.get(path) else { return };
+    let node = match &node.kind {
+        Kind::HardLink(first) => tree.get(first).unwrap_or(node),
         _ => node,
-    }) else {
-        return;
     };
     let mut metadata = node.metadata.clone();
     change(&mut metadata);

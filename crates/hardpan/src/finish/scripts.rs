@@ -6,6 +6,7 @@
 //! covers becomes a warning with package, script and lines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hardpan_package::deb::control::{self, Limits};
 use hardpan_package::deb::scripts::{
@@ -13,7 +14,7 @@ use hardpan_package::deb::scripts::{
     Treatment, classify,
 };
 use hardpan_package::deb::segment::Unpacked;
-use hardpan_tree::{Kind, Tree, TreePath};
+use hardpan_tree::{Kind, Origin, Tree, TreePath};
 
 use super::{Editor, FinishError, Inputs, Report, Warning, operations, paths, php_modules};
 
@@ -63,7 +64,7 @@ pub fn apply(
     let architecture = inputs.definition.platform.architecture();
     for package in order(inputs.packages.iter().map(|package| &**package)) {
         let input = script_input(package, architecture);
-        let found = classify(&input, &TreeTests(tree));
+        let found = classify(&input, &TreeTests { tree, packages: inputs.packages });
         let finisher = handled.iter().find(|(name, _)| *name == package.name);
         if let Some((_, finisher)) = finisher {
             results
@@ -178,26 +179,32 @@ fn is_decided_by_definition(inputs: &Inputs<'_>, path: &str) -> bool {
 }
 
 /// A tree as scripts see it.
-pub struct TreeTests<'a>(pub &'a Tree);
+#[derive(Clone, Copy)]
+pub struct TreeTests<'a> {
+    /// The tree.
+    pub tree: &'a Tree,
+    /// The packages that it was merged from.
+    pub packages: &'a [Arc<Unpacked>],
+}
 
 impl std::fmt::Debug for TreeTests<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("TreeTests").field(&self.0.len()).finish()
+        f.debug_struct("TreeTests").field("nodes", &self.tree.len()).finish_non_exhaustive()
     }
 }
 
 impl FileTests for TreeTests<'_> {
     fn look(&self, path: &str, follow: bool) -> Look {
         let Ok(path) = TreePath::parse(path) else { return Look::Unknown };
-        let found = if follow { self.0.resolve(&path) } else { self.0.resolve_parent(&path) };
+        let found = if follow { self.tree.resolve(&path) } else { self.tree.resolve_parent(&path) };
         let Ok(found) = found else { return Look::Missing };
-        if let Some((node, file)) = self.0.file(&found) {
+        if let Some((node, file)) = self.tree.file(&found) {
             let is_executable = node.metadata.mode & 0o100 != 0;
             return Look::File { is_executable, is_empty: file.size_bytes == 0 };
         }
-        match self.0.get(&found).map(|node| &node.kind) {
+        match self.tree.get(&found).map(|node| &node.kind) {
             Some(Kind::Directory) => {
-                Look::Directory { is_empty: self.0.children(&found).next().is_none() }
+                Look::Directory { is_empty: self.tree.children(&found).next().is_none() }
             }
             Some(Kind::Symlink(_)) => Look::Symlink,
             _ => Look::Missing,
@@ -205,17 +212,23 @@ impl FileTests for TreeTests<'_> {
     }
 
     fn read_link(&self, path: &str) -> Option<String> {
-        let path = self.0.resolve_parent(&TreePath::parse(path).ok()?).ok()?;
-        match &self.0.get(&path)?.kind {
+        let path = self.tree.resolve_parent(&TreePath::parse(path).ok()?).ok()?;
+        match &self.tree.get(&path)?.kind {
             Kind::Symlink(target) => String::from_utf8(target.clone()).ok(),
             _ => None,
         }
     }
 
+    fn owner(&self, path: &str) -> Option<String> {
+        let path = self.tree.resolve_parent(&TreePath::parse(path).ok()?).ok()?;
+        let Origin::Package(number) = self.tree.get(&path)?.origin else { return None };
+        Some(self.packages.get(number as usize)?.name.clone())
+    }
+
     fn list(&self, directory: &str) -> Option<Vec<String>> {
         let path = TreePath::parse(directory).ok()?;
-        let Ok(path) = self.0.resolve(&path) else { return Some(Vec::new()) };
-        let names = self.0.children(&path);
+        let Ok(path) = self.tree.resolve(&path) else { return Some(Vec::new()) };
+        let names = self.tree.children(&path);
         names.map(|(path, _)| String::from_utf8(path.name().to_vec()).ok()).collect()
     }
 }
@@ -337,6 +350,18 @@ mod tests {
                 "x Some((4, 4)) path has a \"..\" component: \"/etc/a/../b\"",
             ]
         );
+    }
+
+    #[test]
+    fn only_diversions_of_other_packages_matter() {
+        let script = "#!/bin/sh\ndpkg-divert --add --divert /usr/bin/a.real /usr/bin/a\n";
+        let own = deb("x", "1").file("/usr/bin/a", "x").script("preinst", script);
+        let (_, finished) = run("", &[own]).unwrap();
+        assert_eq!(messages(&finished), Vec::<String>::new());
+        let other = deb("y", "1").file("/usr/bin/a", "y");
+        let (_, finished) = run("", &[deb("x", "1").script("preinst", script), other]).unwrap();
+        let expected = "x Some((2, 2)) not done: diverts /usr/bin/a to /usr/bin/a.real";
+        assert_eq!(messages(&finished), [expected]);
     }
 
     #[test]
