@@ -98,7 +98,7 @@ pub(crate) enum Command {
 pub(crate) struct Build {
     /// The definition
     pub(crate) definition: PathBuf,
-    /// Directory of the OCI layout [default: ./out/NAME]
+    /// Directory of the OCI layout [default: ./out/NAME, for a -dev variant ./out/NAME-dev]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// Write a docker archive for `docker load` and `podman load` instead of a layout

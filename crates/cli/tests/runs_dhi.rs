@@ -63,13 +63,9 @@ fn run(definition: &str, options: &[&str], arguments: &[&str]) -> Option<String>
     let outcome = attempt(command.args(&arguments[1..]));
     assert_eq!(outcome.code, Some(0), "{outcome}");
     if definition.ends_with("-dev") {
+        // Not `apt-get check`: some of these cut what packages of Debian depend on and DHI's do not.
         let mut command = suite.podman.confined();
-        command.args([
-            "--entrypoint=/bin/bash",
-            &image.name,
-            "-c",
-            "apt-get check && dpkg --audit",
-        ]);
+        command.args(["--entrypoint=/usr/bin/dpkg", &image.name, "--audit"]);
         attempt(&mut command).ok();
     }
     Some(outcome.output + &outcome.errors)
@@ -121,8 +117,8 @@ fn bash() {
 
 #[test]
 fn oras() {
-    check("oras/debian-13/1", &["oras", "version"], "Version:        1.");
-    check("oras/debian-13/1-dev", &["oras", "version"], "Version:        1.");
+    check("oras/debian-13/1", &["oras", "version"], "Version:    1.");
+    check("oras/debian-13/1-dev", &["oras", "version"], "Version:    1.");
 }
 
 #[test]

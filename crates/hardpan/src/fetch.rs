@@ -151,7 +151,7 @@ impl Session<'_> {
             return Err(damage(error, self.store));
         }
         let unpacked = unpacked.map_err(|source| unpack_error(package, source))?;
-        let segment = self.store.finish_segment(key, writer, &unpacked)?;
+        let segment = self.store.finish_segment(key, writer, unpacked.segment_digest, &unpacked)?;
         Ok(Prepared { unpacked: Arc::new(unpacked), segment })
     }
 }

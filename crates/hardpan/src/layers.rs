@@ -10,7 +10,7 @@ use hardpan_image::{
     layer_directories, layer_key,
 };
 use hardpan_package::deb::merge::{Cut, Member, intact};
-use hardpan_tree::{Digest, Hasher, Kind, Node, TarWriter, Tree, TreePath};
+use hardpan_tree::{Digest, Hasher, HashingWriter, Kind, Node, TarWriter, Tree, TreePath};
 
 use crate::assemble::Assembly;
 use crate::contents::StoreContents;
@@ -19,6 +19,9 @@ use crate::observer::Event;
 use crate::parallel;
 use crate::session::Session;
 use crate::store::{Store, StoreError, StoredSegment};
+
+/// How many more threads than processors write layers: while one waits for the disk, another hashes.
+const WAITING_THREADS: usize = 1;
 
 /// A layer before it is written.
 pub(crate) struct PlannedLayer {
@@ -271,7 +274,7 @@ impl Session<'_> {
         layout: &LayoutWriter,
     ) -> Result<Vec<Layer>, Error> {
         self.observer.event(Event::Layers { layers: layers.len() });
-        parallel::map(self.threads, layers, |layer| {
+        parallel::map(self.threads.saturating_add(WAITING_THREADS), layers, |layer| {
             let parts: Vec<&dyn LayerPart> = layer.parts.iter().map(Part::as_layer_part).collect();
             let key = layer_key(&parts, compression);
             // A record that can't be read is as good as none.
@@ -307,9 +310,10 @@ fn derived(
         store.compress_segment(&mut segment, compression)?;
         return Ok(segment);
     }
-    let mut writer = store.segment_writer(compression)?;
+    let mut writer = HashingWriter::new(store.segment_writer(compression)?);
     write(&mut writer).map_err(|error| StoreError::of("write", store.root(), error))?;
-    Ok(store.finish_segment(&key, writer, &())?)
+    let (writer, digest, _) = writer.finish();
+    Ok(store.finish_segment(&key, writer, digest, &())?)
 }
 
 fn copy_range(

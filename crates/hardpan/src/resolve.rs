@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use hardpan_definition::Platform;
 use hardpan_image::{Compression, canonical_json};
+use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
 use hardpan_package::deb::strip::StripPolicy;
 use hardpan_package::solve::{
     IndexRef, Request, RequestProblem, Solution, SolveError, SolveTask, solve,
 };
 use hardpan_tree::Digest;
+use serde::Deserialize;
 
 use crate::build::BuildSettings;
 use crate::demand::{ArchiveDemand, Demand};
@@ -17,6 +19,7 @@ use crate::error::Error;
 use crate::indexes::Suite;
 use crate::lock::{Lock, LockedPackage, LockedPlatform, VERSION, Wanted};
 use crate::observer::Event;
+use crate::parallel;
 use crate::project::Project;
 use crate::session::Session;
 
@@ -65,9 +68,10 @@ impl Session<'_> {
             platforms = self.choose_all(&demands, &archives, &suites);
         }
         let mut platforms = platforms?;
-        let epoch = self.pin_contents(&mut platforms, settings)?;
+        // Frees the indexes, too, before packages take the memory.
         let mut locked_archives: Vec<_> = suites.into_iter().map(|suite| suite.locked).collect();
         locked_archives.sort();
+        let epoch = self.pin_contents(&mut platforms, settings)?;
         Ok(Lock {
             version: VERSION,
             compressor: settings.compression.identity(),
@@ -101,25 +105,64 @@ impl Session<'_> {
         platforms: &mut BTreeMap<String, LockedPlatform>,
         settings: &BuildSettings,
     ) -> Result<i64, Error> {
-        let prepared = {
+        let pins = {
             let packages: BTreeMap<Digest, &LockedPackage> = platforms
                 .values()
                 .flat_map(|platform| &platform.packages)
                 .map(|package| (package.sha256, package))
                 .collect();
-            self.prepare(&packages, &settings.strip, settings.compression)?
+            self.pins(&packages, settings)?
         };
         let mut epoch = 0;
         for package in platforms.values_mut().flat_map(|platform| &mut platform.packages) {
-            // `prepare` made every package.
-            let Some(prepared) = prepared.get(&package.sha256) else { continue };
-            let unpacked = &prepared.unpacked;
-            epoch = epoch.max(unpacked.timestamp);
-            package.scripts = (!unpacked.script_digests.is_empty())
-                .then(|| Digest::of(&canonical_json(&unpacked.script_digests)));
+            // There is one for every package.
+            let Some(pinned) = pins.get(&package.sha256) else { continue };
+            epoch = epoch.max(pinned.timestamp);
+            package.scripts = (!pinned.script_digests.is_empty())
+                .then(|| Digest::of(&canonical_json(&pinned.script_digests)));
         }
         Ok(epoch)
     }
+
+    /// Returns what the lock says of packages' contents. Those that are segments already are not read
+    /// any further than that needs.
+    fn pins(
+        &self,
+        packages: &BTreeMap<Digest, &LockedPackage>,
+        settings: &BuildSettings,
+    ) -> Result<BTreeMap<Digest, Pinned>, Error> {
+        let digests: Vec<Digest> = packages.keys().copied().collect();
+        let known = parallel::map(self.threads, &digests, |digest| {
+            let key = segment_key(digest, &settings.strip, SEGMENT_FORMAT_VERSION);
+            let found = self.store.segment_with_record::<Pinned>(&key)?;
+            Ok::<_, Error>(found.map(|(_, pinned)| pinned))
+        })?;
+        let mut pins: BTreeMap<Digest, Pinned> = digests
+            .into_iter()
+            .zip(known)
+            .filter_map(|(digest, pinned)| Some((digest, pinned?)))
+            .collect();
+        let missing = packages
+            .iter()
+            .filter(|(digest, _)| !pins.contains_key(*digest))
+            .map(|(digest, package)| (*digest, *package))
+            .collect();
+        let prepared = self.prepare(&missing, &settings.strip, settings.compression)?;
+        pins.extend(prepared.into_iter().map(|(digest, prepared)| {
+            let Unpacked { timestamp, script_digests, .. } = &*prepared.unpacked;
+            let pinned = Pinned { timestamp: *timestamp, script_digests: script_digests.clone() };
+            (digest, pinned)
+        }));
+        Ok(pins)
+    }
+}
+
+/// What of [`Unpacked`] is part of a lock.
+#[derive(Debug, Deserialize)]
+struct Pinned {
+    timestamp: i64,
+    #[serde(default)]
+    script_digests: BTreeMap<String, Digest>,
 }
 
 /// The settings that decide an image's bytes beside definition and lock.

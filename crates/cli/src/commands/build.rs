@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use hardpan::definition::Variant;
 use hardpan::{BuildRequest, BuildSettings, Built, LockState, Project};
 use serde_json::json;
 
@@ -54,9 +55,12 @@ fn layout(command: &Build, project: &Project) -> Option<PathBuf> {
     if command.docker_archive.is_some() {
         return None;
     }
-    let image = &project.any_definition().image.value;
+    let definition = project.any_definition();
+    let image = &definition.image.value;
     let name = image.rsplit('/').next().unwrap_or(image);
-    Some(PathBuf::from("out").join(name))
+    // A -dev image does not take the place of the runtime one.
+    let suffix = if definition.variant == Variant::Dev { "-dev" } else { "" };
+    Some(PathBuf::from("out").join(format!("{name}{suffix}")))
 }
 
 fn summary(project: &Project, state: &LockState, request: &BuildRequest, built: &Built) {

@@ -12,13 +12,15 @@
 //! ```
 //! **Invariant**: a file outside `tmp/` is complete. It is written under `tmp/`, synced and renamed, so
 //! a process that is killed, or two that write the same thing, leave nothing half-written behind.
+//! Records are not synced, since each has its checksum: one that the end of the machine's power cut
+//! short counts as not there, and is made again.
 //! Every reader holds a shared lock on the store, and only `gc` takes the exclusive one.
 
 mod gc;
 mod segments;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -252,7 +254,7 @@ impl Store {
         let partial = self.partial_path(digest);
         let path = self.blob_path(digest);
         let sync = || -> io::Result<()> {
-            File::open(&partial)?.sync_all()?;
+            File::open(&partial)?.sync_data()?;
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
@@ -286,7 +288,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let path = self.record_path(kind, key);
         let bytes = seal_record(&path, value)?;
-        self.write_file(&path, &bytes)
+        self.write_sealed(&path, &bytes)
     }
 
     fn record_path(&self, kind: &str, key: &Digest) -> PathBuf {
@@ -328,8 +330,14 @@ impl Store {
 
     /// Syncs a complete temporary file and gives it its name.
     pub(crate) fn publish(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+        file.as_file().sync_data().map_err(|error| StoreError::io("store", path, error))?;
+        Self::publish_unsynced(file, path)
+    }
+
+    /// Gives a complete temporary file its name. After a crash of the machine it may be empty or cut
+    /// short: only for what has its own checksum, and counts as not there if that is wrong.
+    fn publish_unsynced(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
         let publish = || -> io::Result<()> {
-            file.as_file().sync_all()?;
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
@@ -340,12 +348,19 @@ impl Store {
     }
 
     fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        Self::publish(self.temporary_with(path, bytes)?, path)
+    }
+
+    /// Writes what [`seal_record`] returned.
+    fn write_sealed(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        Self::publish_unsynced(self.temporary_with(path, bytes)?, path)
+    }
+
+    fn temporary_with(&self, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
         let mut file = self.temporary()?;
-        let mut writer = BufWriter::new(file.as_file_mut());
-        let written = writer.write_all(bytes).and_then(|()| writer.flush());
+        let written = file.as_file_mut().write_all(bytes);
         written.map_err(|error| StoreError::io("write", path, error))?;
-        drop(writer);
-        Self::publish(file, path)
+        Ok(file)
     }
 }
 

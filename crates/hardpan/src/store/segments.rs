@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use flate2::Crc;
 use hardpan_image::{BlockCompressor, Compression};
-use hardpan_tree::{Digest, HashingWriter};
+use hardpan_tree::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
@@ -19,6 +19,10 @@ use super::{Store, StoreError, open_record, read_limited, seal_record};
 
 /// The largest record of a segment, in bytes: a package of a million files stays below it.
 const RECORD_BYTES_MAX: u64 = 1 << 30;
+
+/// How much of the uncompressed form is written at a time, in bytes: what comes in pieces as large goes
+/// straight through.
+const RAW_BUFFER_BYTES: usize = 1 << 16;
 
 /// All forms that a segment may be stored in.
 const FORMS: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
@@ -211,34 +215,31 @@ impl Store {
             Some(BlockCompressor::new(file, compression))
         };
         Ok(SegmentWriter {
-            raw: HashingWriter::new(Summing::new(BufWriter::with_capacity(
-                1 << 17,
-                self.temporary()?,
-            ))),
+            raw: Summing::new(BufWriter::with_capacity(RAW_BUFFER_BYTES, self.temporary()?)),
             compressed,
             compression,
         })
     }
 
-    /// Completes a segment: its data first, its record last.
+    /// Completes a segment: its data first, its record last. `digest` is that of the bytes written.
     pub fn finish_segment<T: Serialize>(
         &self,
         key: &Digest,
         writer: SegmentWriter,
+        digest: Digest,
         record: &T,
     ) -> Result<StoredSegment, StoreError> {
         let mut segment = self.segment_files(key);
         let record_path = segment.record_path();
         let wrap = |error| StoreError::io("write", &record_path, error);
-        let Finished { digest, files } = writer.finish().map_err(wrap)?;
         let mut forms = Forms::new();
-        for (compression, form, file) in files {
+        for (compression, form, file) in writer.finish().map_err(wrap)? {
             forms.insert(suffix(compression).to_owned(), form);
             Self::publish(file, &segment.data_path(compression))?;
         }
         segment.forms = Arc::new(forms.clone());
         let envelope = Envelope { segment: digest, forms, record };
-        self.write_file(&record_path, &seal_record(&record_path, &envelope)?)?;
+        self.write_sealed(&record_path, &seal_record(&record_path, &envelope)?)?;
         Ok(segment)
     }
 
@@ -284,26 +285,22 @@ impl Store {
 /// Writes a segment's bytes uncompressed and, in the same pass, compressed.
 #[derive(Debug)]
 pub struct SegmentWriter {
-    raw: HashingWriter<Summing<BufWriter<NamedTempFile>>>,
+    raw: Summing<BufWriter<NamedTempFile>>,
     compressed: Option<BlockCompressor<Summing<BufWriter<NamedTempFile>>>>,
     compression: Compression,
 }
 
-struct Finished {
-    digest: Digest,
-    files: Vec<(Compression, Form, NamedTempFile)>,
-}
+type Finished = Vec<(Compression, Form, NamedTempFile)>;
 
 impl SegmentWriter {
     fn finish(self) -> io::Result<Finished> {
-        let (raw, digest, _size_bytes) = self.raw.finish();
-        let (form, file) = raw.finish()?;
+        let (form, file) = self.raw.finish()?;
         let mut files = vec![(Compression::None, form, file)];
         if let Some(compressor) = self.compressed {
             let (form, file) = compressor.finish()?.finish()?;
             files.push((self.compression, form, file));
         }
-        Ok(Finished { digest, files })
+        Ok(files)
     }
 }
 

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Follows a script as a shell would, both ways where a condition is not known.
 
+mod branches;
+mod builtins;
+mod files;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::commands::{self, Context, Outcome, Output};
-use super::expand::{Value, glob_matches};
+use super::expand::Value;
 use super::syntax::{
     AndOr, Command, CommandKind, Joint, List, Part, Pipeline, Redirect, RedirectOperator, Script,
-    Simple, Word,
+    Simple,
 };
 use super::{Effect, FileTests, Look, Operation, ScriptInput, Treatment, conditions};
 
@@ -304,164 +308,6 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn branches(&mut self, branches: &[(List, List)], otherwise: Option<&List>) -> (Flow, Status) {
-        let Some(((condition, body), rest)) = branches.split_first() else {
-            return match otherwise {
-                Some(list) => self.list(list),
-                None => (Flow::Next, Some(true)),
-            };
-        };
-        let outer = self.may_fail;
-        self.may_fail = true;
-        let (flow, status) = self.list(condition);
-        self.may_fail = outer;
-        if flow != Flow::Next {
-            return (flow, status);
-        }
-        match status {
-            Some(true) => self.list(body),
-            Some(false) => self.branches(rest, otherwise),
-            None => {
-                let was_uncertain = self.state.is_uncertain;
-                self.state.is_uncertain = true;
-                let before = self.state.clone();
-                let (flow, _) = self.list(body);
-                let taken = std::mem::replace(&mut self.state, before);
-                let (other, _) = self.branches(rest, otherwise);
-                let joined = self.join(taken, flow, other);
-                if joined == Flow::Next && [flow, other].into_iter().all(goes_on) {
-                    self.state.is_uncertain = was_uncertain;
-                }
-                (joined, None)
-            }
-        }
-    }
-
-    fn case(&mut self, subject: &Word, arms: &[(Vec<Word>, List)]) -> (Flow, Status) {
-        let subject = self.value(subject);
-        let was_uncertain = self.state.is_uncertain;
-        let before = self.state.clone();
-        let mut joined: Option<(State, Flow)> = None;
-        let mut is_decided = false;
-        let mut may_leave = false;
-        for (patterns, body) in arms {
-            let patterns: Vec<Value> = patterns.iter().map(|word| self.pattern(word)).collect();
-            let is_match = match &subject {
-                None if patterns.iter().any(|pattern| pattern.as_deref() == Some("*")) => {
-                    is_decided = true;
-                    None
-                }
-                None => None,
-                Some(text) => {
-                    let known = |pattern: &Value| {
-                        pattern.as_ref().map(|pattern| glob_matches(pattern, text))
-                    };
-                    let results: Vec<Option<bool>> = patterns.iter().map(known).collect();
-                    if results.contains(&Some(true)) {
-                        Some(true)
-                    } else if results.contains(&None) {
-                        None
-                    } else {
-                        Some(false)
-                    }
-                }
-            };
-            if is_match == Some(false) {
-                continue;
-            }
-            if is_match == Some(true) && joined.is_none() {
-                return self.list(body);
-            }
-            is_decided |= is_match == Some(true);
-            self.state = before.clone();
-            self.state.is_uncertain = true;
-            let (flow, _) = self.list(body);
-            may_leave |= !goes_on(flow);
-            let flow = match joined.take() {
-                None => flow,
-                Some((other, other_flow)) => self.join(other, other_flow, flow),
-            };
-            joined = Some((self.state.clone(), flow));
-            if is_match == Some(true) {
-                break;
-            }
-        }
-        let Some((state, flow)) = joined else {
-            self.state = before;
-            return (Flow::Next, Some(true));
-        };
-        self.state = state;
-        let flow = if is_decided { flow } else { self.join(before, Flow::Next, flow) };
-        if flow == Flow::Next && !may_leave {
-            self.state.is_uncertain = was_uncertain;
-        }
-        (flow, None)
-    }
-
-    /// Expands a pattern of `case`: what is quoted has no special characters.
-    fn pattern(&mut self, word: &Word) -> Value {
-        let mut pattern = String::new();
-        for part in word {
-            match part {
-                Part::Literal(text) => pattern.push_str(text),
-                other => {
-                    let text = self.value(&vec![other.clone()])?;
-                    for character in text.chars() {
-                        if "*?[\\".contains(character) {
-                            pattern.push('\\');
-                        }
-                        pattern.push(character);
-                    }
-                }
-            }
-        }
-        Some(pattern)
-    }
-
-    fn each(&mut self, variable: &str, values: Vec<Value>, body: &List) -> (Flow, Status) {
-        // A word that is not known may stand for any number of words.
-        for value in values {
-            let is_known = value.is_some();
-            let before = (!is_known).then(|| self.state.clone());
-            self.state.variables.insert(variable.to_owned(), value);
-            self.state.is_uncertain |= !is_known;
-            let (mut flow, _) = self.list(body);
-            if let Some(before) = before {
-                let was_uncertain = before.is_uncertain;
-                let is_next = matches!(flow, Flow::Next | Flow::Continue);
-                flow = self.join(before, Flow::Next, if is_next { Flow::Next } else { flow });
-                self.state.is_uncertain = was_uncertain || !is_next;
-            }
-            match flow {
-                Flow::Next | Flow::Continue => {}
-                Flow::Break => break,
-                Flow::Return | Flow::Exit | Flow::Fail => return (flow, None),
-            }
-        }
-        (Flow::Next, Some(true))
-    }
-
-    fn repeat(&mut self, condition: &List, body: &List, is_until: bool) -> (Flow, Status) {
-        let (_, status) = self.list(condition);
-        if status == Some(is_until) {
-            return (Flow::Next, Some(true));
-        }
-        // How often is not known: what the body sets is not known afterwards, so once is enough.
-        let before = self.state.clone();
-        self.state.is_uncertain = true;
-        let (flow, _) = self.list(body);
-        let flow = match flow {
-            Flow::Return | Flow::Exit | Flow::Fail => flow,
-            _ => Flow::Next,
-        };
-        let was_uncertain = before.is_uncertain;
-        let flow = self.join(before, Flow::Next, flow);
-        if flow == Flow::Next {
-            self.state.is_uncertain = was_uncertain;
-        }
-        (flow, None)
-    }
-
     fn simple(&mut self, command: &Command, simple: &Simple) -> (Flow, Status) {
         let words = self.fields(&simple.words);
         let mut last = Some(true);
@@ -593,90 +439,6 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn eval(&mut self, command: &Command, arguments: &[Value]) -> (Flow, Status) {
-        let text: Option<Vec<String>> = arguments.iter().cloned().collect();
-        // A text without here-documents can be followed with the tables of this script.
-        let parsed = text
-            .map(|words| words.join(" "))
-            .filter(|text| !text.contains("<<"))
-            .and_then(|text| super::parser::parse(&text).ok());
-        let Some(parsed) = parsed else {
-            let outcome = Outcome::unhandled("the text that is evaluated is not known");
-            self.state.may_be_set = true;
-            return (Flow::Next, self.settle(command, outcome));
-        };
-        let visits = self.visits.len();
-        let result = self.list(&parsed.body);
-        // The numbers of its commands mean nothing here: all that it does is done by this command.
-        for visit in &mut self.visits[visits..] {
-            visit.command = command.id;
-        }
-        self.visit(command.id, Treatment::Ignored { reason: "only directs the script".to_owned() });
-        result
-    }
-
-    /// Builtins that change the state alone; `None` if it is none of them.
-    fn builtin(&mut self, name: &str, arguments: &[Value]) -> Option<Status> {
-        match name {
-            "set" => {
-                let first = arguments.first().cloned().flatten();
-                if first.as_deref() == Some("--") {
-                    self.state.positional = arguments[1..].to_vec();
-                } else if first.as_deref().is_some_and(|text| !text.starts_with(['-', '+'])) {
-                    self.state.positional = arguments.to_vec();
-                }
-            }
-            "shift" => {
-                let count = match arguments.first() {
-                    Some(Some(text)) => text.parse().unwrap_or(1),
-                    _ => 1,
-                };
-                let count = self.state.positional.len().min(count);
-                self.state.positional.drain(..count);
-            }
-            "export" | "local" | "readonly" | "declare" | "typeset" => {
-                for argument in arguments.iter().flatten() {
-                    if let Some((name, value)) = argument.split_once('=') {
-                        self.state.variables.insert(name.to_owned(), Some(value.to_owned()));
-                    } else if name == "local" && !argument.starts_with('-') {
-                        self.state.variables.insert(argument.clone(), Some(String::new()));
-                    }
-                }
-                if arguments.iter().any(Option::is_none) {
-                    // `local x="$y"` with an unknown y: the name is lost with the value.
-                    self.state.may_be_set = true;
-                }
-            }
-            "unset" => {
-                for name in arguments.iter().flatten() {
-                    self.state.variables.remove(name);
-                }
-            }
-            "read" => {
-                for name in arguments.iter().flatten().filter(|name| !name.starts_with('-')) {
-                    self.state.variables.insert(name.clone(), None);
-                }
-                return Some(None);
-            }
-            "getopts" => {
-                self.state.variables.insert("OPTARG".to_owned(), None);
-                if let Some(Some(name)) = arguments.get(1) {
-                    self.state.variables.insert(name.clone(), None);
-                }
-                return Some(None);
-            }
-            "umask" => {
-                let mask = arguments.first().and_then(Option::as_deref);
-                let mask = mask.and_then(|mask| u32::from_str_radix(mask, 8).ok());
-                self.state.umask = mask.map_or(self.state.umask, |mask| mask & 0o777);
-            }
-            ":" | "true" | "trap" | "cd" | "wait" | "ulimit" | "alias" | "hash" | "exec" => {}
-            "false" => return Some(Some(false)),
-            _ => return None,
-        }
-        Some(Some(true))
-    }
-
     /// Counts what a value takes; returns whether there was room for it.
     pub(super) fn has_room(&mut self, length_bytes: usize) -> bool {
         // Empty values take something too.
@@ -698,21 +460,6 @@ impl<'a> Evaluator<'a> {
             Some(Output::Nothing) => Some(String::new()),
             Some(Output::Text(text)) => Some(text.trim_end_matches('\n').to_owned()),
             _ => None,
-        }
-    }
-
-    /// Notes what is printed for the `$( )` around, if there is one.
-    fn print(&mut self, output: &Output) {
-        let is_uncertain = self.state.is_uncertain;
-        let Some(captured) = self.captured.last_mut() else { return };
-        match (&mut *captured, output) {
-            (_, Output::Nothing) => {}
-            _ if is_uncertain => *captured = Output::Unknown,
-            (Output::Nothing, output) => *captured = output.clone(),
-            (Output::Text(text), Output::Text(more)) if text.len() < VALUES_BYTES_MAX => {
-                text.push_str(more);
-            }
-            _ => *captured = Output::Unknown,
         }
     }
 
@@ -777,136 +524,6 @@ impl<'a> Evaluator<'a> {
 
     fn visit(&mut self, command: usize, treatment: Treatment) {
         self.visits.push(Visit { command, treatment });
-    }
-
-    /// Redirections of `if`, `{ }` and so on: only those to nowhere are passed over.
-    fn compound_redirects(&mut self, command: &Command) {
-        for redirect in &command.redirects {
-            if let Err(reason) = self.redirect(redirect, &Output::Unknown) {
-                self.visit(command.id, Treatment::Unhandled { reason });
-            }
-        }
-    }
-
-    fn redirect(
-        &mut self,
-        redirect: &Redirect,
-        output: &Output,
-    ) -> Result<Option<Operation>, String> {
-        let appends = match redirect.operator {
-            RedirectOperator::Write => false,
-            RedirectOperator::Append => true,
-            _ => return Ok(None),
-        };
-        let Some(path) = self.value(&redirect.target) else {
-            return Err("writes to a file whose name is not known".to_owned());
-        };
-        if path.starts_with("/dev/") || path.starts_with("/proc/") || is_scratch(&path) {
-            return Ok(None);
-        }
-        if redirect.descriptor.is_some_and(|descriptor| descriptor != 1) {
-            return Err(format!("writes messages to {path}"));
-        }
-        let content = match output {
-            Output::Nothing => Some(String::new()),
-            Output::Text(text) => Some(text.clone()),
-            Output::Unknown => None,
-        };
-        match content {
-            Some(content) if path.starts_with('/') => {
-                Ok(Some(Operation::Write { path, content, appends, mode: 0o666 }))
-            }
-            _ => Err(format!("writes a command's output to {path}")),
-        }
-    }
-
-    fn here_document(&mut self, command: &Command) -> Option<Value> {
-        let number = command.redirects.iter().find_map(|redirect| redirect.here_document)?;
-        let tree = self.tree;
-        let word = tree.here_documents.get(number)?;
-        Some(self.value(word))
-    }
-
-    /// Answers a question about a file: what the script did itself goes before the tree.
-    pub(super) fn look(&self, path: &str, follow: bool) -> Look {
-        self.look_through(path, follow, 8)
-    }
-
-    fn look_through(&self, path: &str, follow: bool, links: u32) -> Look {
-        if is_scratch(path) {
-            return Look::Unknown;
-        }
-        match self.state.files.get(path.trim_end_matches('/')) {
-            Some(Noted::Look(look)) => return *look,
-            Some(Noted::Link(_)) if !follow => return Look::Symlink,
-            Some(Noted::Link(_)) if links == 0 => return Look::Unknown,
-            Some(Noted::Link(target)) if target.starts_with('/') => {
-                return self.look_through(target, true, links - 1);
-            }
-            Some(Noted::Link(target)) => {
-                let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-                return self.look_through(&format!("{directory}/{target}"), true, links - 1);
-            }
-            None => {}
-        }
-        if let Some((directory, name)) = path.rsplit_once('/')
-            && matches!(directory, "/bin" | "/sbin" | "/usr/bin" | "/usr/sbin")
-            && commands::is_emulated(name)
-        {
-            return Look::File { is_executable: true, is_empty: false };
-        }
-        self.files.look(path, follow)
-    }
-
-    /// Returns the target of a link, if that is known.
-    pub(super) fn read_link(&self, path: &str) -> Value {
-        match self.state.files.get(path) {
-            Some(Noted::Link(target)) => Some(target.clone()),
-            Some(Noted::Look(_)) => None,
-            None => self.files.read_link(path),
-        }
-    }
-
-    /// Returns the package that brought what stands at a path.
-    pub(super) fn owner(&self, path: &str) -> Value {
-        self.files.owner(path)
-    }
-
-    pub(super) fn list_directory(&self, directory: &str) -> Option<Vec<String>> {
-        self.files.list(directory)
-    }
-
-    fn note_file(&mut self, operation: &Operation) {
-        let file = Look::File { is_executable: false, is_empty: false };
-        let (path, noted) = match operation {
-            Operation::MakeDirectory { path, .. } => {
-                (path, Noted::Look(Look::Directory { is_empty: true }))
-            }
-            Operation::Write { path, .. } | Operation::Touch { path, .. } => {
-                (path, Noted::Look(file))
-            }
-            Operation::Copy { from, to, .. } => (to, Noted::Look(self.look(from, true))),
-            Operation::Move { from, to } => {
-                let noted = match self.state.files.get(from) {
-                    Some(noted) => noted.clone(),
-                    None => Noted::Look(self.look(from, true)),
-                };
-                self.state.files.insert(from.clone(), Noted::Look(Look::Missing));
-                (to, noted)
-            }
-            Operation::Symlink { path, target, .. } => (path, Noted::Link(target.clone())),
-            Operation::Remove { path, .. } | Operation::RemoveDirectory { path } => {
-                (path, Noted::Look(Look::Missing))
-            }
-            _ => return,
-        };
-        let path = path.trim_end_matches('/').to_owned();
-        // What a directory already is, it stays; a copy into a directory does not change the directory.
-        let is_removed = noted == Noted::Look(Look::Missing);
-        if matches!(self.look(&path, true), Look::Directory { .. }) && !is_removed {
-            return;
-        }
-        self.state.files.insert(path, noted);
     }
 }
 
