@@ -65,12 +65,11 @@ pub(crate) fn run(options: &Arguments) -> anyhow::Result<ExitCode> {
         None => built_program()?,
     };
     let temporary;
-    let directory = match &options.directory {
-        Some(directory) => directory.as_path(),
-        None => {
-            temporary = tempfile::tempdir()?;
-            temporary.path()
-        }
+    let directory = if let Some(directory) = &options.directory {
+        directory.as_path()
+    } else {
+        temporary = tempfile::tempdir()?;
+        temporary.path()
     };
     fs::create_dir_all(directory)?;
     let mut reports = Vec::new();
