@@ -22,6 +22,9 @@ use crate::store::{Store, StoreError, StoredSegment};
 
 /// How many more threads than processors fetch packages: while one waits for the network, another unpacks.
 const WAITING_THREADS: usize = 2;
+/// The most threads that unpack at a time: each takes about 10 MiB, most of it the decompressor's
+/// dictionary, and memory should not grow with the machine.
+const UNPACKING_THREADS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(11);
 
 /// A package as a segment in the store.
 #[derive(Debug, Clone)]
@@ -57,6 +60,7 @@ impl Session<'_> {
         self.observer.event(Event::Unpacks { packages: order.len() });
         let threads = self.threads.saturating_add(WAITING_THREADS);
         let threads = if missing.is_empty() { self.threads } else { threads };
+        let threads = threads.min(UNPACKING_THREADS_MAX);
         let cancel = Cancel::new();
         let prepare = |package: &&LockedPackage| {
             let prepared = self

@@ -79,7 +79,8 @@ impl Session<'_> {
                 let files = load_packages(&fetch, &source, &signed, architecture).map_err(wrap)?;
                 let parsed = parse_indexes(archive, architecture, files)?;
                 self.cache_indexes(&key, &parsed)?;
-                parsed
+                // From the store only what is looked at takes memory.
+                self.cached_indexes(&key)?.unwrap_or(parsed)
             };
             indexes.insert(architecture, parsed);
             keys.push(key);
@@ -310,7 +311,7 @@ fn parse_indexes(
             component: file.component,
             architecture: architecture.to_owned(),
         };
-        PackageIndex::parse(file.text.as_bytes(), origin).map_err(|error| Error::IndexText {
+        PackageIndex::parse(file.text, origin).map_err(|error| Error::IndexText {
             archive: archive.name.clone(),
             suite: archive.suite.clone(),
             reason: error_chain(&error),

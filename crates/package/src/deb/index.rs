@@ -250,7 +250,16 @@ pub struct PackageIndex {
 
 impl PackageIndex {
     /// Reads the text of a `Packages` file.
-    pub fn parse(text: &[u8], origin: Origin) -> Result<Self, IndexError> {
+    pub fn parse(text: impl AsRef<[u8]>, origin: Origin) -> Result<Self, IndexError> {
+        let writer = Self::read(text.as_ref())?;
+        // The largest thing here, if it was given away: it makes room for the binary form.
+        drop(text);
+        let bytes = writer.finish(&origin)?;
+        let buffer = Buffer::in_memory(bytes).map_err(|_| IndexError::TooLarge)?;
+        Ok(Self { buffer, origin })
+    }
+
+    fn read(text: &[u8]) -> Result<Writer, IndexError> {
         let mut reader = Reader::new(text, Limits::default())?;
         let mut writer = Writer::default();
         let mut paragraph = Paragraph::default();
@@ -270,9 +279,7 @@ impl PackageIndex {
                 .map_err(|source| stanza_error(StanzaError::Provides(source)))?;
             writer.push(&package, &provides);
         }
-        let bytes = writer.finish(&origin)?;
-        let buffer = Buffer::in_memory(bytes).map_err(|_| IndexError::TooLarge)?;
-        Ok(Self { buffer, origin })
+        Ok(writer)
     }
 
     /// Opens the binary form that [`Self::to_bytes`] returned.
