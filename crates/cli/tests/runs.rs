@@ -399,6 +399,19 @@ fn haproxy_answers_and_forwards() {
 }
 
 #[test]
+fn nginx_serves_its_page() {
+    let Some(suite) = suite() else { return };
+    let image = checked(suite, "nginx/debian-13/1.26");
+    let curl = suite.image("curl/debian-13/8");
+    let server = suite.podman.start(&[], &image, &[]);
+    let answer = server.wait_for(|| {
+        let mut command = suite.podman.beside(&server);
+        attempt(command.args([&curl.name, "--silent", "--fail", "http://127.0.0.1:8080/"]))
+    });
+    assert!(answer.contains("Welcome to nginx!"), "{answer}");
+}
+
+#[test]
 fn small_dev_images_work() {
     for name in ["static/debian-13/13", "static-glibc/debian-13/13", "curl/debian-13/8"] {
         check_dev(&format!("{name}-dev"));
@@ -407,7 +420,12 @@ fn small_dev_images_work() {
 
 #[test]
 fn dev_images_of_servers_work() {
-    for name in ["haproxy/debian-13/3.0", "memcached/debian-13/1.6", "valkey/debian-13/8"] {
+    for name in [
+        "haproxy/debian-13/3.0",
+        "memcached/debian-13/1.6",
+        "nginx/debian-13/1.26",
+        "valkey/debian-13/8",
+    ] {
         check_dev(&format!("{name}-dev"));
     }
 }
