@@ -96,6 +96,39 @@ fn assert_dpkg_sees_all(suite: &Suite, definition: &str, image: &Built) {
     let mut expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     expected.sort_unstable();
     assert_eq!(listed, expected, "{definition}");
+    assert_sbom_reader_sees_all(&folder, definition, &expected);
+}
+
+/// A reader of others makes an SBOM from the package database, and names every package in it.
+fn assert_sbom_reader_sees_all(folder: &Path, definition: &str, expected: &[&str]) {
+    let Some(reader) = std::env::var_os("HARDPAN_TEST_DEBSBOM") else {
+        eprintln!("skipped: no SBOM reader, because HARDPAN_TEST_DEBSBOM does not name debsbom");
+        return;
+    };
+    let root = folder.join("root");
+    fs::create_dir_all(root.join("var/lib")).unwrap();
+    fs::rename(folder.join("dpkg"), root.join("var/lib/dpkg")).unwrap();
+    attempt(
+        Command::new(reader)
+            .args(["generate", "--distro-arch=amd64", "--sbom-type=cdx", "--root"])
+            .arg(&root)
+            .arg("--out")
+            .arg(folder.join("sbom")),
+    )
+    .ok();
+    let text = fs::read_to_string(folder.join("sbom.cdx.json")).unwrap();
+    let sbom: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let is_binary = |component: &&serde_json::Value| {
+        !component["purl"].as_str().unwrap_or_default().contains("arch=source")
+    };
+    let component = |component: &serde_json::Value| {
+        let text = |key: &str| component[key].as_str().unwrap_or_default().to_owned();
+        format!("{} {} ii ", text("name"), text("version"))
+    };
+    let components = sbom["components"].as_array().unwrap();
+    let mut named: Vec<String> = components.iter().filter(is_binary).map(component).collect();
+    named.sort_unstable();
+    assert_eq!(named, expected, "{definition}");
 }
 
 /// Builds a -dev image, runs its tests, and lets go of it: they are large.
