@@ -135,6 +135,7 @@ fn exit_code(trouble: Trouble) -> u8 {
         Trouble::Usage => 2,
         Trouble::Network => 3,
         Trouble::Trust => 4,
+        Trouble::Step => 5,
         _ => 70,
     }
 }

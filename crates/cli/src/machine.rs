@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use hardpan::config::Workspace;
 use hardpan::store::Store;
-use hardpan::{Client, ClientOptions, Mirrors, Observer, Session};
+use hardpan::{Client, ClientOptions, Mirrors, Observer, Session, StageOptions};
 
 use crate::args::Common;
 use crate::failure::Usage;
@@ -25,6 +25,7 @@ pub(crate) struct Machine {
     workspace: Workspace,
     mirrors: Mirrors,
     client: Option<Client>,
+    stages: StageOptions,
     threads: NonZeroUsize,
 }
 
@@ -49,7 +50,7 @@ impl Machine {
                 std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             )
         });
-        Ok(Self { store, workspace, mirrors, client, threads })
+        Ok(Self { store, workspace, mirrors, client, stages: StageOptions::default(), threads })
     }
 
     /// Returns a session on this machine, now.
@@ -60,6 +61,7 @@ impl Machine {
             mirrors: &self.mirrors,
             remote: self.client.as_ref(),
             now: SystemTime::now(),
+            stages: &self.stages,
             threads: self.threads,
             observer,
         }

@@ -22,6 +22,8 @@ use crate::finish::FinishError;
 use crate::graph::GraphError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
+use crate::sandbox::SandboxError;
+use crate::stage::StageError;
 use crate::store::StoreError;
 
 /// Why a verb failed.
@@ -184,6 +186,12 @@ pub enum Error {
         /// The platforms.
         platforms: Vec<String>,
     },
+    /// A program could not be run.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A build stage failed.
+    #[error(transparent)]
+    Stage(#[from] Box<StageError>),
     /// A file can't be read or written.
     #[error("can't {action} {path}", path = path.display())]
     Io {
@@ -208,6 +216,8 @@ pub enum Trouble {
     Network,
     /// A signature or digest is wrong.
     Trust,
+    /// A build step failed.
+    Step,
     /// Something that should not happen.
     Internal,
 }
@@ -217,6 +227,8 @@ impl Error {
     pub fn trouble(&self) -> Trouble {
         match self {
             Self::Hardening { .. } => Trouble::No,
+            Self::Stage(error) => error.trouble(),
+            Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
             | Self::Solve { .. }
@@ -283,6 +295,8 @@ impl Error {
             Self::NotInImage { near, .. } if !near.is_empty() => {
                 vec![format!("did you mean {}?", near.join(", "))]
             }
+            Self::Sandbox(SandboxError::Forbidden { help, .. }) => vec![help.clone()],
+            Self::Stage(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }
@@ -319,6 +333,7 @@ impl Error {
     pub fn spans(&self) -> Vec<Span> {
         match self {
             Self::Demand(error) => error.span().into_iter().collect(),
+            Self::Stage(error) => error.span().into_iter().collect(),
             Self::Solve { spans, .. } => spans.clone(),
             _ => Vec::new(),
         }

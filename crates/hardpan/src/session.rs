@@ -9,6 +9,7 @@ use hardpan_remote::Client;
 use crate::config::Workspace;
 use crate::demand::{DEBIAN, DEBIAN_SECURITY};
 use crate::observer::{Event, Observer};
+use crate::stage::StageOptions;
 use crate::store::Store;
 
 /// Where Debian's archives are: a fact of this machine, which never gets into a lock or an image.
@@ -45,6 +46,8 @@ pub struct Session<'s> {
     pub remote: Option<&'s Client>,
     /// The present, from the caller's clock: package indexes expire by it. Nothing is written by it.
     pub now: SystemTime,
+    /// What build steps, tests and containers are given of this machine.
+    pub stages: &'s StageOptions,
     /// How many threads to use. No output depends on it.
     pub threads: NonZeroUsize,
     /// Who is told of progress.

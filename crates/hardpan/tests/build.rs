@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use hardpan::store::{GcOptions, Store};
 use hardpan::{
     BuildRequest, BuildSettings, Built, Client, ClientOptions, Event, LockState, Mirrors, Observer,
-    Project, Session, read_workspace,
+    Project, Session, StageOptions, read_workspace,
 };
 use hardpan_image::{Compression, Layout, decompress};
 use hardpan_testkit::deb;
@@ -65,6 +65,7 @@ fn build(fixture: &Fixture, output: &str, counts: &Counts) -> (Built, LockState)
         mirrors: &mirrors,
         remote: Some(&client),
         now: SystemTime::now(),
+        stages: &StageOptions::default(),
         threads: NonZeroUsize::new(2).unwrap(),
         observer: counts,
     };

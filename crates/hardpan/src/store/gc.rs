@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use hardpan_tree::Digest;
 
+use super::roots::remove_directory;
 use super::segments::is_record;
-use super::{Store, StoreError, remove_if_there};
+use super::{DIRECTORIES, Store, StoreError, remove_if_there};
 
 /// What `gc` may remove.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +65,25 @@ impl Store {
             return Err(StoreError::Busy { path: root.to_path_buf() });
         }
         let mut report = GcReport::default();
-        for path in files_below(root)? {
-            if path == root.join("lock") {
-                continue;
+        for path in whole_directories(root)? {
+            let used = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            let used = used.unwrap_or(SystemTime::UNIX_EPOCH);
+            let idle = options.now.duration_since(used).unwrap_or_default();
+            let is_leftover = path.starts_with(root.join("tmp"));
+            let (files, size_bytes) = measure(&path)?;
+            if is_leftover || idle >= options.unused_for {
+                if !options.dry_run {
+                    remove_directory(&path)
+                        .map_err(|error| StoreError::io("remove", &path, error))?;
+                }
+                report.files_removed += files;
+                report.bytes_removed += size_bytes;
+            } else {
+                report.files_kept += files;
+                report.bytes_kept += size_bytes;
             }
+        }
+        for path in plain_files(root)? {
             let metadata =
                 fs::metadata(&path).map_err(|error| StoreError::io("read", &path, error))?;
             let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -120,6 +136,72 @@ impl Store {
         }
         Ok(report)
     }
+}
+
+/// Returns the directories that are used, and removed, as a whole: root file systems, caches, and what
+/// killed processes left.
+fn whole_directories(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let list = |directory: &Path| -> Result<Vec<PathBuf>, StoreError> {
+        let fail = |error| StoreError::io("read", directory, error);
+        if !directory.exists() {
+            return Ok(Vec::new());
+        }
+        let entries: std::io::Result<Vec<_>> = fs::read_dir(directory).map_err(fail)?.collect();
+        let entries = entries.map_err(fail)?;
+        let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        Ok(entries.into_iter().filter(is_directory).map(|entry| entry.path()).collect())
+    };
+    let mut found = list(&root.join("caches"))?;
+    found.extend(list(&root.join("tmp"))?);
+    for group in list(&root.join("roots"))? {
+        found.extend(list(&group)?);
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Returns the files that stand by themselves: all that is not in one of [`whole_directories`].
+fn plain_files(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut files = Vec::new();
+    for name in DIRECTORIES.iter().filter(|name| !["roots", "caches", "tmp"].contains(name)) {
+        let directory = root.join(name);
+        if directory.exists() {
+            files.extend(files_below(&directory)?);
+        }
+    }
+    let tmp = root.join("tmp");
+    if let Ok(entries) = fs::read_dir(&tmp) {
+        for entry in entries {
+            let entry = entry.map_err(|error| StoreError::io("list", &tmp, error))?;
+            if entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Returns how many files a directory has below it, and their bytes. Links are not followed; what can't
+/// be read counts as nothing.
+fn measure(directory: &Path) -> Result<(u64, u64), StoreError> {
+    let (mut files, mut size_bytes) = (0, 0);
+    let mut directories = vec![directory.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for entry in entries {
+            let entry = entry.map_err(|error| StoreError::io("read", &directory, error))?;
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => directories.push(entry.path()),
+                Ok(metadata) => {
+                    files += 1;
+                    size_bytes += metadata.len();
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    Ok((files, size_bytes))
 }
 
 fn check_blob(path: &Path) -> Result<u64, StoreError> {

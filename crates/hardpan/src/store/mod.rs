@@ -8,6 +8,8 @@
 //! releases/<key>.record        Release files with what a server needs for a conditional request
 //! layers/<key>.record          digest and diff id of a layer made of these segments
 //! builds/<key>.record          what a build with these inputs gave
+//! roots/ab/<key>/root/         root file systems as files, for programs that run in them
+//! caches/<key>/                directories that build steps keep from build to build
 //! tmp/                         what is being written
 //! ```
 //! **Invariant**: a file outside `tmp/` is complete. It is written under `tmp/`, synced and renamed, so
@@ -17,6 +19,7 @@
 //! Every reader holds a shared lock on the store, and only `gc` takes the exclusive one.
 
 mod gc;
+mod roots;
 mod segments;
 
 use std::fs::{self, File, TryLockError};
@@ -31,6 +34,7 @@ use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
 pub use gc::{GcOptions, GcReport, VerifyReport};
+pub(crate) use roots::Scratch;
 pub use segments::{SegmentWriter, StoredSegment};
 
 /// The largest blob that is ever read into memory whole, in bytes.
@@ -131,8 +135,8 @@ impl StoreError {
     }
 }
 
-const DIRECTORIES: [&str; 7] =
-    ["blobs", "segments", "indexes", "releases", "layers", "builds", "tmp"];
+const DIRECTORIES: [&str; 9] =
+    ["blobs", "segments", "indexes", "releases", "layers", "builds", "roots", "caches", "tmp"];
 
 impl Store {
     /// Opens a store, making it where there is none. Waits while another process collects garbage.
