@@ -14,7 +14,7 @@ use hardpan::definition::Platform;
     version,
     propagate_version = true,
     disable_help_subcommand = true,
-    after_help = "Exit codes: 0 done · 1 the answer is no · 2 usage or definition · 3 network, archive, disk · 4 signature or digest · 70 internal"
+    after_help = "Exit codes: 0 done · 1 the answer is no · 2 usage or definition · 3 network, archive, disk · 4 signature or digest · 5 build step · 70 internal"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -94,7 +94,8 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   hardpan build catalog/python/debian-13/3.13.yaml
   hardpan build catalog/python/debian-13/3.13.yaml --docker-archive python.tar --platform linux/amd64
-  hardpan build catalog/curl/debian-13/8.yaml --locked --offline --output /tmp/curl")]
+  hardpan build catalog/curl/debian-13/8.yaml --locked --offline --output /tmp/curl
+  hardpan build app.yaml --secret id=token,env=API_TOKEN --no-network")]
 pub(crate) struct Build {
     /// The definition
     pub(crate) definition: PathBuf,
@@ -110,6 +111,38 @@ pub(crate) struct Build {
     /// Refuse to resolve: the lock must be there and fit
     #[arg(long)]
     pub(crate) locked: bool,
+    #[command(flatten)]
+    pub(crate) stages: Stages,
+}
+
+/// Options for build stages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Build stages")]
+pub(crate) struct Stages {
+    /// A secret for the steps that name it: id=ID,src=FILE or id=ID,env=VARIABLE; may be given several times
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) secret: Vec<String>,
+    /// Refuse definitions with steps that have the network (`privileged: true`)
+    #[arg(long)]
+    pub(crate) no_network: bool,
+    /// Run every stage twice, and fail where the two results differ
+    #[arg(long)]
+    pub(crate) check_reproducible: bool,
+    /// Leave the root file system of a stage that failed in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep_failed: Option<PathBuf>,
+    /// Longest time of a step, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) step_timeout: Option<u64>,
+    /// Most memory of a step, such as 512M or 4G [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) step_memory: Option<String>,
+    /// An OCI layout with images for `artifacts` and `uses`, looked at before any registry; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(crate) artifact_layout: Vec<PathBuf>,
+    /// Print what steps print, also where standard error is no terminal
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
 }
 
 /// Write or refresh the lock of definitions, and print what changed

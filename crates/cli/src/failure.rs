@@ -30,6 +30,18 @@ impl std::fmt::Display for Usage {
 
 impl StdError for Usage {}
 
+/// The same, with what is not known before.
+#[derive(Debug)]
+pub(crate) struct UsageText(pub(crate) String);
+
+impl std::fmt::Display for UsageText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for UsageText {}
+
 impl std::fmt::Display for InDefinition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.error.fmt(f)
@@ -45,7 +57,8 @@ impl StdError for InDefinition {
 /// Prints an error and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
     let known = known(error);
-    let is_usage = error.downcast_ref::<Usage>().is_some();
+    let is_usage =
+        error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<UsageText>().is_some();
     let fallback = if is_usage { 2 } else { 70 };
     let code = known.map_or(fallback, |known| exit_code(known.trouble()));
     if is_json {
@@ -54,6 +67,10 @@ pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
                 "message": error.to_string(),
                 "causes": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
                 "help": known.map(Error::hints).unwrap_or_default(),
+                "log": match known {
+                    Some(Error::Stage(stage)) => stage.log(),
+                    _ => &[],
+                },
                 "diagnostics": diagnostics_of(error)
                     .map(|(list, sources)| list.iter().map(|d| diagnostics::to_json(d, &sources)).collect::<Vec<_>>())
                     .unwrap_or_default(),
@@ -80,6 +97,14 @@ pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
         note!("{} {error}", styled(BAD, "error:"));
         for cause in error.chain().skip(1) {
             note!("  {} {cause}", styled(DIM, "because:"));
+        }
+    }
+    if let Some(Error::Stage(stage)) = known
+        && !stage.log().is_empty()
+    {
+        note!("  {}", styled(DIM, "the last lines that it printed:"));
+        for line in stage.log() {
+            note!("  {} {line}", styled(DIM, "│"));
         }
     }
     if let Some(Error::Hardening { findings, .. }) = known {

@@ -53,6 +53,11 @@ impl Machine {
         Ok(Self { store, workspace, mirrors, client, stages: StageOptions::default(), threads })
     }
 
+    /// Gives build stages what the command line says.
+    pub(crate) fn with_stages(self, stages: StageOptions) -> Self {
+        Self { stages, ..self }
+    }
+
     /// Returns a session on this machine, now.
     pub(crate) fn session<'s>(&'s self, observer: &'s dyn Observer) -> Session<'s> {
         Session {

@@ -7,6 +7,7 @@ mod diagnostics;
 mod failure;
 mod machine;
 mod progress;
+mod stages;
 mod text;
 
 use std::process::ExitCode;

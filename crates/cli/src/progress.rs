@@ -9,10 +9,12 @@ use hardpan::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Common;
+use crate::text::{DIM, note, styled};
 
 /// Draws events.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    shows_steps: bool,
     counts: Mutex<Counts>,
 }
 
@@ -42,7 +44,29 @@ impl Progress {
         } else {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bar, counts: Mutex::new(Counts::default()) }
+        Self { bar, shows_steps: is_seen, counts: Mutex::new(Counts::default()) }
+    }
+
+    /// Prints what build steps print, also where nobody looks at a terminal.
+    pub(crate) fn with_step_output(self, is_wanted: bool) -> Self {
+        Self { shows_steps: self.shows_steps || is_wanted, ..self }
+    }
+
+    fn step_line(&self, event: &Event<'_>) {
+        let text = match event {
+            Event::Step { platform, stage, step } => {
+                styled(DIM, &format!("{platform} {stage}/{step}"))
+            }
+            Event::StepLine { stage, step, line, .. } => {
+                format!("{} {line}", styled(DIM, &format!("{stage}/{step} │")))
+            }
+            _ => return,
+        };
+        if self.bar.is_hidden() {
+            note!("{text}");
+        } else {
+            self.bar.suspend(|| note!("{text}"));
+        }
     }
 
     /// Removes the line.
@@ -53,6 +77,9 @@ impl Progress {
 
 impl Observer for Progress {
     fn event(&self, event: Event<'_>) {
+        if self.shows_steps {
+            self.step_line(&event);
+        }
         if self.bar.is_hidden() {
             return;
         }
@@ -88,6 +115,7 @@ impl Observer for Progress {
                 }
             }
             Event::Assemble { platform } => format!("putting {platform} together"),
+            Event::Step { platform, stage, step } => format!("{platform}: {stage}/{step}"),
             Event::Layers { layers } => {
                 counts.layers = layers;
                 counts.written = 0;

@@ -42,7 +42,9 @@ pub(crate) struct Assembly {
 }
 
 impl Session<'_> {
-    /// Puts a platform's tree together: packages by dpkg's rules, then the finishers.
+    /// Puts a tree together: packages by dpkg's rules, then the finishers, with what `add` puts in after
+    /// those that configure packages.
+    #[expect(clippy::too_many_arguments, reason = "all are inputs of one pure function")]
     pub(crate) fn assemble(
         &self,
         definition: &Definition,
@@ -51,6 +53,7 @@ impl Session<'_> {
         prepared: &BTreeMap<Digest, Prepared>,
         strip: &StripPolicy,
         epoch: i64,
+        add: impl FnOnce(&mut Tree) -> Result<(), Error>,
     ) -> Result<Assembly, Error> {
         self.observer.event(Event::Assemble { platform: definition.platform.name() });
         // `prepare` made every package of the lock.
@@ -72,7 +75,7 @@ impl Session<'_> {
             strip,
             exact: false,
         };
-        let finished = finish::run_all(&mut tree, &inputs)?;
+        let finished = finish::run_all_around(&mut tree, &inputs, add)?;
         let demand = Demand::of(definition, self.workspace)?;
         let requested = demand.packages.iter().map(|package| package.name.clone()).collect();
         let graph = dependency_graph(demand.architecture, &members, &requested)?;

@@ -13,22 +13,23 @@ use hardpan_image::{
 };
 use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, segment_key};
 use hardpan_package::deb::strip::{StripPolicy, StripRule};
-use hardpan_scan::controls::{Finding, measured_labels};
+use hardpan_scan::controls::measured_labels;
 use hardpan_tree::Digest;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::assemble::Assembly;
+use crate::built::{Built, BuiltPlatform, Remark, StageStatement, count_actions, warning_text};
 use crate::config::Workspace;
 use crate::contents::StoreContents;
 use crate::error::Error;
 use crate::fetch::Prepared;
-use crate::finish::{Action, Warning};
 use crate::layers::PlannedLayer;
-use crate::lock::{Lock, LockedPackage};
+use crate::lock::{Lock, LockedPackage, LockedPlatform};
 use crate::observer::Event;
 use crate::project::{Project, read_text};
 use crate::resolve;
 use crate::session::Session;
+use crate::stage::StageInputs;
 use crate::{lock, settings};
 
 /// How often a build starts again because it met a damaged segment.
@@ -66,74 +67,6 @@ pub struct BuildRequest {
     pub layout: Option<PathBuf>,
     /// The file of the docker archive, which holds one platform.
     pub docker_archive: Option<PathBuf>,
-}
-
-/// What came of a build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Built {
-    /// Digest of the image index.
-    pub digest: Digest,
-    /// The names that it got.
-    pub names: Vec<String>,
-    /// Platform by platform.
-    pub platforms: Vec<BuiltPlatform>,
-    /// Whether everything was there already.
-    #[serde(default)]
-    pub was_unchanged: bool,
-}
-
-/// One platform of a build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct BuiltPlatform {
-    /// Its name.
-    pub platform: String,
-    /// Digest of its manifest.
-    pub manifest: Digest,
-    /// Digest of its configuration, which is the image id of docker and podman.
-    pub image_id: Digest,
-    /// Sum of its compressed layers, in bytes.
-    pub compressed_size_bytes: u64,
-    /// Sum of its layers, in bytes.
-    pub size_bytes: u64,
-    /// How many layers it has.
-    pub layers: usize,
-    /// How many packages it has.
-    pub packages: usize,
-    /// How many files it has, hard links not counted.
-    pub files: usize,
-    /// What of packages' maintainer scripts nothing covers.
-    pub warnings: Vec<String>,
-    /// What finishers did, by finisher: how many paths each made, changed or removed.
-    pub actions: BTreeMap<String, usize>,
-    /// What the hardening controls have to say beside.
-    pub remarks: Vec<Remark>,
-}
-
-/// A finding that does not stop a build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Remark {
-    /// The control.
-    pub control: String,
-    /// How bad it is: `warn` or `info`.
-    pub severity: String,
-    /// What was found.
-    pub message: String,
-    /// Where it comes from and what to do.
-    pub help: String,
-}
-
-impl From<&Finding> for Remark {
-    fn from(finding: &Finding) -> Self {
-        Self {
-            control: finding.control.to_string(),
-            severity: finding.severity.to_string(),
-            message: finding.message.clone(),
-            help: finding.help.clone(),
-        }
-    }
 }
 
 /// What became of the lock.
@@ -208,7 +141,8 @@ impl Session<'_> {
 
         // Nothing to do if these inputs gave what is already there.
         let key = self.build_key(project, lock, settings, request)?;
-        if let Some(built) = self.unchanged(&key, request) {
+        let checks_stages = self.stages.check_reproducible;
+        if let Some(built) = self.unchanged(&key, request).filter(|_| !checks_stages) {
             self.observer.event(Event::Done);
             return Ok(built);
         }
@@ -311,6 +245,17 @@ impl Session<'_> {
         settings: &BuildSettings,
     ) -> Result<PlannedPlatform, Error> {
         let packages = locked_packages(lock, definition);
+        let nothing = LockedPlatform::default();
+        let stages = self.run_stages(
+            definition,
+            &StageInputs {
+                project,
+                locked: lock.platforms.get(definition.platform.name()).unwrap_or(&nothing),
+                prepared,
+                strip: &settings.strip,
+                epoch: lock.epoch,
+            },
+        )?;
         let assembly = self.assemble(
             definition,
             &project.root,
@@ -318,6 +263,7 @@ impl Session<'_> {
             prepared,
             &settings.strip,
             lock.epoch,
+            |tree| stages.take_into(tree, lock.epoch),
         )?;
         let environment = settings::environment(definition, &assembly.environment);
         let findings = self.inspect(definition, &assembly, &environment)?;
@@ -327,6 +273,7 @@ impl Session<'_> {
             &project.name_in_catalog(),
             &environment,
             &measured,
+            &stages.steps_with_network(),
             lock.epoch,
         );
         let is_squashed = definition.output == Output::Squashed;
@@ -345,6 +292,9 @@ impl Session<'_> {
             files,
             warnings: assembly.warnings.iter().map(warning_text).collect(),
             actions: count_actions(&assembly.actions),
+            network_steps: stages.steps_with_network(),
+            statements: stages.statements()?,
+            stage_warnings: stages.warnings,
             remarks: findings.iter().map(Remark::from).collect(),
         })
     }
@@ -374,6 +324,9 @@ impl Session<'_> {
                 files: platform.files,
                 warnings: platform.warnings.clone(),
                 actions: platform.actions.clone(),
+                stage_warnings: platform.stage_warnings.clone(),
+                network_steps: platform.network_steps.clone(),
+                statements: platform.statements.clone(),
                 remarks: platform.remarks.clone(),
             });
             images.push(image);
@@ -456,6 +409,9 @@ struct PlannedPlatform {
     files: usize,
     warnings: Vec<String>,
     actions: BTreeMap<String, usize>,
+    stage_warnings: Vec<String>,
+    network_steps: Vec<String>,
+    statements: Vec<StageStatement>,
     remarks: Vec<Remark>,
 }
 
@@ -494,16 +450,19 @@ pub(crate) fn wanted_packages<'l>(
 ) -> BTreeMap<Digest, &'l LockedPackage> {
     definitions
         .iter()
-        .flat_map(|definition| locked_packages(lock, definition))
+        .filter_map(|definition| lock.platforms.get(definition.platform.name()))
+        .flat_map(LockedPlatform::all_packages)
         .map(|package| (package.sha256, package))
         .collect()
 }
 
 /// Returns the paths of the catalog that a definition puts into its image.
 fn local_sources(definition: &Definition) -> Vec<String> {
+    let of_stages = definition.contents.builds.iter().flat_map(|stage| &stage.paths);
     definition
         .paths
         .iter()
+        .chain(of_stages)
         .filter(|rule| matches!(rule.kind, PathKind::File | PathKind::Directory))
         .filter_map(|rule| rule.source.as_ref().map(|source| source.value.clone()))
         .collect()
@@ -532,34 +491,6 @@ fn layer_groups(assembly: &Assembly, is_squashed: bool) -> Vec<(String, Vec<usiz
             (title, group.packages)
         })
         .collect()
-}
-
-/// Counts what each finisher did.
-fn count_actions(actions: &[Action]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for action in actions {
-        *counts.entry(action.finisher.to_owned()).or_default() += action.paths.len();
-    }
-    counts
-}
-
-/// Returns a warning as one line: `php8.4-cli: postinst, lines 7-9: …`.
-fn warning_text(warning: &Warning) -> String {
-    let mut text = String::new();
-    for part in [&warning.package, &warning.file].into_iter().flatten() {
-        text.push_str(part);
-        text.push_str(": ");
-    }
-    if let Some((first, last)) = warning.lines {
-        let lines = if first == last {
-            format!("line {first}: ")
-        } else {
-            format!("lines {first}-{last}: ")
-        };
-        text.push_str(&lines);
-    }
-    text.push_str(&warning.message);
-    text
 }
 
 /// Returns the image's name with each of its tags.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hardpan_definition::{Definition, Distribution, Span, Spanned};
+use hardpan_definition::{Definition, Distribution, Span};
 use hardpan_package::deb::sources::{self, Source, SourcesError};
 
 use crate::config::{Pins, Workspace};
@@ -124,7 +124,6 @@ impl Demand {
             let distribution = definition.syntax.distribution;
             return Err(DemandError::Distribution { distribution });
         };
-        refuse_unsupported(definition)?;
         let (archives, pins) = archives(definition, release, workspace)?;
         let mut packages: Vec<PackageDemand> = Vec::new();
         let mut exclusions = BTreeSet::new();
@@ -178,22 +177,6 @@ impl Demand {
         lines.sort();
         lines.dedup();
         lines
-    }
-}
-
-fn refuse_unsupported(definition: &Definition) -> Result<(), DemandError> {
-    fn first<T>(items: &[Spanned<T>]) -> Option<Span> {
-        items.first().map(|item| item.span)
-    }
-    let contents = &definition.contents;
-    let unsupported = [
-        ("a build stage (contents.builds)", first(&contents.builds)),
-        ("a download (contents.files)", first(&contents.files)),
-        ("files of another image (contents.artifacts)", first(&contents.artifacts)),
-    ];
-    match unsupported.into_iter().find_map(|(what, span)| Some((what, span?))) {
-        Some((what, span)) => Err(DemandError::Unsupported { what, span }),
-        None => Ok(()),
     }
 }
 

@@ -135,6 +135,7 @@ impl Session<'_> {
             &prepared.collect(),
             &settings.strip,
             lock.epoch,
+            |_| Ok(()),
         )?;
         Ok(assembly.scripts.into_iter().filter(|action| action.package == package).collect())
     }

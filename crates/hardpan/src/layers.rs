@@ -351,11 +351,24 @@ fn directories(
 fn made_key(plan: &[(TreePath, Node)]) -> Digest {
     let mut hasher = Hasher::new();
     hasher.update(b"hardpan made segment 1\n");
+    hash_nodes(plan.iter().map(|(path, node)| (path, node)), &mut hasher);
+    hasher.finish()
+}
+
+/// Digest of all that a tree has: paths, metadata and contents, but not who brought what.
+pub(crate) fn tree_digest(tree: &Tree) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.update(b"hardpan tree 1\n");
+    hash_nodes(tree.walk(), &mut hasher);
+    hasher.finish()
+}
+
+fn hash_nodes<'n>(nodes: impl Iterator<Item = (&'n TreePath, &'n Node)>, hasher: &mut Hasher) {
     let mut field = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     };
-    for (path, node) in plan {
+    for (path, node) in nodes {
         field(path.as_bytes());
         let metadata = &node.metadata;
         for number in [u64::from(metadata.mode), metadata.uid.into(), metadata.gid.into()] {
@@ -382,7 +395,6 @@ fn made_key(plan: &[(TreePath, Node)]) -> Digest {
             }
         }
     }
-    hasher.finish()
 }
 
 fn write_node(

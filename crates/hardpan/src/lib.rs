@@ -12,6 +12,7 @@ pub use hardpan_remote::{Client, Options as ClientOptions};
 
 mod assemble;
 mod build;
+mod built;
 pub mod config;
 mod contents;
 mod demand;
@@ -35,7 +36,8 @@ mod settings;
 mod stage;
 pub mod store;
 
-pub use build::{BuildRequest, BuildSettings, Built, BuiltPlatform, LockState, Remark};
+pub use build::{BuildRequest, BuildSettings, LockState};
+pub use built::{Built, BuiltPlatform, Remark, StageStatement};
 pub use demand::DemandError;
 pub use error::{Error, Trouble};
 pub use explain::{Explanation, PathStep};

@@ -54,13 +54,42 @@ pub struct LockedArchive {
 }
 
 /// A platform's part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockedPlatform {
     /// What the definition asked of the archives, one canonical line each.
     pub demand: Vec<String>,
     /// The answer, sorted by name.
     pub packages: Vec<LockedPackage>,
+    /// The inputs of build stages, by the stage's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stages: BTreeMap<String, LockedStage>,
+}
+
+/// The inputs of a build stage. What it asked for is in the platform's demand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedStage {
+    /// Its packages, sorted by name.
+    pub packages: Vec<LockedPackage>,
+}
+
+impl LockedPlatform {
+    /// Returns the packages of the image and of all its stages.
+    pub fn all_packages(&self) -> impl Iterator<Item = &LockedPackage> {
+        self.packages.iter().chain(self.stages.values().flat_map(|stage| &stage.packages))
+    }
+
+    /// Returns the packages of the image and of all its stages, for change.
+    pub(crate) fn all_packages_mut(&mut self) -> impl Iterator<Item = &mut LockedPackage> {
+        let of_stages = self.stages.values_mut().flat_map(|stage| &mut stage.packages);
+        self.packages.iter_mut().chain(of_stages)
+    }
+
+    /// Returns the lists of packages, the image's first.
+    fn package_lists(&self) -> impl Iterator<Item = &Vec<LockedPackage>> {
+        std::iter::once(&self.packages).chain(self.stages.values().map(|stage| &stage.packages))
+    }
 }
 
 /// A package, exactly.
@@ -191,16 +220,14 @@ impl Lock {
             return Err(LockError::Version { found: version });
         }
         let lock: Self = serde_json::from_str(text).map_err(malformed)?;
-        for platform in lock.platforms.values() {
-            if platform.packages.len() > PACKAGES_MAX {
+        for packages in lock.platforms.values().flat_map(LockedPlatform::package_lists) {
+            if packages.len() > PACKAGES_MAX {
                 return Err(LockError::Malformed(format!("more than {PACKAGES_MAX} packages")));
             }
-            for package in &platform.packages {
+            for package in packages {
                 package.check()?;
             }
-            if let Some(pair) =
-                platform.packages.windows(2).find(|pair| pair[0].name >= pair[1].name)
-            {
+            if let Some(pair) = packages.windows(2).find(|pair| pair[0].name >= pair[1].name) {
                 return Err(LockError::BadPackage {
                     package: pair[1].name.clone(),
                     reason: "it is out of order or stands twice",
@@ -223,8 +250,9 @@ impl Lock {
             text.push_str(if index == 0 { "\n" } else { ",\n" });
             let _ = writeln!(text, "    {}: {{", line(name));
             let _ = writeln!(text, "      \"demand\": {},", lines(&platform.demand, "      "));
-            let _ = writeln!(text, "      \"packages\": {}", lines(&platform.packages, "      "));
-            text.push_str("    }");
+            let _ = write!(text, "      \"packages\": {}", lines(&platform.packages, "      "));
+            write_stages(&platform.stages, &mut text);
+            text.push_str("\n    }");
         }
         text.push_str("\n  }\n}\n");
         text
@@ -266,11 +294,8 @@ impl Lock {
         let empty = BTreeMap::new();
         let old_platforms = old.map_or(&empty, |old| &old.platforms);
         for (platform, new) in &self.platforms {
-            let versions = |packages: &[LockedPackage]| -> BTreeMap<String, String> {
-                packages.iter().map(|p| (p.name.clone(), p.version.clone())).collect()
-            };
-            let new = versions(&new.packages);
-            let old = old_platforms.get(platform).map(|old| versions(&old.packages));
+            let new = versions(new);
+            let old = old_platforms.get(platform).map(versions);
             let old = old.unwrap_or_default();
             for (package, version) in &new {
                 let old_version = old.get(package);
@@ -330,6 +355,31 @@ impl LockedPackage {
     }
 }
 
+/// Returns the versions of all packages; those of a stage are named `package (stage NAME)`.
+fn versions(platform: &LockedPlatform) -> BTreeMap<String, String> {
+    let own = platform.packages.iter().map(|p| (p.name.clone(), p.version.clone()));
+    let of_stages = platform.stages.iter().flat_map(|(stage, locked)| {
+        let named = move |p: &LockedPackage| format!("{} (stage {stage})", p.name);
+        locked.packages.iter().map(move |p| (named(p), p.version.clone()))
+    });
+    own.chain(of_stages).collect()
+}
+
+/// Writes the stages of a platform, if it has any.
+fn write_stages(stages: &BTreeMap<String, LockedStage>, text: &mut String) {
+    if stages.is_empty() {
+        return;
+    }
+    text.push_str(",\n      \"stages\": {");
+    for (index, (name, stage)) in stages.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        let _ = writeln!(text, "        {}: {{", line(name));
+        let _ = writeln!(text, "          \"packages\": {}", lines(&stage.packages, "          "));
+        text.push_str("        }");
+    }
+    text.push_str("\n      }");
+}
+
 /// Writes a list with one element to a line.
 fn lines<T: Serialize>(items: &[T], indent: &str) -> String {
     if items.is_empty() {
@@ -364,7 +414,9 @@ mod tests {
     }
 
     fn lock(packages: Vec<LockedPackage>) -> Lock {
-        let platform = LockedPlatform { demand: vec!["package a".to_owned()], packages };
+        let stages = BTreeMap::new();
+        let demand = vec!["package a".to_owned()];
+        let platform = LockedPlatform { demand, packages, stages };
         Lock {
             version: VERSION,
             compressor: "test".to_owned(),

@@ -49,6 +49,33 @@ pub enum Event<'e> {
         /// The platform.
         platform: &'e str,
     },
+    /// A stage gave a result before, and is not run.
+    StageKnown {
+        /// The platform.
+        platform: &'e str,
+        /// The stage.
+        stage: &'e str,
+    },
+    /// A step of a stage starts.
+    Step {
+        /// The platform.
+        platform: &'e str,
+        /// The stage.
+        stage: &'e str,
+        /// The step.
+        step: &'e str,
+    },
+    /// A step printed a line.
+    StepLine {
+        /// The platform.
+        platform: &'e str,
+        /// The stage.
+        stage: &'e str,
+        /// The step.
+        step: &'e str,
+        /// The line, without secrets.
+        line: &'e str,
+    },
     /// Layers are being written.
     Layers {
         /// How many.

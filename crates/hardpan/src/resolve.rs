@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A definition to a lock: the only stage that looks at today's archives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::Platform;
 use hardpan_image::{Compression, canonical_json};
@@ -17,19 +17,19 @@ use crate::build::BuildSettings;
 use crate::demand::{ArchiveDemand, Demand};
 use crate::error::Error;
 use crate::indexes::Suite;
-use crate::lock::{Lock, LockedPackage, LockedPlatform, VERSION, Wanted};
+use crate::lock::{Lock, LockedPackage, LockedPlatform, LockedStage, VERSION, Wanted};
 use crate::observer::Event;
 use crate::parallel;
 use crate::project::Project;
 use crate::session::Session;
+use crate::stage::{stage_definition, stage_names};
 
 impl Session<'_> {
     /// Returns what a lock has to fit. Needs no network.
     pub fn wanted(&self, project: &Project, settings: &BuildSettings) -> Result<Wanted, Error> {
-        let mut demands = BTreeMap::new();
-        for (platform, definition) in &project.definitions {
-            let demand = Demand::of(definition, self.workspace)?;
-            demands.insert(platform.name().to_owned(), demand.lines());
+        let mut demands: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for part in self.parts(project)? {
+            demands.entry(part.platform.name().to_owned()).or_default().extend(part.lines());
         }
         Ok(Wanted {
             demands,
@@ -41,22 +41,20 @@ impl Session<'_> {
     /// Solves a definition against today's archives and pins the answer. The packages are in the
     /// store afterwards, since their scripts and dates are part of the lock.
     pub fn resolve(&self, project: &Project, settings: &BuildSettings) -> Result<Lock, Error> {
-        let mut demands: BTreeMap<Platform, Demand> = BTreeMap::new();
-        for (&platform, definition) in &project.definitions {
-            demands.insert(platform, Demand::of(definition, self.workspace)?);
-        }
-        // Platforms nearly always name the same archives, which are then loaded once.
+        let parts = self.parts(project)?;
+        // Platforms and stages nearly always name the same archives, which are then loaded once.
         let mut archives: Vec<ArchiveDemand> = Vec::new();
-        for archive in demands.values().flat_map(|demand| &demand.archives) {
+        for archive in parts.iter().flat_map(|part| &part.demand.archives) {
             if !archives.contains(archive) {
                 archives.push(archive.clone());
             }
         }
-        let architectures: Vec<&'static str> =
-            demands.values().map(|demand| demand.architecture).collect();
+        let architectures: BTreeSet<&'static str> =
+            parts.iter().map(|part| part.demand.architecture).collect();
+        let architectures: Vec<&'static str> = architectures.into_iter().collect();
         let load = || self.load_suites(&archives, &architectures, &project.root);
         let mut suites = load()?;
-        let mut platforms = self.choose_all(&demands, &archives, &suites);
+        let mut platforms = self.choose_all(&parts, &archives, &suites);
         if let Err(Error::Solve { source, .. }) = &platforms
             && matches!(**source, SolveError::Index { .. })
         {
@@ -65,7 +63,7 @@ impl Session<'_> {
                 self.store.remove_record("indexes", key)?;
             }
             suites = load()?;
-            platforms = self.choose_all(&demands, &archives, &suites);
+            platforms = self.choose_all(&parts, &archives, &suites);
         }
         let mut platforms = platforms?;
         // Frees the indexes, too, before packages take the memory.
@@ -82,19 +80,40 @@ impl Session<'_> {
         })
     }
 
-    /// Solves for every platform.
+    /// Returns what a definition asks for: the image of each platform, followed by its stages.
+    fn parts(&self, project: &Project) -> Result<Vec<Part>, Error> {
+        let mut parts = Vec::new();
+        for (&platform, definition) in &project.definitions {
+            let demand = Demand::of(definition, self.workspace)?;
+            parts.push(Part { platform, stage: None, demand });
+            let names = stage_names(definition);
+            for (stage, name) in definition.contents.builds.iter().zip(names) {
+                let demand = Demand::of(&stage_definition(definition, stage), self.workspace)?;
+                parts.push(Part { platform, stage: Some(name), demand });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Solves for every platform and every stage.
     fn choose_all(
         &self,
-        demands: &BTreeMap<Platform, Demand>,
+        parts: &[Part],
         archives: &[ArchiveDemand],
         suites: &[Suite],
     ) -> Result<BTreeMap<String, LockedPlatform>, Error> {
-        let mut platforms = BTreeMap::new();
-        for (platform, demand) in demands {
-            self.observer.event(Event::Solve { platform: platform.name() });
-            let packages = choose(*platform, demand, archives, suites)?;
-            let locked = LockedPlatform { demand: demand.lines(), packages };
-            platforms.insert(platform.name().to_owned(), locked);
+        let mut platforms: BTreeMap<String, LockedPlatform> = BTreeMap::new();
+        for part in parts {
+            self.observer.event(Event::Solve { platform: part.platform.name() });
+            let packages = choose(part.platform, &part.demand, archives, suites)?;
+            let locked = platforms.entry(part.platform.name().to_owned()).or_default();
+            locked.demand.extend(part.lines());
+            match &part.stage {
+                None => locked.packages = packages,
+                Some(name) => {
+                    locked.stages.insert(name.clone(), LockedStage { packages });
+                }
+            }
         }
         Ok(platforms)
     }
@@ -108,16 +127,21 @@ impl Session<'_> {
         let pins = {
             let packages: BTreeMap<Digest, &LockedPackage> = platforms
                 .values()
-                .flat_map(|platform| &platform.packages)
+                .flat_map(LockedPlatform::all_packages)
                 .map(|package| (package.sha256, package))
                 .collect();
             self.pins(&packages, settings)?
         };
-        let mut epoch = 0;
-        for package in platforms.values_mut().flat_map(|platform| &mut platform.packages) {
-            // There is one for every package.
+        // There is one for every package.
+        let newest = |packages: &mut dyn Iterator<Item = &LockedPackage>| {
+            packages.filter_map(|package| pins.get(&package.sha256)).map(|p| p.timestamp).max()
+        };
+        // What only builds an image does not date it, unless there is nothing else.
+        let epoch = newest(&mut platforms.values().flat_map(|platform| &platform.packages))
+            .or_else(|| newest(&mut platforms.values().flat_map(LockedPlatform::all_packages)))
+            .unwrap_or(0);
+        for package in platforms.values_mut().flat_map(LockedPlatform::all_packages_mut) {
             let Some(pinned) = pins.get(&package.sha256) else { continue };
-            epoch = epoch.max(pinned.timestamp);
             package.scripts = (!pinned.script_digests.is_empty())
                 .then(|| Digest::of(&canonical_json(&pinned.script_digests)));
         }
@@ -154,6 +178,25 @@ impl Session<'_> {
             (digest, pinned)
         }));
         Ok(pins)
+    }
+}
+
+/// What an image, or a stage of it, asks for on one platform.
+struct Part {
+    platform: Platform,
+    /// The stage; `None` for the image itself.
+    stage: Option<String>,
+    demand: Demand,
+}
+
+impl Part {
+    /// Returns the demand's lines for the lock; those of a stage say so.
+    fn lines(&self) -> Vec<String> {
+        let lines = self.demand.lines();
+        match &self.stage {
+            None => lines,
+            Some(name) => lines.into_iter().map(|line| format!("stage {name}: {line}")).collect(),
+        }
     }
 }
 

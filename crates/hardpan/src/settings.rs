@@ -44,9 +44,16 @@ pub(crate) fn image_settings(
     name_in_catalog: &str,
     environment: &BTreeMap<String, String>,
     measured: &BTreeMap<&'static str, String>,
+    network_steps: &[String],
     epoch: i64,
 ) -> ImageSettings {
     let mut labels = own_labels(definition, name_in_catalog);
+    let mut label = |name: &str, value: String| {
+        labels.insert(format!("{LABEL_PREFIX}{name}"), value);
+    };
+    if !network_steps.is_empty() {
+        label("network-steps", network_steps.join(", "));
+    }
     for (name, value) in measured {
         labels.insert(format!("{LABEL_PREFIX}{name}"), value.clone());
     }

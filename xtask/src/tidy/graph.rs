@@ -126,7 +126,8 @@ pub(super) fn check(crates: &[Crate], files: &BTreeMap<String, String>) -> Vec<V
             let both = || format!("{} must not depend on {name}", member.name);
             let is_allowed = is_tool
                 || allowed.is_some_and(|(_, allowed)| allowed.contains(&name))
-                || (dependency.is_for_tests && TOOLS.contains(&name));
+                || (dependency.is_for_tests
+                    && (TOOLS.contains(&name) || is_below(&member.name, name)));
             if members.contains(&name) && !is_allowed {
                 report(both());
             }
@@ -141,6 +142,13 @@ pub(super) fn check(crates: &[Crate], files: &BTreeMap<String, String>) -> Vec<V
         }
     }
     violations
+}
+
+/// Returns whether the direction leads from one member to another: its tests may then use it directly,
+/// to look at what came out.
+fn is_below(member: &str, other: &str) -> bool {
+    let direct = DIRECTION.iter().find(|(name, _)| *name == member).map_or(&[][..], |(_, to)| to);
+    direct.iter().any(|next| *next == other || is_below(next, other))
 }
 
 /// Checks that no banned crate is anywhere.

@@ -12,12 +12,15 @@ use super::{in_definition, open};
 use crate::args::{Build, Common};
 use crate::diagnostics;
 use crate::progress::Progress;
+use crate::stages;
 use crate::text::{DIM, GOOD, HELP, WARNING, count, note, say, size, styled};
 
 /// Builds an image.
 pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> {
+    let options = stages::options(&command.stages)?;
     let (project, machine) = open(common, &command.definition)?;
-    let progress = Progress::new(common);
+    let machine = machine.with_stages(options);
+    let progress = Progress::new(common).with_step_output(command.stages.verbose);
     let session = machine.session(&progress);
     let fail = in_definition(&project);
     let settings = BuildSettings::of(project.any_definition(), machine.workspace());
@@ -111,6 +114,12 @@ fn warnings(built: &Built) {
                 note!("{} {warning}", styled(WARNING, "warning:"));
             }
         }
+        for step in &platform.network_steps {
+            let text = format!("step {step} had the network");
+            if seen.insert(text.clone()) {
+                note!("{} {text}", styled(WARNING, "warning:"));
+            }
+        }
         for remark in platform.remarks.iter().filter(|remark| remark.severity == "warn") {
             if seen.insert(remark.message.clone()) {
                 note!("{} {}: {}", styled(WARNING, "warning:"), remark.control, remark.message);
@@ -119,5 +128,12 @@ fn warnings(built: &Built) {
                 }
             }
         }
+    }
+    // The packages that only build are not the image's: a word, and all of it in `--json`.
+    let of_stages: std::collections::BTreeSet<&String> =
+        built.platforms.iter().flat_map(|platform| &platform.stage_warnings).collect();
+    if !of_stages.is_empty() {
+        let warnings = count(of_stages.len(), "warning");
+        note!("{}", styled(DIM, &format!("{warnings} about build stages: see --json")));
     }
 }

@@ -18,6 +18,7 @@ mod offline;
 mod reproducible;
 mod resolve;
 mod rootless;
+mod stages;
 mod store;
 mod support;
 mod terminal;

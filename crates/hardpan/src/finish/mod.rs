@@ -41,7 +41,7 @@ pub mod scripts;
 pub mod shells;
 pub mod sysusers;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tmpfiles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -308,10 +308,24 @@ impl FinishError {
 /// # Errors
 /// If the definition asks for what can't be, or a file can't be read. The tree is half-finished then.
 pub fn run_all(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Finished, FinishError> {
+    run_all_around(tree, inputs, |_| Ok(()))
+}
+
+/// Like [`run_all`], with something put in between: `add` finds the packages as if they were installed,
+/// and comes before the definition's `paths` and what is derived from everything that is there.
+///
+/// # Errors
+/// As [`run_all`], and those of `add`.
+pub fn run_all_around<E: From<FinishError>>(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+    add: impl FnOnce(&mut Tree) -> Result<(), E>,
+) -> Result<Finished, E> {
     let mut report = Report::default();
     // dpkg remembers configuration files as they came.
     let conffile_sums = dpkg_database::conffile_sums(tree, inputs)?;
     configure_packages(tree, inputs, &mut report)?;
+    add(tree)?;
     let environment = apply_definition(tree, inputs, &mut report)?;
     // What is derived from all that is there now, and so comes last.
     trust_certificates(tree, inputs, &mut report)?;

@@ -1,14 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Build stages: steps that a definition's author wrote, run in the sandbox, and what of their results
 //! goes into the image.
+//!
+//! `plan` says what runs in which order, `run` runs it, `record` and `result` make what the steps changed
+//! into data, and `outputs` takes of that what the image should have. What a stage does is a function of
+//! its fresh root, its steps and the lock's epoch, so its result is kept in the store under their digest.
 
+mod definition;
 mod error;
+mod log;
+mod outputs;
+mod plan;
+mod record;
+mod result;
+mod run;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hardpan_definition::Definition;
+use hardpan_package::deb::strip::StripPolicy;
+use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
+
+pub(crate) use definition::{stage_definition, stage_names};
 pub use error::StageError;
+pub(crate) use plan::{Base, StagePlan, plan};
+
+use crate::built::StageStatement;
+use crate::error::Error;
+use crate::fetch::Prepared;
+use crate::lock::LockedPlatform;
+use crate::parallel;
+use crate::project::Project;
+use crate::session::Session;
+use crate::settings;
+use definition::{SOURCE_DIRECTORY, TARGET_DIRECTORY};
+use outputs::{StageEnd, take_outputs};
+use result::StageChanges;
+use run::ReadyStage;
+
+/// Files of a base image that a stage keeps, unless it has accounts of its own.
+const ACCOUNT_FILES: [&str; 4] = ["etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"];
 
 /// What build steps, tests and containers are given of this machine.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +50,8 @@ pub struct StageOptions {
     pub secrets: BTreeMap<String, Secret>,
     /// Refuse steps with network access, whatever the definition says.
     pub refuse_network: bool,
+    /// Run every stage twice, and fail where the two differ.
+    pub check_reproducible: bool,
     /// Where to leave the root of a stage that failed; `None` removes it.
     pub keep_failed: Option<PathBuf>,
     /// Longest time of one step; `None` for no limit.
@@ -36,5 +71,211 @@ pub struct Secret(pub Vec<u8>);
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+/// All stages of a platform, at their ends.
+pub(crate) struct StageResults {
+    plan: StagePlan,
+    ends: Vec<Finished>,
+    /// What can't be in an image and was left out, and what of the stages' packages nothing covers.
+    pub warnings: Vec<String>,
+}
+
+/// A stage at its end.
+struct Finished {
+    tree: Tree,
+    changes: StageChanges,
+    warnings: Vec<String>,
+}
+
+/// What all stages of a platform are made of.
+pub(crate) struct StageInputs<'a> {
+    /// The definition on disk.
+    pub project: &'a Project,
+    /// The platform's inputs.
+    pub locked: &'a LockedPlatform,
+    /// Packages as segments.
+    pub prepared: &'a BTreeMap<Digest, Prepared>,
+    /// What is left out of packages.
+    pub strip: &'a StripPolicy,
+    /// The time of everything that hardpan makes.
+    pub epoch: i64,
+}
+
+impl Session<'_> {
+    /// Runs the stages of a rendered definition: those that do not need each other at the same time.
+    pub(crate) fn run_stages(
+        &self,
+        definition: &Definition,
+        inputs: &StageInputs<'_>,
+    ) -> Result<StageResults, Error> {
+        let plan = plan(definition, self.stages.refuse_network)?;
+        let mut ends: BTreeMap<usize, Finished> = BTreeMap::new();
+        for wave in plan.waves() {
+            let finished = parallel::map(self.threads, &wave, |&number| {
+                self.finish_stage(&plan, number, &ends, inputs)
+            })?;
+            ends.extend(wave.into_iter().zip(finished));
+        }
+        let warnings = plan
+            .stages
+            .iter()
+            .zip(ends.values())
+            .flat_map(|(stage, end)| {
+                let left_out = end
+                    .changes
+                    .left_out
+                    .iter()
+                    .map(|what| format!("stage {}: {what}, and is left out", stage.name));
+                let named = |warning: &String| format!("stage {}: {warning}", stage.name);
+                left_out.chain(end.warnings.iter().map(named)).collect::<Vec<_>>()
+            })
+            .collect();
+        Ok(StageResults { plan, ends: ends.into_values().collect(), warnings })
+    }
+
+    fn finish_stage(
+        &self,
+        plan: &StagePlan,
+        number: usize,
+        ends: &BTreeMap<usize, Finished>,
+        inputs: &StageInputs<'_>,
+    ) -> Result<Finished, Error> {
+        let stage = &plan.stages[number];
+        let locked = inputs.locked.stages.get(&stage.lock_name).cloned().unwrap_or_default();
+        let base = match stage.base {
+            Some(Base::Stage(number)) => ends.get(&number).map(|end| (&end.tree, number)),
+            _ => None,
+        };
+        let assembly = self.assemble(
+            &stage.definition,
+            &inputs.project.root,
+            &locked.packages,
+            inputs.prepared,
+            inputs.strip,
+            inputs.epoch,
+            |tree| {
+                if let Some((base, number)) = base {
+                    underlay(tree, base, origin(number));
+                    keep_accounts(tree, base, &stage.definition, origin(number));
+                }
+                make_work_directories(tree, inputs.epoch);
+                Ok(())
+            },
+        )?;
+        let mut environment = settings::environment(&stage.definition, &assembly.environment);
+        for (name, value) in [("HOME", "/root"), ("LANG", "C.UTF-8"), ("TZ", "UTC")] {
+            environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        let ready = ReadyStage {
+            stage,
+            platform: stage.definition.platform,
+            root: &assembly.tree,
+            environment: &environment,
+            definition: &inputs.project.name_in_catalog(),
+            epoch: inputs.epoch,
+        };
+        let changes = self.stage_changes(&ready)?;
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let tree = changes.apply(&assembly.tree, number, inputs.epoch).map_err(|error| {
+            Box::new(StageError::Output {
+                stage: stage.name.clone(),
+                path: "/".to_owned(),
+                why: error.to_string(),
+                span: stage.span,
+            })
+        })?;
+        let warnings = assembly.warnings.iter().map(crate::built::warning_text).collect();
+        Ok(Finished { tree, changes, warnings })
+    }
+}
+
+impl StageResults {
+    /// Puts what the stages made for the image into its tree, in the definition's order.
+    pub(crate) fn take_into(&self, image: &mut Tree, epoch: i64) -> Result<(), Error> {
+        for (number, (stage, end)) in self.plan.stages.iter().zip(&self.ends).enumerate() {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let end = StageEnd { stage, tree: &end.tree, changes: &end.changes, number };
+            take_outputs(&end, image, epoch)?;
+        }
+        Ok(())
+    }
+
+    /// Returns what the stages state about the image.
+    pub(crate) fn statements(&self) -> Result<Vec<StageStatement>, Error> {
+        let mut statements = Vec::new();
+        for (stage, end) in self.plan.stages.iter().zip(&self.ends) {
+            for statement in &stage.statements {
+                let path = TreePath::parse(&statement.source).unwrap_or_default();
+                let place = end.tree.resolve(&path).unwrap_or(path);
+                let Some((_, file)) = end.tree.file(&place) else {
+                    return Err(Box::new(StageError::OutputMissing {
+                        stage: stage.name.clone(),
+                        path: statement.source.clone(),
+                        near: Vec::new(),
+                        span: statement.span,
+                    })
+                    .into());
+                };
+                statements.push(StageStatement {
+                    stage: stage.name.clone(),
+                    predicate_type: statement.predicate_type.clone(),
+                    digest: file.digest,
+                    size_bytes: file.size_bytes,
+                });
+            }
+        }
+        Ok(statements)
+    }
+
+    /// Returns `stage/step` of every step that had the network.
+    pub(crate) fn steps_with_network(&self) -> Vec<String> {
+        self.plan.steps_with_network()
+    }
+}
+
+fn origin(number: usize) -> Origin {
+    Origin::Stage(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Puts a tree under another: what that has stays as it is.
+fn underlay(tree: &mut Tree, base: &Tree, origin: Origin) {
+    for (path, node) in base.walk() {
+        let Ok(place) = tree.resolve_parent(path) else { continue };
+        if tree.contains(&place) {
+            continue;
+        }
+        let kind = match &node.kind {
+            // Where the file of a link is the packages' own, the link becomes a file.
+            Kind::HardLink(_) => match base.file(path) {
+                Some((_, file)) => Kind::File(file.clone()),
+                None => continue,
+            },
+            kind => kind.clone(),
+        };
+        let metadata = base.file(path).map_or(node, |(node, _)| node).metadata.clone();
+        // What a package put in the way stays: that is the meaning of "under".
+        let _ = tree.insert(place, Node { metadata, kind, origin });
+    }
+}
+
+/// Keeps who exists in a base, unless the stage says who should.
+fn keep_accounts(tree: &mut Tree, base: &Tree, definition: &Definition, origin: Origin) {
+    if !definition.accounts.users.is_empty() || !definition.accounts.groups.is_empty() {
+        return;
+    }
+    for path in ACCOUNT_FILES.map(TreePath::literal) {
+        if let Some(node) = base.get(&path) {
+            let _ = tree.insert(path, Node { origin, ..node.clone() });
+        }
+    }
+}
+
+fn make_work_directories(tree: &mut Tree, epoch: i64) {
+    for path in [SOURCE_DIRECTORY, TARGET_DIRECTORY] {
+        let path = TreePath::literal(path);
+        // A stage whose packages put something else there fails when its first step starts.
+        let _ = tree.make_directories(&path, &Metadata::root(0o755, epoch), Origin::Definition);
     }
 }

@@ -8,6 +8,7 @@
 //! releases/<key>.record        Release files with what a server needs for a conditional request
 //! layers/<key>.record          digest and diff id of a layer made of these segments
 //! builds/<key>.record          what a build with these inputs gave
+//! stages/<key>.record          what the steps of a stage with these inputs changed
 //! roots/ab/<key>/root/         root file systems as files, for programs that run in them
 //! caches/<key>/                directories that build steps keep from build to build
 //! tmp/                         what is being written
@@ -39,6 +40,8 @@ pub use segments::{SegmentWriter, StoredSegment};
 
 /// The largest blob that is ever read into memory whole, in bytes.
 pub const BLOB_IN_MEMORY_BYTES_MAX: u64 = 256 << 20;
+/// How much of a stream is held at a time, in bytes.
+const CHUNK_BYTES: usize = 1 << 18;
 
 /// A directory of content-addressed files, safe for several processes at once.
 #[derive(Debug, Clone)]
@@ -135,8 +138,10 @@ impl StoreError {
     }
 }
 
-const DIRECTORIES: [&str; 9] =
-    ["blobs", "segments", "indexes", "releases", "layers", "builds", "roots", "caches", "tmp"];
+const DIRECTORIES: [&str; 10] = [
+    "blobs", "segments", "indexes", "releases", "layers", "builds", "stages", "roots", "caches",
+    "tmp",
+];
 
 impl Store {
     /// Opens a store, making it where there is none. Waits while another process collects garbage.
@@ -246,6 +251,42 @@ impl Store {
             self.write_file(&path, bytes)?;
         }
         Ok(digest)
+    }
+
+    /// Stores what a function reads, however long it is, and returns its digest. It is not synced:
+    /// [`Store::sync`] does that for many at once.
+    pub(crate) fn put_blob_from(
+        &self,
+        read: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> Result<Digest, StoreError> {
+        let mut file = self.temporary()?;
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; CHUNK_BYTES];
+        let mut size_bytes = 0u64;
+        loop {
+            let count = read(&mut buffer)
+                .map_err(|error| StoreError::of("read", Path::new("a file"), error))?;
+            if count == 0 {
+                break;
+            }
+            hasher.update(&buffer[..count]);
+            size_bytes += count as u64;
+            let path = file.path().to_path_buf();
+            file.as_file_mut()
+                .write_all(&buffer[..count])
+                .map_err(|error| StoreError::io("write", &path, error))?;
+        }
+        let digest = hasher.finish();
+        if !self.has_blob(&digest, size_bytes) {
+            Self::publish_unsynced(file, &self.blob_path(&digest))?;
+        }
+        Ok(digest)
+    }
+
+    /// Waits until everything that was written is on the disk.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let sync = || -> io::Result<()> { Ok(rustix::fs::syncfs(File::open(&self.root)?)?) };
+        sync().map_err(|error| StoreError::io("sync", &self.root, error))
     }
 
     /// Returns where a download of this digest may be collected, so that a later run resumes it.

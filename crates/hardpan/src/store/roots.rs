@@ -42,9 +42,15 @@ impl Store {
     }
 
     /// Returns a directory that is kept from build to build, such as a compiler's cache.
-    pub(crate) fn cache_directory(&self, key: &Digest) -> Result<PathBuf, StoreError> {
+    pub(crate) fn cache_directory(
+        &self,
+        key: &Digest,
+        now: SystemTime,
+    ) -> Result<PathBuf, StoreError> {
         let path = self.root().join("caches").join(key.to_hex());
         fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
+        // For `gc`; failing is no harm.
+        let _ = fs::File::open(&path).and_then(|directory| directory.set_modified(now));
         Ok(path)
     }
 

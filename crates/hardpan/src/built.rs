@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What came of a build, as data.
+
+use std::collections::BTreeMap;
+
+use hardpan_scan::controls::Finding;
+use hardpan_tree::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::finish::{Action, Warning};
+
+/// What came of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Built {
+    /// Digest of the image index.
+    pub digest: Digest,
+    /// The names that it got.
+    pub names: Vec<String>,
+    /// Platform by platform.
+    pub platforms: Vec<BuiltPlatform>,
+    /// Whether everything was there already.
+    #[serde(default)]
+    pub was_unchanged: bool,
+}
+
+/// One platform of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltPlatform {
+    /// Its name.
+    pub platform: String,
+    /// Digest of its manifest.
+    pub manifest: Digest,
+    /// Digest of its configuration, which is the image id of docker and podman.
+    pub image_id: Digest,
+    /// Sum of its compressed layers, in bytes.
+    pub compressed_size_bytes: u64,
+    /// Sum of its layers, in bytes.
+    pub size_bytes: u64,
+    /// How many layers it has.
+    pub layers: usize,
+    /// How many packages it has.
+    pub packages: usize,
+    /// How many files it has, hard links not counted.
+    pub files: usize,
+    /// What of packages' maintainer scripts nothing covers.
+    pub warnings: Vec<String>,
+    /// What finishers did, by finisher: how many paths each made, changed or removed.
+    pub actions: BTreeMap<String, usize>,
+    /// What of build stages was left out, and what of their packages nothing covers.
+    #[serde(default)]
+    pub stage_warnings: Vec<String>,
+    /// Steps of build stages that had the network, as `stage/step`.
+    #[serde(default)]
+    pub network_steps: Vec<String>,
+    /// What build stages state about the image, to be attested.
+    #[serde(default)]
+    pub statements: Vec<StageStatement>,
+    /// What the hardening controls have to say beside.
+    pub remarks: Vec<Remark>,
+}
+
+/// Something that a build stage states about the image: a predicate, as a blob of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StageStatement {
+    /// The stage.
+    pub stage: String,
+    /// Type of the predicate, a URI.
+    pub predicate_type: String,
+    /// Digest of the predicate.
+    pub digest: Digest,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
+/// A finding that does not stop a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Remark {
+    /// The control.
+    pub control: String,
+    /// How bad it is: `warn` or `info`.
+    pub severity: String,
+    /// What was found.
+    pub message: String,
+    /// Where it comes from and what to do.
+    pub help: String,
+}
+
+impl From<&Finding> for Remark {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            control: finding.control.to_string(),
+            severity: finding.severity.to_string(),
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+        }
+    }
+}
+
+/// Counts what each finisher did.
+pub(crate) fn count_actions(actions: &[Action]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for action in actions {
+        *counts.entry(action.finisher.to_owned()).or_default() += action.paths.len();
+    }
+    counts
+}
+
+/// Returns a warning as one line: `php8.4-cli: postinst, lines 7-9: …`.
+pub(crate) fn warning_text(warning: &Warning) -> String {
+    let mut text = String::new();
+    for part in [&warning.package, &warning.file].into_iter().flatten() {
+        text.push_str(part);
+        text.push_str(": ");
+    }
+    if let Some((first, last)) = warning.lines {
+        let lines = if first == last {
+            format!("line {first}: ")
+        } else {
+            format!("lines {first}-{last}: ")
+        };
+        text.push_str(&lines);
+    }
+    text.push_str(&warning.message);
+    text
+}

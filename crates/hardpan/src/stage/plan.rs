@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Stages in the order in which they can run, with their steps spelled out. Nothing is looked up or run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hardpan_definition::{BuildStage, Cache, Definition, Secret, Span, Spanned, Step};
+use serde::Serialize;
+
+use super::definition::{SOURCE_DIRECTORY, in_stage, path_in_stage, stage_definition, stage_names};
+use super::error::StageError;
+
+/// The most steps that a stage may come to.
+const STEPS_MAX: usize = 1_000;
+/// The most runs that the matrix of a stage may come to.
+const MATRIX_MAX: usize = 64;
+
+/// The stages of one platform of a definition.
+#[derive(Debug, Clone)]
+pub(crate) struct StagePlan {
+    /// The stages, in the definition's order. Their outputs go into the image in this order.
+    pub stages: Vec<PlannedStage>,
+}
+
+/// A stage, ready to run.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedStage {
+    /// Its name, which no other stage of the definition has.
+    pub name: String,
+    /// The name under which its inputs are in the lock; the runs of a matrix share them.
+    pub lock_name: String,
+    /// What its root is made of.
+    pub definition: Definition,
+    /// What it begins with, instead of nothing.
+    pub base: Option<Base>,
+    /// The stages that it takes files from, by number.
+    pub after: BTreeSet<usize>,
+    /// What is run, in order.
+    pub steps: Vec<PlannedStep>,
+    /// What goes into the image.
+    pub outputs: Vec<PlannedOutput>,
+    /// Statements that the stage makes, as files in it.
+    pub statements: Vec<PlannedStatement>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a stage begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// The end of another stage, by number.
+    Stage(usize),
+    /// An image.
+    Image,
+}
+
+/// A step, ready to run. What of it decides the result is serialised into the stage's key.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct PlannedStep {
+    /// For logs: its name, or its number.
+    pub label: String,
+    /// The shell's words before `-c`; `None` for the best that the root has.
+    pub shell: Option<Vec<String>>,
+    /// What the shell runs.
+    pub script: String,
+    /// Who runs it; `None` for root.
+    pub run_as: Option<String>,
+    /// Where it starts.
+    pub work_dir: String,
+    /// Whether it has the network.
+    pub network: bool,
+    /// What is added to the stage's environment. Values may name other variables as `${NAME}`.
+    pub environment: BTreeMap<String, String>,
+    /// Directories that are kept.
+    pub caches: Vec<Spanned<Cache>>,
+    /// Secrets in its environment.
+    pub secrets: Vec<Spanned<Secret>>,
+    /// The action that it is a part of, and the digest of what that says.
+    pub action: Option<(String, String)>,
+    /// Where it stands.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// One entry of `outputs`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlannedOutput {
+    /// Absolute path or glob in the stage.
+    pub source: String,
+    /// Absolute path in the image.
+    pub target: String,
+    /// Owner; `None` keeps what steps asked for.
+    pub owner: Option<(u32, u32)>,
+    /// Mode; `None` keeps it.
+    pub mode: Option<u32>,
+    /// Whether only what steps changed is taken.
+    pub is_difference: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// One entry of `attestations`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlannedStatement {
+    /// Type of the predicate.
+    pub predicate_type: String,
+    /// Absolute path in the stage.
+    pub source: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Plans the stages of a rendered definition.
+pub(crate) fn plan(
+    definition: &Definition,
+    refuse_network: bool,
+) -> Result<StagePlan, Box<StageError>> {
+    let names = stage_names(definition);
+    let mut stages = Vec::new();
+    // Where each stage of the definition begins in `stages`: a matrix makes several of one.
+    let mut first = Vec::new();
+    for (stage, name) in definition.contents.builds.iter().zip(&names) {
+        first.push(stages.len());
+        for run in matrix_runs(stage, stage.span)? {
+            stages.push(plan_stage(definition, stage, name, &run)?);
+        }
+    }
+    for (index, stage) in definition.contents.builds.iter().enumerate() {
+        let end = first.get(index + 1).copied().unwrap_or(stages.len());
+        for planned in &mut stages[first[index]..end] {
+            connect(planned, stage, &names, &first);
+        }
+    }
+    let plan = StagePlan { stages };
+    plan.check_order()?;
+    if refuse_network {
+        plan.check_network()?;
+    }
+    Ok(plan)
+}
+
+impl StagePlan {
+    /// Returns the numbers of stages in groups: those of a group need only what is in the ones before.
+    pub(crate) fn waves(&self) -> Vec<Vec<usize>> {
+        let mut done: BTreeSet<usize> = BTreeSet::new();
+        let mut waves = Vec::new();
+        while done.len() < self.stages.len() {
+            let ready: Vec<usize> = (0..self.stages.len())
+                .filter(|number| !done.contains(number))
+                .filter(|&number| self.stages[number].after.is_subset(&done))
+                .collect();
+            if ready.is_empty() {
+                // Only before `check_order` found the circle.
+                break;
+            }
+            done.extend(&ready);
+            waves.push(ready);
+        }
+        waves
+    }
+
+    /// Returns `stage/step` of every step that has the network.
+    pub(crate) fn steps_with_network(&self) -> Vec<String> {
+        let named = |stage: &PlannedStage| {
+            let steps = stage.steps.iter().filter(|step| step.network);
+            steps.map(|step| format!("{}/{}", stage.name, step.label)).collect::<Vec<_>>()
+        };
+        self.stages.iter().flat_map(named).collect()
+    }
+
+    fn check_order(&self) -> Result<(), Box<StageError>> {
+        let sorted: BTreeSet<usize> = self.waves().into_iter().flatten().collect();
+        let circle: Vec<&PlannedStage> = (0..self.stages.len())
+            .filter(|number| !sorted.contains(number))
+            .map(|number| &self.stages[number])
+            .collect();
+        match circle.first() {
+            None => Ok(()),
+            Some(first) => Err(Box::new(StageError::Cycle {
+                stages: circle.iter().map(|stage| stage.name.clone()).collect(),
+                span: first.span,
+            })),
+        }
+    }
+
+    fn check_network(&self) -> Result<(), Box<StageError>> {
+        for stage in &self.stages {
+            if let Some(step) = stage.steps.iter().find(|step| step.network) {
+                return Err(Box::new(StageError::NetworkRefused {
+                    stage: stage.name.clone(),
+                    step: step.label.clone(),
+                    span: step.span,
+                }));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One run of a stage: the name of the matrix's entry, and its variables.
+#[derive(Debug, Clone, Default)]
+struct MatrixRun {
+    name: Option<String>,
+    variables: BTreeMap<String, String>,
+}
+
+/// Returns the runs that a matrix asks for: one for each entry, with its items as variables.
+fn matrix_runs(stage: &BuildStage, span: Span) -> Result<Vec<MatrixRun>, Box<StageError>> {
+    if stage.matrix.is_empty() {
+        return Ok(vec![MatrixRun::default()]);
+    }
+    if stage.matrix.len() > MATRIX_MAX {
+        let what = format!("more than {MATRIX_MAX} entries in `matrix`");
+        return Err(Box::new(StageError::Unsupported { what, span }));
+    }
+    let mut runs = Vec::new();
+    for (index, entry) in stage.matrix.iter().enumerate() {
+        let mut variables = BTreeMap::new();
+        for (name, value) in &entry.items {
+            let Some(text) = value.as_text() else {
+                let what = format!("the item `{name}` of `matrix`, which is no plain value,");
+                return Err(Box::new(StageError::Unsupported { what, span: entry.span }));
+            };
+            variables.insert(name.clone(), text.to_owned());
+        }
+        let name = entry.name.clone().unwrap_or_else(|| (index + 1).to_string());
+        runs.push(MatrixRun { name: Some(name), variables });
+    }
+    Ok(runs)
+}
+
+fn plan_stage(
+    definition: &Definition,
+    stage: &Spanned<BuildStage>,
+    name: &str,
+    run: &MatrixRun,
+) -> Result<PlannedStage, Box<StageError>> {
+    let mut steps = Vec::new();
+    for (index, step) in stage.pipeline.iter().enumerate() {
+        let label = step.name.clone().unwrap_or_else(|| format!("step {}", index + 1));
+        steps.extend(plan_step(stage, step, label, run)?);
+    }
+    if steps.len() > STEPS_MAX {
+        let what = format!("a stage of more than {STEPS_MAX} steps");
+        return Err(Box::new(StageError::Unsupported { what, span: stage.span }));
+    }
+    let outputs = stage.outputs.iter().map(|output| PlannedOutput {
+        source: path_in_stage(&output.source, stage),
+        target: output.target.value.clone(),
+        // Rendered definitions write 0 where nothing was said.
+        owner: ((output.uid, output.gid) != (0, 0)).then_some((output.uid, output.gid)),
+        mode: output.mode,
+        is_difference: output.diff,
+        span: output.span,
+    });
+    let statements = stage.attestations.iter().filter_map(|statement| {
+        Some(PlannedStatement {
+            predicate_type: statement.predicate_type.as_ref()?.value.clone(),
+            source: path_in_stage(statement.source.as_ref()?, stage),
+            span: statement.span,
+        })
+    });
+    let suffix = run.name.as_ref().map_or_else(String::new, |entry| format!(" ({entry})"));
+    Ok(PlannedStage {
+        name: format!("{name}{suffix}"),
+        lock_name: name.to_owned(),
+        definition: stage_definition(definition, stage),
+        base: stage.uses.as_ref().map(|_| Base::Image),
+        after: BTreeSet::new(),
+        steps,
+        outputs: outputs.collect(),
+        statements: statements.collect(),
+        span: stage.span,
+    })
+}
+
+fn plan_step(
+    stage: &BuildStage,
+    step: &Spanned<Step>,
+    label: String,
+    run: &MatrixRun,
+) -> Result<Vec<PlannedStep>, Box<StageError>> {
+    let unsupported = |what: &str| {
+        Err(Box::new(StageError::Unsupported { what: what.to_owned(), span: step.span }))
+    };
+    let Some(script) = &step.runs else {
+        return unsupported("an action");
+    };
+    if step.uses.is_some() {
+        return unsupported("a step with both `runs` and `uses`");
+    }
+    let mut environment = run.variables.clone();
+    let own = stage.environment.iter().chain(&step.environment);
+    environment.extend(own.map(|(name, value)| (name.clone(), in_stage(value))));
+    let shell = step.shell.as_ref().or(stage.shell.as_ref());
+    let work_dir = step.work_dir.as_ref().or(stage.work_dir.as_ref());
+    Ok(vec![PlannedStep {
+        label,
+        shell: shell.map(|shell| shell.split_whitespace().map(str::to_owned).collect()),
+        script: in_stage(script),
+        run_as: step
+            .run_as
+            .as_ref()
+            .or(stage.accounts.run_as.as_ref())
+            .map(|user| user.value.clone()),
+        work_dir: work_dir
+            .map_or_else(|| SOURCE_DIRECTORY.to_owned(), |path| path_in_stage(path, stage)),
+        network: stage.privileged || step.privileged,
+        environment,
+        caches: stage.caches.iter().chain(&step.caches).cloned().collect(),
+        secrets: step.secrets.clone(),
+        action: None,
+        span: step.span,
+    }])
+}
+
+/// Finds the stages that a stage takes files from: a `uses` or an artifact that has the name of a stage,
+/// and neither tag nor digest, means that one.
+fn connect(planned: &mut PlannedStage, stage: &BuildStage, names: &[String], first: &[usize]) {
+    let number = |reference: &hardpan_definition::ImageReference| {
+        if reference.tag.is_some() || reference.digest.is_some() {
+            return None;
+        }
+        let index = names.iter().position(|name| *name == reference.name)?;
+        first.get(index).copied()
+    };
+    if let Some(number) = stage.uses.as_ref().and_then(|uses| number(uses)) {
+        planned.base = Some(Base::Stage(number));
+        planned.after.insert(number);
+    }
+    planned.after.extend(stage.contents.artifacts.iter().filter_map(|item| number(&item.name)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::definition;
+
+    fn planned(builds: &str) -> Result<StagePlan, Box<StageError>> {
+        plan(&definition(&format!("contents:\n  builds:\n{builds}")), false)
+    }
+
+    #[test]
+    fn steps_are_spelled_out() {
+        let plan = planned(
+            "
+    - name: app
+      work-dir: ${source.dir}/app
+      shell: /bin/busybox sh
+      environment: {A: a, B: '${target.dir}/b'}
+      caches: [{path: /go/pkg/mod}]
+      pipeline:
+        - name: one
+          runs: cp ${source.dir}/x ${target.dir} && echo ${HOME} ${target.arch}
+          environment: {B: own}
+        - runs: 'true'
+          work-dir: sub
+          shell: bash
+          privileged: true
+          run-as: '65532'
+      outputs:
+        - {source: '${target.dir}/usr', target: /usr, uid: 0, gid: 0}
+        - {source: bin/x, target: /x, uid: 5, gid: 0, mode: '0750', diff: true}
+",
+        )
+        .unwrap();
+        let [stage] = plan.stages.as_slice() else { panic!("one stage") };
+        let [one, two] = stage.steps.as_slice() else { panic!("two steps") };
+        assert_eq!(one.script, "cp /work/source/x /work/target && echo ${HOME} amd64");
+        assert_eq!(one.shell.as_deref(), Some(&["/bin/busybox".to_owned(), "sh".to_owned()][..]));
+        assert_eq!(one.work_dir, "/work/source/app");
+        assert_eq!(one.environment["A"], "a");
+        assert_eq!(one.environment["B"], "own");
+        assert!(!one.network && two.network);
+        assert_eq!((two.label.as_str(), two.work_dir.as_str()), ("step 2", "/work/source/app/sub"));
+        assert_eq!(two.environment["B"], "/work/target/b");
+        assert_eq!(two.run_as.as_deref(), Some("65532"));
+        assert_eq!(two.caches.len(), 1);
+        let [kept, owned] = stage.outputs.as_slice() else { panic!("two outputs") };
+        assert_eq!((kept.source.as_str(), kept.owner), ("/work/target/usr", None));
+        assert_eq!((owned.source.as_str(), owned.owner), ("/work/source/app/bin/x", Some((5, 0))));
+        assert_eq!(plan.steps_with_network(), ["app/step 2"]);
+    }
+
+    #[test]
+    fn stages_come_in_an_order_that_works() {
+        let stage = |name: &str, uses: &str| {
+            let uses =
+                if uses.is_empty() { String::new() } else { format!("\n      uses: {uses}") };
+            format!("    - name: {name}{uses}\n      pipeline: [{{runs: 'true'}}]\n")
+        };
+        for (summary, stages, expected) in [
+            ("independent", vec![("a", ""), ("b", "")], Some(vec![vec![0, 1]])),
+            ("in a row", vec![("a", "b"), ("b", "")], Some(vec![vec![1], vec![0]])),
+            ("diamond", vec![("a", ""), ("b", "a"), ("c", "a")], Some(vec![vec![0], vec![1, 2]])),
+            ("an image of that name", vec![("a", ""), ("b", "a:1")], Some(vec![vec![0, 1]])),
+            ("circle", vec![("a", "b"), ("b", "a")], None),
+            ("itself", vec![("a", "a")], None),
+        ] {
+            let text: String = stages.iter().map(|(name, uses)| stage(name, uses)).collect();
+            match (planned(&text), expected) {
+                (Ok(plan), Some(expected)) => assert_eq!(plan.waves(), expected, "{summary}"),
+                (Err(error), None) => {
+                    assert!(matches!(*error, StageError::Cycle { .. }), "{summary}: {error}");
+                }
+                (result, _) => panic!("{summary}: {result:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_matrix_makes_a_stage_of_each_entry() {
+        let plan = planned(
+            "
+    - name: app
+      matrix:
+        - {name: small, items: {FLAGS: -Os, LEVEL: 1}}
+        - {items: {FLAGS: -O3}}
+      pipeline: [{runs: make}]
+    - name: after
+      uses: app
+      pipeline: [{runs: 'true'}]
+",
+        )
+        .unwrap();
+        let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
+        assert_eq!(names, ["app (small)", "app (2)", "after"]);
+        assert_eq!(plan.stages[1].lock_name, "app");
+        assert_eq!(plan.stages[0].steps[0].environment["FLAGS"], "-Os");
+        assert_eq!(plan.stages[0].steps[0].environment["LEVEL"], "1");
+        assert_eq!(plan.stages[2].base, Some(Base::Stage(0)));
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused() {
+        for (summary, builds, refuse_network, expected) in [
+            ("network", "    - pipeline: [{runs: x, privileged: true}]\n", true, "--no-network"),
+            (
+                "network of a stage",
+                "    - privileged: true\n      pipeline: [{runs: x}]\n",
+                true,
+                "--no-network",
+            ),
+            (
+                "a nested item",
+                "    - matrix: [{items: {A: [1]}}]\n      pipeline: [{runs: x}]\n",
+                false,
+                "no plain value",
+            ),
+        ] {
+            let definition = definition(&format!("contents:\n  builds:\n{builds}"));
+            let error = plan(&definition, refuse_network).unwrap_err();
+            assert!(error.to_string().contains(expected), "{summary}: {error}");
+            assert!(error.span().is_some(), "{summary}");
+        }
+    }
+}
