@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `xtask corpus`: every published definition parses, validates and renders for each of its platforms.
 
+mod plan;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -27,6 +29,9 @@ pub(crate) struct Arguments {
     /// Print every warning, too.
     #[arg(long)]
     warnings: bool,
+    /// Plan the build stages of every image definition, too: stages, steps, actions, order.
+    #[arg(long)]
+    plan: bool,
 }
 
 /// What was counted.
@@ -38,6 +43,8 @@ struct Counts {
     others: usize,
     warnings: BTreeMap<&'static str, usize>,
     failures: Vec<String>,
+    /// `None` where nobody asks for them.
+    plans: Option<plan::Plans>,
 }
 
 /// Runs the command; fails if any definition does.
@@ -51,7 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let unpacked = started.elapsed();
     let started = Instant::now();
     let mut out = io::stdout().lock();
-    let mut counts = Counts::default();
+    let plans = arguments.plan.then(plan::Plans::default);
+    let mut counts = Counts { plans, ..Counts::default() };
     for (path, text) in &files {
         check(path, text, &files, &mut counts, arguments.warnings.then_some(&mut out))?;
     }
@@ -67,6 +75,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     writeln!(out, "{:>6} other files, not definitions", counts.others)?;
     for (code, count) in &counts.warnings {
         writeln!(out, "{count:>6} warnings of {code}")?;
+    }
+    if let Some(plans) = &counts.plans {
+        plans.print(&mut out)?;
     }
     writeln!(
         out,
@@ -131,7 +142,13 @@ fn check(
         if parsed.is_ok() {
             for &platform in parsed.platforms() {
                 match parsed.render(platform) {
-                    Ok(_) => counts.renderings += 1,
+                    Ok(definition) => {
+                        counts.renderings += 1;
+                        let plans = counts.plans.as_mut().filter(|_| kind(path) == "image");
+                        if let Some(why) = plans.and_then(|plans| plans.add(&definition)) {
+                            counts.failures.push(format!("{path}, {platform}: {why}"));
+                        }
+                    }
                     Err(_) => counts.failures.push(format!("{path}: no rendering for {platform}")),
                 }
             }

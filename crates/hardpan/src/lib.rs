@@ -47,4 +47,6 @@ pub use observer::{Event, Observer, Silent};
 pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
 pub use session::{Mirrors, Session};
 pub use settings::LABEL_PREFIX;
-pub use stage::{Secret, StageError, StageOptions};
+pub use stage::{
+    Secret, StageError, StageOptions, StageSummary, StagesSummary, StepSummary, summarize_stages,
+};

@@ -14,6 +14,7 @@ mod plan;
 mod record;
 mod result;
 mod run;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 pub(crate) use definition::{stage_definition, stage_names};
 pub use error::StageError;
 pub(crate) use plan::{Base, StagePlan, plan};
+pub use summary::{StageSummary, StagesSummary, StepSummary, summarize_stages};
 
 use crate::built::StageStatement;
 use crate::error::Error;

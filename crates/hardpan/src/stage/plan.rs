@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_definition::{BuildStage, Cache, Definition, Secret, Span, Spanned, Step};
+use hardpan_definition::{
+    BuildStage, Cache, Definition, ImageReference, Secret, Span, Spanned, Step,
+};
 use serde::Serialize;
 
 use super::definition::{SOURCE_DIRECTORY, in_stage, path_in_stage, stage_definition, stage_names};
@@ -50,7 +52,7 @@ pub(crate) enum Base {
     /// The end of another stage, by number.
     Stage(usize),
     /// An image.
-    Image,
+    Image(ImageReference),
 }
 
 /// A step, ready to run. What of it decides the result is serialised into the stage's key.
@@ -264,7 +266,7 @@ fn plan_stage(
         name: format!("{name}{suffix}"),
         lock_name: name.to_owned(),
         definition: stage_definition(definition, stage),
-        base: stage.uses.as_ref().map(|_| Base::Image),
+        base: stage.uses.as_ref().map(|image| Base::Image(image.value.clone())),
         after: BTreeSet::new(),
         steps,
         outputs: outputs.collect(),
@@ -316,7 +318,7 @@ fn plan_step(
 /// Finds the stages that a stage takes files from: a `uses` or an artifact that has the name of a stage,
 /// and neither tag nor digest, means that one.
 fn connect(planned: &mut PlannedStage, stage: &BuildStage, names: &[String], first: &[usize]) {
-    let number = |reference: &hardpan_definition::ImageReference| {
+    let number = |reference: &ImageReference| {
         if reference.tag.is_some() || reference.digest.is_some() {
             return None;
         }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What would run for a definition, as data: for those who want to know before they build.
+
+use hardpan_definition::Definition;
+use serde::Serialize;
+
+use super::error::StageError;
+use super::plan::{Base, plan};
+
+/// The stages of a rendered definition, in the order of the definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StagesSummary {
+    /// The stages.
+    pub stages: Vec<StageSummary>,
+    /// Their names in groups: those of a group run at the same time, after those of the groups before.
+    pub order: Vec<Vec<String>>,
+}
+
+/// One stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StageSummary {
+    /// Its name.
+    pub name: String,
+    /// The image or stage that it begins with.
+    pub base: Option<String>,
+    /// How many packages it names.
+    pub packages: usize,
+    /// How many downloads.
+    pub files: usize,
+    /// From how many images or stages it takes files.
+    pub artifacts: usize,
+    /// Its steps.
+    pub steps: Vec<StepSummary>,
+    /// What goes into the image: source and target.
+    pub outputs: Vec<(String, String)>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepSummary {
+    /// Its name, or its number.
+    pub label: String,
+    /// The action that it is a part of.
+    pub action: Option<String>,
+    /// Whether it has the network.
+    pub network: bool,
+}
+
+/// Plans the stages of a rendered definition and says what would run. Nothing is looked up, fetched or run.
+pub fn summarize_stages(definition: &Definition) -> Result<StagesSummary, Box<StageError>> {
+    let plan = plan(definition, false)?;
+    let name = |number: usize| plan.stages[number].name.clone();
+    let stages = plan
+        .stages
+        .iter()
+        .map(|stage| {
+            let contents = &stage.definition.contents;
+            StageSummary {
+                name: stage.name.clone(),
+                base: match &stage.base {
+                    Some(Base::Stage(number)) => Some(name(*number)),
+                    Some(Base::Image(image)) => Some(image.to_string()),
+                    None => None,
+                },
+                packages: contents.packages.iter().filter(|package| !package.excluded).count(),
+                files: contents.files.len(),
+                artifacts: contents.artifacts.len(),
+                steps: stage
+                    .steps
+                    .iter()
+                    .map(|step| StepSummary {
+                        label: step.label.clone(),
+                        action: step.action.as_ref().map(|(name, _)| name.clone()),
+                        network: step.network,
+                    })
+                    .collect(),
+                outputs: stage
+                    .outputs
+                    .iter()
+                    .map(|output| (output.source.clone(), output.target.clone()))
+                    .collect(),
+            }
+        })
+        .collect();
+    let order = plan.waves().into_iter().map(|wave| wave.into_iter().map(name).collect()).collect();
+    Ok(StagesSummary { stages, order })
+}
