@@ -25,20 +25,28 @@ contents:
 ";
 
 /// A stage that has a shell, up to its steps.
-const STAGE: &str = "\
-    - name: make
-      shell: /usr/bin/busybox sh
-      contents: {packages: [busybox]}
-";
+const STAGE: &str =
+    "    - name: make\n      shell: /usr/bin/busybox sh\n      contents: {packages: [busybox]}\n";
 
-/// Where Debian's busybox-static has it.
+/// Returns the static busybox of this machine, where Debian's busybox-static has it.
 fn busybox_bytes() -> Option<Vec<u8>> {
     ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| {
         let bytes = fs::read(path).ok()?;
-        // A dynamic one would want its libraries.
-        let is_static = !bytes.windows(16).any(|window| window == b"ld-linux-x86-64.");
-        is_static.then_some(bytes)
+        is_static(&bytes).then_some(bytes)
     })
+}
+
+/// Returns whether a 64-bit ELF file asks for no interpreter: it has no `PT_INTERP` segment.
+fn is_static(elf: &[u8]) -> bool {
+    let number = |offset: usize, length: usize| -> Option<usize> {
+        let bytes = elf.get(offset..offset + length)?;
+        Some(bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte)))
+    };
+    let interpreter = || {
+        let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+        (0..count).map(|index| number(table + index * size, 4)).find(|kind| *kind == Some(3))
+    };
+    elf.starts_with(b"\x7fELF") && interpreter().is_none()
 }
 
 fn busybox() -> Option<Deb> {
@@ -202,7 +210,7 @@ fn the_same_inputs_give_the_same_digest() {
 fn a_stage_that_differs_from_run_to_run_is_found() {
     let builds = stage(
         "b mkdir -p ${target.dir}/opt
-         b date +%N >${target.dir}/opt/when
+         b head -c 8 /dev/urandom >${target.dir}/opt/when
          echo same >${target.dir}/opt/same",
         &["{source: '${target.dir}', target: /}"],
     );
@@ -309,7 +317,7 @@ fn secrets_stay_secret() {
             "          secrets: [{id: token, env: TOKEN}]\n          runs: |",
         )
     };
-    let builds = with_secret("echo \"it is $TOKEN\"; test \"$TOKEN\" = hunter2-and-more");
+    let builds = with_secret("echo \"it is $TOKEN\"; test ${#TOKEN} -gt 13");
     let Some(fixture) = fixture("secrets_stay_secret", &builds) else { return };
     fixture.write("token", "hunter2-and-more\n");
     let option = format!("id=token,src={}", fixture.path("token").display());
@@ -376,7 +384,8 @@ fn caches_are_kept_and_not_in_the_image() {
     build(&fixture, &["--verbose"]).expect(0, &["│ 1"]);
     fixture.edit("echo once", "echo twice");
     build(&fixture, &["--verbose"]).expect(0, &["│ 2"]);
-    assert!(!image(&fixture).contains("/cache "));
+    let dump = image(&fixture);
+    assert!(!dump.lines().any(|line| line.starts_with("/cache ")), "{dump}");
     let lines = files_below(&fixture.path("store/caches"));
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_ne!(fs::metadata(&lines[0]).unwrap().permissions().mode() & 0o200, 0);
