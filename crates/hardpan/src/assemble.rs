@@ -75,7 +75,12 @@ impl Session<'_> {
             strip,
             exact: false,
         };
-        let finished = finish::run_all_around(&mut tree, &inputs, add)?;
+        let mut added = finish::Report::default();
+        let finished = finish::run_all_around(&mut tree, &inputs, |tree| {
+            let additions = &self.workspace.paths.add;
+            finish::paths::apply_additions(tree, additions, &inputs, &mut added)?;
+            add(tree)
+        })?;
         let demand = Demand::of(definition, self.workspace)?;
         let requested = demand.packages.iter().map(|package| package.name.clone()).collect();
         let graph = dependency_graph(demand.architecture, &members, &requested)?;
@@ -83,7 +88,7 @@ impl Session<'_> {
             tree,
             members,
             epoch,
-            actions: finished.actions,
+            actions: added.actions.into_iter().chain(finished.actions).collect(),
             warnings: finished.warnings,
             scripts: finished.scripts,
             environment: finished.environment,

@@ -120,6 +120,74 @@ pub struct PackageSubstitution {
 pub struct PathsSection {
     /// Symbolic links that are made where the target exists and the link does not.
     pub alias: Vec<PathAlias>,
+    /// Paths that are made where a package is installed, as if it had them.
+    pub add: Vec<PathAddition>,
+}
+
+/// `[[paths.add]]`: before build stages and the definition's own `paths` see the package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathAddition {
+    /// The package, by its name in the archive.
+    pub package: String,
+    /// `directory`, `file` or `symlink`.
+    #[serde(rename = "type")]
+    pub kind: AddedKind,
+    /// Where, absolute.
+    pub path: String,
+    /// The target of a `symlink`.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// The text of a `file`; without it the file is empty.
+    #[serde(default)]
+    pub content: Option<String>,
+    /// Permissions as octal digits, such as `"0755"`.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// Owner, root unless it is given.
+    #[serde(default)]
+    pub uid: u32,
+    /// Group, root's unless it is given.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+/// What a `[[paths.add]]` makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddedKind {
+    /// A directory, or its owner and mode.
+    Directory,
+    /// A file, in place of the package's.
+    File,
+    /// A symbolic link.
+    Symlink,
+}
+
+impl PathAddition {
+    /// Returns the permissions.
+    pub(crate) fn mode(&self) -> Option<u32> {
+        // `check` refused what are no octal digits.
+        self.mode.as_ref().and_then(|mode| u32::from_str_radix(mode, 8).ok())
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !self.path.starts_with('/') || hardpan_tree::TreePath::parse(&self.path).is_err() {
+            return Err("\"path\" needs an absolute path without \"..\"");
+        }
+        if self.mode.is_some() && self.mode().is_none_or(|mode| mode > 0o7777) {
+            return Err("\"mode\" needs up to four octal digits");
+        }
+        match (self.kind, &self.source, &self.content) {
+            (AddedKind::Symlink, Some(source), None) if !source.is_empty() => Ok(()),
+            (AddedKind::Symlink, ..) => Err("a symlink needs \"source\", and nothing else"),
+            (AddedKind::File, None, _) | (AddedKind::Directory, None, None) => Ok(()),
+            (AddedKind::File, ..) => Err("a file takes \"content\", not \"source\""),
+            (AddedKind::Directory, ..) => {
+                Err("a directory takes neither \"source\" nor \"content\"")
+            }
+        }
+    }
 }
 
 /// `[[paths.alias]]`
@@ -203,6 +271,11 @@ impl Workspace {
                     rule.to.clone(),
                 ));
             }
+        }
+        for rule in &self.paths.add {
+            rule.check().map_err(|message| {
+                (format!("paths.add {:?}: {message}", rule.path), rule.path.clone())
+            })?;
         }
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
@@ -330,6 +403,18 @@ keep = ["man"]
                 "exclude each other",
             ),
             ("[[archives.substitute]]\nfrom = \"a\"\nto = \"ubuntu\"\n", "is \"debian\" or a URI"),
+            (
+                "[[paths.add]]\npackage = \"a\"\ntype = \"file\"\npath = \"etc\"\n",
+                "an absolute path",
+            ),
+            (
+                "[[paths.add]]\npackage = \"a\"\ntype = \"symlink\"\npath = \"/x\"\n",
+                "needs \"source\"",
+            ),
+            (
+                "[[paths.add]]\npackage = \"a\"\ntype = \"file\"\npath = \"/x\"\nmode = \"0888\"\n",
+                "octal digits",
+            ),
             ("[archives\n", "unclosed table"),
         ] {
             let error = Workspace::parse(text).unwrap_err();

@@ -16,6 +16,8 @@ use std::io;
 use hardpan_definition::{Definition, PathKind, PathRule, Span, Spanned};
 use hardpan_tree::{Kind, Metadata, Tree, TreePath};
 
+use crate::config::{AddedKind, PathAddition};
+
 use super::{CatalogSource, Editor, FinishError, Inputs, Report, Warning};
 
 /// The finisher's name.
@@ -118,6 +120,38 @@ pub(super) fn follow(
         }));
     }
     report.actions.extend(editor.finish(package));
+    Ok(())
+}
+
+/// Makes what the workspace adds to packages that are installed.
+pub(crate) fn apply_additions(
+    tree: &mut Tree,
+    additions: &[PathAddition],
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    for addition in additions.iter().filter(|addition| inputs.has(&addition.package)) {
+        let text = |text: &String| Spanned::new(text.clone(), Span::default());
+        let rule = PathRule {
+            kind: match addition.kind {
+                AddedKind::Directory => PathKind::Directory,
+                AddedKind::File => PathKind::File,
+                AddedKind::Symlink => PathKind::Symlink,
+            },
+            path: text(&addition.path),
+            source: addition.source.as_ref().map(text),
+            content: addition.content.as_ref().map(text),
+            uid: addition.uid,
+            gid: addition.gid,
+            mode: addition.mode(),
+            recursive: false,
+        };
+        let rules = [Spanned::new(rule, Span::default())];
+        let package = Some(addition.package.as_str());
+        follow(tree, &rules, package, inputs, report).map_err(|(_, source)| {
+            FinishError::Paths { package: package.map(str::to_owned), span: None, source }
+        })?;
+    }
     Ok(())
 }
 
