@@ -70,8 +70,9 @@ pub(crate) struct PlannedStep {
     pub work_dir: String,
     /// Whether it has the network.
     pub network: bool,
-    /// What is added to the stage's environment. Values may name other variables as `${NAME}`.
-    pub environment: BTreeMap<String, String>,
+    /// What is added to the stage's environment, one after the other: a value may name variables before it
+    /// as `$NAME` or `${NAME}`, itself included.
+    pub environment: Vec<(String, String)>,
     /// Directories that are kept.
     pub caches: Vec<Spanned<Cache>>,
     /// Secrets in its environment.
@@ -290,9 +291,9 @@ fn plan_step(
     if step.uses.is_some() {
         return unsupported("a step with both `runs` and `uses`");
     }
-    let mut environment = run.variables.clone();
     let own = stage.environment.iter().chain(&step.environment);
-    environment.extend(own.map(|(name, value)| (name.clone(), in_stage(value))));
+    let own = own.map(|(name, value)| (name.clone(), in_stage(value)));
+    let environment = run.variables.clone().into_iter().chain(own).collect();
     let shell = step.shell.as_ref().or(stage.shell.as_ref());
     let work_dir = step.work_dir.as_ref().or(stage.work_dir.as_ref());
     Ok(vec![PlannedStep {
@@ -370,11 +371,13 @@ mod tests {
         assert_eq!(one.script, "cp /work/source/x /work/target && echo ${HOME} amd64");
         assert_eq!(one.shell.as_deref(), Some(&["/bin/busybox".to_owned(), "sh".to_owned()][..]));
         assert_eq!(one.work_dir, "/work/source/app");
-        assert_eq!(one.environment["A"], "a");
-        assert_eq!(one.environment["B"], "own");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let stage_pairs = [pair("A", "a"), pair("B", "/work/target/b")];
+        assert_eq!(one.environment[..2], stage_pairs);
+        assert_eq!(one.environment[2..], [pair("B", "own")]);
         assert!(!one.network && two.network);
         assert_eq!((two.label.as_str(), two.work_dir.as_str()), ("step 2", "/work/source/app/sub"));
-        assert_eq!(two.environment["B"], "/work/target/b");
+        assert_eq!(two.environment, stage_pairs);
         assert_eq!(two.run_as.as_deref(), Some("65532"));
         assert_eq!(two.caches.len(), 1);
         let [kept, owned] = stage.outputs.as_slice() else { panic!("two outputs") };
@@ -427,8 +430,9 @@ mod tests {
         let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
         assert_eq!(names, ["app (small)", "app (2)", "after"]);
         assert_eq!(plan.stages[1].lock_name, "app");
-        assert_eq!(plan.stages[0].steps[0].environment["FLAGS"], "-Os");
-        assert_eq!(plan.stages[0].steps[0].environment["LEVEL"], "1");
+        let small: Vec<String> =
+            plan.stages[0].steps[0].environment.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(small, ["FLAGS=-Os", "LEVEL=1"]);
         assert_eq!(plan.stages[2].base, Some(Base::Stage(0)));
     }
 

@@ -398,10 +398,7 @@ fn environment(
     let mut texts = ready.environment.clone();
     texts.insert("SOURCE_DATE_EPOCH".to_owned(), ready.epoch.to_string());
     for (name, value) in &step.environment {
-        let mut text = value.clone();
-        for (known, before) in texts.clone() {
-            text = text.replace(&format!("${{{known}}}"), &before);
-        }
+        let text = with_variables(value, |name| texts.get(name).map(String::as_str));
         texts.insert(name.clone(), text);
     }
     let mut environment: BTreeMap<OsString, OsString> =
@@ -455,4 +452,56 @@ fn passwd_identity(root: &Tree, user: &str) -> Option<Identity> {
     let uid = fields.next()?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
     Some(Identity { uid, gid })
+}
+
+/// Puts variables into a text, as `$NAME` or `${NAME}`; a name without a value stays as it is written.
+fn with_variables<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let end = end.unwrap_or(after.len());
+                (&after[..end], end)
+            }
+        };
+        match value(name) {
+            Some(value) => out.push_str(value),
+            None => out.push_str(&rest[at..at + 1 + length]),
+        }
+        rest = &after[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_put_in() {
+        let value = |name: &str| match name {
+            "PATH" => Some("/bin"),
+            "A_1" => Some("a"),
+            _ => None,
+        };
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("/go/bin:$PATH", "/go/bin:/bin"),
+            ("${PATH}:${A_1}x", "/bin:ax"),
+            ("$A_1/$PATH", "a//bin"),
+            ("$OTHER ${OTHER} $ ${", "$OTHER ${OTHER} $ ${"),
+            ("cost: 5$", "cost: 5$"),
+            ("${PATH", "${PATH"),
+            ("$PATHS", "$PATHS"),
+            ("é$PATH", "é/bin"),
+        ] {
+            assert_eq!(with_variables(text, value), expected, "{text}");
+        }
+    }
 }
