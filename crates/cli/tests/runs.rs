@@ -446,6 +446,39 @@ fn nginx_serves_its_page() {
 }
 
 #[test]
+fn busybox_is_all_its_applets() {
+    let Some(suite) = suite() else { return };
+    let image = checked(suite, "busybox/debian-13/1.37");
+    let mut command = suite.podman.confined();
+    let script = "for tool in ls awk wget vi; do command -v $tool; done; id -u";
+    let said = attempt(command.args([&image.name, "sh", "-c", script])).ok();
+    assert_eq!(said, "/usr/bin/ls\n/usr/bin/awk\n/usr/bin/wget\n/usr/bin/vi\n65532\n");
+    check_dev("busybox/debian-13/1.37-dev");
+}
+
+#[test]
+fn a_go_service_from_a_stage_answers() {
+    let Some(suite) = suite() else { return };
+    let image = checked(suite, "example-go-service/debian-13/1");
+    let server = suite.podman.start(&[], &image, &[]);
+    let curl = suite.image("curl/debian-13/8");
+    let url = "http://127.0.0.1:8080/?name=stage";
+    let answer = server.wait_for(|| {
+        let mut command = suite.podman.beside(&server);
+        attempt(command.args([&curl.name, "--silent", "--fail", url]))
+    });
+    assert_eq!(answer, "hello, stage\n");
+}
+
+#[test]
+fn a_python_app_from_a_stage_greets() {
+    let Some(suite) = suite() else { return };
+    let image = checked(suite, "example-python-app/debian-13/1");
+    let said = attempt(suite.podman.confined().args([&image.name, "there"])).ok();
+    assert_eq!(said, "hello, there\n");
+}
+
+#[test]
 fn small_dev_images_work() {
     for name in ["static/debian-13/13", "static-glibc/debian-13/13", "curl/debian-13/8"] {
         check_dev(&format!("{name}-dev"));

@@ -130,6 +130,85 @@ fn python() {
     check("python/debian-13/3.13-dev", &["python3", "-m", "pip", "--version"], "python 3.13");
 }
 
+/// Starts a server as the image's user with a read-only root, and asks it on port 8080.
+fn check_nginx(definition: &str) {
+    let Some(suite) = suite() else { return };
+    let image = suite.image(&format!("image/{definition}"));
+    assert_eq!(image.user, "65532:65532");
+    let curl = suite.image("image/curl/debian-13/8");
+    // Where Debian's nginx writes: its process number, and its copies of requests.
+    let server = suite.podman.start(
+        &["--tmpfs=/run:mode=1777", "--tmpfs=/var/lib/nginx:mode=1777"],
+        &image,
+        &[],
+    );
+    let answer = server.wait_for(|| {
+        let mut command = suite.podman.beside(&server);
+        attempt(command.args([&curl.name, "--silent", "--fail", "http://127.0.0.1:8080/"]))
+    });
+    assert!(answer.contains("Welcome to nginx!"), "{answer}");
+    // The stage sent the log there.
+    assert!(server.log().contains("GET / HTTP/1.1"), "{}", server.log());
+}
+
+#[test]
+fn nginx_serves() {
+    check_nginx("nginx/debian-13/mainline");
+    check_nginx("nginx/debian-13/stable");
+    check_nginx("nginx/debian-13/mainline-compat");
+}
+
+#[test]
+fn nginx_has_the_owners_that_its_stage_asked_for() {
+    let Some(suite) = suite() else { return };
+    let image = suite.image("image/nginx/debian-13/mainline");
+    let bash = suite.folder("nginx_owners");
+    let busybox =
+        ["/bin/busybox", "/usr/bin/busybox"].map(Path::new).into_iter().find(|p| p.exists());
+    let Some(busybox) = busybox else { return skip("there is no busybox") };
+    fs::copy(busybox, bash.join("busybox")).unwrap();
+    fs::set_permissions(bash.join("busybox"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = suite.podman.confined();
+    command.arg(format!("--volume={}:/tools:ro", bash.display()));
+    command.args([
+        "--user=0",
+        "--cap-add=DAC_READ_SEARCH",
+        "--entrypoint=/tools/busybox",
+        &image.name,
+    ]);
+    let paths = [
+        "/var/cache/nginx",
+        "/etc/nginx",
+        "/etc/nginx/nginx.conf",
+        "/run/nginx",
+        "/var/log/nginx",
+        "/usr/share/nginx/html/index.html",
+        "/usr/sbin/nginx",
+        "/etc/passwd",
+    ];
+    let said = attempt(command.args(["stat", "-c", "%n %u:%g %a"]).args(paths)).ok();
+    assert_eq!(
+        said,
+        "/var/cache/nginx 65532:65532 775\n/etc/nginx 65532:65532 775\n\
+         /etc/nginx/nginx.conf 65532:65532 664\n/run/nginx 65532:65532 755\n\
+         /var/log/nginx 65532:65532 755\n/usr/share/nginx/html/index.html 65532:65532 644\n\
+         /usr/sbin/nginx 0:0 755\n/etc/passwd 0:0 644\n"
+    );
+}
+
+#[test]
+fn nginx_dev() {
+    check("nginx/debian-13/mainline-dev", &["nginx", "-v"], "nginx version: nginx/1.");
+    check("nginx/debian-13/stable-dev", &["nginx", "-v"], "nginx version: nginx/1.");
+}
+
+#[test]
+fn busybox() {
+    let script = "for tool in ls wget; do command -v $tool; done; id -u";
+    check("busybox/debian-13/1", &["/bin/sh", "-c", script], "/usr/bin/ls\n/usr/bin/wget\n65532\n");
+    check("busybox/debian-13/1-dev", &["/bin/sh", "-c", "busybox true && id -u"], "0\n");
+}
+
 #[test]
 fn alertmanager() {
     check(
