@@ -3,11 +3,13 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::fchown;
 use std::time::Duration;
 
 use hardpan_tree::TreePath;
 
 use super::forbidden::explain;
+use super::identity::host_owner;
 use super::message::{Failure, MESSAGE_BYTES_MAX, Message, Step, parse};
 use super::plan::setup;
 use super::run::{Finished, above, pipe};
@@ -48,6 +50,12 @@ impl Ears {
         let nothing = File::open("/dev/null").map_err(setup("open /dev/null"))?;
         let nothing = sys::dup_above(nothing.as_raw_fd(), 3).map_err(setup("open /dev/null"))?;
         let ([output, out], [errors, err]) = (pipe()?, pipe()?);
+        if let Some((uid, gid)) = host_owner() {
+            // So that /dev/stdout can be opened again.
+            for end in [&out, &err] {
+                fchown(end, Some(uid), Some(gid)).map_err(setup("make a pipe"))?;
+            }
+        }
         let streams = Some([sys::owned(nothing), out, err]);
         Ok(Self {
             messages,

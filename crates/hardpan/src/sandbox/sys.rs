@@ -205,6 +205,22 @@ pub(super) fn pread(file: RawFd, to: &mut [u8], at: u64) -> Result<usize, Errno>
     unsafe { sys!(SYS_pread64, file, to.as_mut_ptr().addr(), to.len(), at) }
 }
 
+/// Turns a part of this process's memory into zeros. Nobody may look at it again.
+pub(super) fn forget_memory(start: u64, length: usize) -> Result<(), Errno> {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let memory = openat2(libc::AT_FDCWD, c"/proc/self/mem", libc::O_WRONLY, 0)?;
+    let mut done = 0;
+    while done < length {
+        let part = (length - done).min(ZEROS.len());
+        let at = start + done as u64;
+        // SAFETY: the kernel reads no more than the length given. What it writes to is what the
+        // caller named, who knows that no value of ours is there.
+        done += unsafe { sys!(SYS_pwrite64, memory, ZEROS.as_ptr().addr(), part, at)? };
+    }
+    close(memory);
+    Ok(())
+}
+
 /// Writes all of it.
 pub(super) fn write_all(file: RawFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
@@ -577,7 +593,44 @@ pub(super) fn loopback_up() -> Result<(), Errno> {
     Ok(())
 }
 
+/// Names the process in lists of processes.
+pub(super) fn set_name(name: &CStr) -> Result<(), Errno> {
+    // SAFETY: the name ends with NUL; the kernel reads 16 bytes at most, and no further than that.
+    unsafe { sys!(SYS_prctl, libc::PR_SET_NAME, name, 0, 0, 0).map(drop) }
+}
+
+/// Keeps this process and its children from sockets without a file that others made. Kernels before
+/// Linux 6.12 can't.
+pub(super) fn leave_abstract_sockets() -> Result<(), Errno> {
+    const VERSION: u32 = 1;
+    const VERSION_WITH_SCOPES: usize = 6;
+    const ABSTRACT_UNIX_SOCKET: u64 = 1;
+    // Files, network, scopes.
+    let rules: [u64; 3] = [0, 0, ABSTRACT_UNIX_SOCKET];
+    // SAFETY: the rules have the layout and size given; asking for the version takes none.
+    unsafe {
+        match sys!(SYS_landlock_create_ruleset, 0, 0, VERSION) {
+            Ok(VERSION_WITH_SCOPES..) => {}
+            Ok(_) | Err(Errno(libc::ENOSYS | libc::EOPNOTSUPP)) => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
+        let (at, length) = (rules.as_ptr().addr(), size_of_val(&rules));
+        let rules = number(sys!(SYS_landlock_create_ruleset, at, length, 0)?);
+        sys!(SYS_landlock_restrict_self, rules, 0)?;
+        close(rules);
+    }
+    Ok(())
+}
+
 // Signals.
+
+/// Ignores a signal, as do programs that this one becomes.
+pub(super) fn ignore_signal(signal: c_int) -> Result<(), Errno> {
+    // Handler (1 is to ignore), flags, restorer, mask.
+    let action = [1u64, 0, 0, 0];
+    // SAFETY: the action has the layout and mask size that the kernel takes.
+    unsafe { sys!(SYS_rt_sigaction, signal, action.as_ptr().addr(), 0, 8).map(drop) }
+}
 
 const SIGNALS: c_int = 64;
 
