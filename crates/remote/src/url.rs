@@ -66,9 +66,15 @@ impl Url {
     }
 
     /// Whether another URL leads to the same server: scheme, host and port.
-    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+    pub fn is_same_server(&self, other: &Self) -> bool {
         let server = |url: &Self| (url.scheme().to_owned(), url.host(), url.port());
         server(self) == server(other)
+    }
+
+    /// Whether what is sent can be read by nobody on the way: it is encrypted, or does not leave this
+    /// machine.
+    pub fn keeps_secrets(&self) -> bool {
+        self.scheme() != "http" || matches!(self.host().as_str(), "localhost" | "127.0.0.1" | "::1")
     }
 
     /// Returns the value of the `Authorization` header for the user name and password, if any.
