@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Commits out of real repositories, from git's own server, with every fault that it can have.
+#![expect(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -24,13 +25,14 @@ struct Case {
 /// A repository with two commits, a branch, tags, and all kinds of files; nothing without git.
 fn case() -> Option<Case> {
     if !has_git() {
-        println!("skipped: no repository because there is no git");
+        eprintln!("skipped: no repository because there is no git");
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
     let repository = Repository::new(&directory.path().join("served"));
     // Long and alike, so that the pack has differences.
-    let text: String = (0..5000).map(|line| format!("line {line} of a text\n")).collect();
+    let lines: Vec<String> = (0..5000).map(|line| format!("line {line} of a text\n")).collect();
+    let text = lines.concat();
     repository.write("README", b"first\n", 0o644);
     repository.write("docs/long.txt", text.as_bytes(), 0o644);
     repository.commit("first");

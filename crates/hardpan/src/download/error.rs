@@ -186,32 +186,37 @@ pub enum ArchiveError {
 /// A failure before it is known for which download.
 #[derive(Debug)]
 pub(super) enum Stop {
-    Problem(DownloadProblem),
-    Store(StoreError),
+    Problem(Box<DownloadProblem>),
+    Store(Box<StoreError>),
     /// It would need the network.
     Offline,
 }
 
 impl<E: Into<DownloadProblem>> From<E> for Stop {
     fn from(problem: E) -> Self {
-        Self::Problem(problem.into())
+        Self::Problem(Box::new(problem.into()))
     }
 }
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Store(Box::new(error))
     }
 }
 
 impl Stop {
+    /// Whether a blob of the store is not what it was: fetching it anew mends that.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Store(error) if matches!(**error, StoreError::Damaged { .. }))
+    }
+
     /// Says which download it is.
     pub(super) fn of(self, url: &str, span: Span) -> Error {
         match self {
             Self::Problem(problem) => {
-                Box::new(DownloadError { url: url.to_owned(), span, problem }).into()
+                Box::new(DownloadError { url: url.to_owned(), span, problem: *problem }).into()
             }
-            Self::Store(error) => error.into(),
+            Self::Store(error) => (*error).into(),
             Self::Offline => Error::Offline { what: format!("download {url}") },
         }
     }

@@ -11,7 +11,6 @@ use super::source::{Plan, Source, file_name};
 use crate::error::Error;
 use crate::project::CatalogRoot;
 use crate::session::Session;
-use crate::store::StoreError;
 
 /// Finds what the lock says of a file.
 pub(super) fn locked_of<'l>(
@@ -38,7 +37,7 @@ impl Session<'_> {
             self.ensure(catalog, &plan, locked, cancel)?;
             let Some(archive) = archive_of(file) else { return Ok(()) };
             match self.unpacked(&locked.sha256, archive) {
-                Err(Stop::Store(StoreError::Damaged { .. })) if self.remote.is_some() => {
+                Err(stop) if stop.is_damage() && self.remote.is_some() => {
                     self.store.remove_blob(&locked.sha256)?;
                     self.ensure(catalog, &plan, locked, cancel)?;
                     self.unpacked(&locked.sha256, archive).map(|_| ())

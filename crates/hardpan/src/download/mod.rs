@@ -85,12 +85,11 @@ impl LockedFile {
 /// Returns a download's line in the lock's demand: what decides which bytes are pinned, and no more.
 /// Where the file goes is not in it, since that needs no new lock.
 pub(crate) fn demand_line(file: &FileSource, workspace: &Workspace) -> String {
-    let mut line = format!("file {}", file.url.value);
-    let overridden = workspace.download_override(&file.url).and_then(|(_, rule)| rule.checksum);
+    let url = &file.url.value;
+    let overridden = workspace.download_override(url).and_then(|(_, rule)| rule.checksum);
     match (overridden, &file.checksum) {
-        (Some(checksum), _) => line.push_str(&format!(" as {checksum}")),
-        (None, Some(checksum)) => line.push_str(&format!(" {}", checksum.value)),
-        (None, None) => {}
+        (Some(checksum), _) => format!("file {url} as {checksum}"),
+        (None, Some(checksum)) => format!("file {url} {}", checksum.value),
+        (None, None) => format!("file {url}"),
     }
-    line
 }

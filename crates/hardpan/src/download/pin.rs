@@ -2,6 +2,7 @@
 //! At resolve time: what every download is today.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -51,7 +52,7 @@ impl Session<'_> {
             if known.sha256 != locked.sha256 {
                 let (expected, actual) = (known.sha256.to_string(), locked.sha256.to_string());
                 let problem = DownloadProblem::Checksum { expected, actual };
-                return Err(Stop::Problem(problem).of(&locked.url, file.span));
+                return Err(Stop::from(problem).of(&locked.url, file.span));
             }
         }
         let number = |file| numbers.get(&demand_line(file, self.workspace)).copied();
@@ -121,13 +122,12 @@ impl Session<'_> {
         reference: &str,
         cancel: &Cancel,
     ) -> Result<ObjectId, Stop> {
-        let commit = match reference.parse() {
-            Ok(commit) => commit,
-            Err(_) => {
-                let remote = self.remote.ok_or(Stop::Offline)?;
-                let request = plan.request(self, repository)?;
-                remote.git_resolve(&request, reference, &self.progress(), cancel)?
-            }
+        let commit = if let Ok(commit) = reference.parse() {
+            commit
+        } else {
+            let remote = self.remote.ok_or(Stop::Offline)?;
+            let request = plan.request(self, repository)?;
+            remote.git_resolve(&request, reference, &self.progress(), cancel)?
         };
         match &plan.wanted {
             Wanted::Commit(wanted) if *wanted != commit => Err(DownloadProblem::Commit {
@@ -259,5 +259,9 @@ fn sha512(path: &Path) -> io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut digits = String::with_capacity(128);
+    for byte in context.finish().as_ref() {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(digits)
 }

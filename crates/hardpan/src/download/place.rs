@@ -91,25 +91,21 @@ impl Session<'_> {
         let locked = locked_of(file, locked)?;
         let wrong = |source| DownloadProblem::Path { path: file.path.value.clone(), source };
         let mut path = directories(&file.path).map_err(wrong)?;
-        match archive_of(file) {
-            Some(archive) => {
-                let unpacked = self.unpacked(&locked.sha256, archive)?;
-                path = place_archive(tree, file, &unpacked, path, marks)?;
+        if let Some(archive) = archive_of(file) {
+            let unpacked = self.unpacked(&locked.sha256, archive)?;
+            path = place_archive(tree, file, &unpacked, path, marks)?;
+        } else {
+            if file.path.ends_with('/') {
+                path = path.join(file_name(&file.url)).map_err(wrong)?;
             }
-            None => {
-                if file.path.ends_with('/') {
-                    path = path.join(file_name(&file.url)).map_err(wrong)?;
-                }
-                let facts = self.facts(locked)?;
-                let content = File {
-                    size_bytes: locked.size_bytes,
-                    digest: locked.sha256,
-                    content: Content::Blob,
-                    facts,
-                };
-                let mode = file.mode.unwrap_or(FILE_MODE);
-                path = place_file(tree, path, content, mode, marks.epoch, marks)?;
-            }
+            let content = File {
+                size_bytes: locked.size_bytes,
+                digest: locked.sha256,
+                content: Content::Blob,
+                facts: self.facts(locked)?,
+            };
+            let mode = file.mode.unwrap_or(FILE_MODE);
+            path = place_file(tree, &path, content, mode, marks)?;
         }
         Ok(PlacedFile {
             url: locked.url.clone(),
@@ -140,17 +136,16 @@ impl Session<'_> {
 /// Puts a file somewhere and returns where that is, links followed.
 fn place_file(
     tree: &mut Tree,
-    path: TreePath,
+    path: &TreePath,
     content: File,
     mode: u32,
-    mtime: i64,
     marks: Marks,
 ) -> Result<TreePath, Stop> {
-    let path = tree.resolve_parent(&path)?;
+    let path = tree.resolve_parent(path)?;
     let parent = path.parent().ok_or(InsertError::Root)?;
     tree.make_directories(&parent, &Metadata::root(DIRECTORY_MODE, marks.epoch), marks.origin)?;
     let node = Node {
-        metadata: marks.metadata(mode, mtime),
+        metadata: marks.metadata(mode, marks.epoch),
         kind: Kind::File(content),
         origin: marks.origin,
     };
@@ -179,7 +174,7 @@ fn place_archive(
             facts: content.facts.clone(),
         };
         let mode = file.mode.unwrap_or(FILE_MODE);
-        return place_file(tree, path, content, mode, marks.epoch, marks);
+        return place_file(tree, &path, content, mode, marks);
     }
     let wanted = wanted(file, &unpacked.members, marks.origin)?;
     let base = existing_directory(tree, &path)?;

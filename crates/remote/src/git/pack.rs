@@ -271,13 +271,11 @@ impl Pack {
                 chain.pop();
                 break cached;
             }
-            match self.base(last) {
-                Some(base) => chain.push(base),
-                None => {
-                    chain.pop();
-                    break self.keep(last, self.stored(last)?);
-                }
-            }
+            let Some(base) = self.base(last) else {
+                chain.pop();
+                break self.keep(last, self.stored(last)?);
+            };
+            chain.push(base);
             if chain.len() > self.limits.depth_max as usize + 2 {
                 return Err(PackError::NoBase);
             }

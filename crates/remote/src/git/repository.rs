@@ -117,8 +117,7 @@ pub fn repository_files(
         }
         objects.insert(id, (kind, bytes));
     }
-    let (packed, index) = write_pack(&objects)?;
-    let name: String = packed[packed.len() - 20..].iter().map(|b| format!("{b:02x}")).collect();
+    let Packed { pack: packed, index, trailer: name } = write_pack(&objects)?;
     let commit = format!("{}\n", checkout.commit).into_bytes();
     let file = |path: String, bytes: Vec<u8>| RepositoryFile { path, bytes: Some(bytes) };
     Ok(vec![
@@ -145,10 +144,15 @@ fn config(url: &str) -> String {
     )
 }
 
+/// A pack, its index, and the hash that names both.
+struct Packed {
+    pack: Vec<u8>,
+    index: Vec<u8>,
+    trailer: ObjectId,
+}
+
 /// Writes a pack and its index (gitformat-pack, "pack-*.idx files", version 2).
-fn write_pack(
-    objects: &BTreeMap<ObjectId, (ObjectKind, Vec<u8>)>,
-) -> Result<(Vec<u8>, Vec<u8>), PackError> {
+fn write_pack(objects: &BTreeMap<ObjectId, (ObjectKind, Vec<u8>)>) -> Result<Packed, PackError> {
     const TOO_MANY: PackError = PackError::Limit { what: "bytes of a pack", maximum: 1 << 31 };
     let count = u32::try_from(objects.len()).map_err(|_| TOO_MANY)?;
     let mut pack = b"PACK\0\0\0\x02".to_vec();
@@ -174,7 +178,7 @@ fn write_pack(
     index.extend(ids.into_iter().chain(sums).chain(offsets));
     index.extend(trailer);
     index.extend(trailer_of(&index));
-    Ok((pack, index))
+    Ok(Packed { pack, index, trailer: ObjectId::from_bytes(trailer) })
 }
 
 /// Writes an object uncompressed, in zlib's form (RFC 1950): a compressor's version must not show.

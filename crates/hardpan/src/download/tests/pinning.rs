@@ -57,9 +57,9 @@ fn a_known_digest_needs_no_network() {
 fn checksums_are_compared() {
     let case = Case::new();
     let url = case.serve("x.tar.gz", b"bytes");
-    let sha512 = "15265ca9fe32e3420d67fb9ee59f15c2a5da8f6d4d5ad6ac1b79f8bf27a7fe98a4c6bb8bd9ef89d8a9c9b8e30c9e2f87b4a1d5e8b0b2bb3c3d0e0ddc3bd0ad1a";
-    let own = ring::digest::digest(&ring::digest::SHA512, b"bytes");
-    let own: String = own.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    // What `printf bytes | sha512sum` prints.
+    let own = "ad87abc1efb42e03207f3a98b8f411dad0953aa23d4d319a424880ce705a12191ee2c7370c224e2d8a681b875cb6afa461bdb99a8693b2ddb74b25df00020d4d";
+    let sha512 = "0".repeat(128);
     let hex = Digest::of(b"bytes").to_hex();
     let listed = |name: &str, text: &str| Checksum::Url(case.serve(name, text.as_bytes()));
     let weak = "0123456789abcdef0123456789abcdef  x.tar.gz\n";
