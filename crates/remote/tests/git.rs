@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Commits out of real repositories, from git's own server, with every fault that it can have.
-#![expect(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests, their helpers too")]
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -39,6 +39,8 @@ pub(crate) use place::PlacedFile;
 /// The largest download, in bytes. The largest that published definitions have are toolchains of
 /// about 4 GB.
 const DOWNLOAD_BYTES_MAX: u64 = 8 << 30;
+/// The largest file of a lock, in bytes: our archive of a commit has headers as well.
+const LOCKED_BYTES_MAX: u64 = DOWNLOAD_BYTES_MAX + (2 << 30);
 /// The most submodules that are named in a lock.
 const SUBMODULES_MAX: usize = 1_000;
 
@@ -66,7 +68,7 @@ impl LockedFile {
         if self.url.is_empty() || self.url.chars().any(char::is_control) {
             return Err("its URL is not one");
         }
-        if self.size_bytes > DOWNLOAD_BYTES_MAX {
+        if self.size_bytes > LOCKED_BYTES_MAX {
             return Err("it is too large");
         }
         let is_git = self.url.starts_with("git+");

@@ -25,6 +25,9 @@ use crate::store::StoreError;
 
 /// How many more threads than processors download: most of them wait for the network.
 const WAITING_THREADS: usize = 3;
+/// The most downloads at a time: servers see one client, and each archive that is unpacked has its
+/// decompressor's dictionary in memory.
+const THREADS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
 impl Session<'_> {
     /// Looks at every download as it is today, brings it into the store, and returns what the lock
@@ -83,7 +86,7 @@ impl Session<'_> {
             },
             _ => false,
         };
-        parallel::map_ranked(NonZeroUsize::max(threads, self.threads), files, run, was_cancelled)
+        parallel::map_ranked(threads.min(THREADS_MAX), files, run, was_cancelled)
     }
 
     fn pin(
