@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hardpan_remote::git::{
-    Checkout, EntryKind, GitError, ObjectId, Pack, PackLimits, repository_files,
+    Checkout, EntryKind, GitError, ObjectId, Pack, PackError, PackLimits, repository_files,
 };
 use hardpan_remote::{Authorization, Cancel, Client, FileSink, Options, Request, Silent};
 use hardpan_testkit::git::{GitFault, GitServer, Repository, has_git};
@@ -142,6 +142,9 @@ fn a_commit_comes_with_its_files_and_no_history() {
     case.repository.git(&["branch", "-D", "old"]);
     let pack = case.fetch(old).unwrap();
     assert_eq!(Checkout::read(&pack, old, 100).unwrap().entries.len(), 3);
+    // A server that sends another commit than the one asked for.
+    let missing = Checkout::read(&pack, commit, 100).unwrap_err();
+    assert!(matches!(missing, PackError::Missing(id) if id == commit), "{missing}");
     let limited = Checkout::read(&pack, old, 2).unwrap_err();
     assert_eq!(limited.to_string(), "more than 2 files");
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! At build time: exactly what the lock says, in the store, and archives unpacked.
 
+use std::collections::BTreeMap;
+
 use hardpan_definition::{FileSource, Spanned};
 use hardpan_remote::{Cancel, FileSink, Request};
+use hardpan_tree::Digest;
 
 use super::LockedFile;
 use super::archive;
 use super::error::{DownloadProblem, Stop};
 use super::source::{Plan, Source, file_name};
 use crate::error::Error;
+use crate::observer::Event;
 use crate::project::CatalogRoot;
 use crate::session::Session;
 
@@ -31,6 +35,7 @@ impl Session<'_> {
         locked: &[LockedFile],
     ) -> Result<(), Error> {
         let files: Vec<&Spanned<FileSource>> = files.iter().collect();
+        self.announce(&files, locked);
         self.for_each_download(&files, |file, cancel| {
             let locked = locked_of(file, locked)?;
             let plan = Plan::new(file, self.workspace);
@@ -46,6 +51,20 @@ impl Session<'_> {
             }
         })?;
         Ok(())
+    }
+
+    /// Says how much is going to be downloaded.
+    fn announce(&self, files: &[&Spanned<FileSource>], locked: &[LockedFile]) {
+        let missing: BTreeMap<Digest, u64> = files
+            .iter()
+            .filter_map(|file| locked_of(file, locked).ok())
+            .filter(|locked| !self.store.has_blob(&locked.sha256, locked.size_bytes))
+            .map(|locked| (locked.sha256, locked.size_bytes))
+            .collect();
+        if !missing.is_empty() {
+            let size_bytes = missing.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
+            self.observer.event(Event::Downloads { files: missing.len(), size_bytes });
+        }
     }
 
     fn ensure(

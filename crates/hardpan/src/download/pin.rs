@@ -192,7 +192,8 @@ impl Session<'_> {
             // Nothing could be continued with it.
             let _ = std::fs::remove_file(&partial);
         }
-        self.store.unlock_name(&name, lock);
+        // Whoever waits for it downloads as well, so its file stays.
+        drop(lock);
         taken
     }
 

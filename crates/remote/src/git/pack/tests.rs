@@ -85,6 +85,9 @@ fn objects_and_differences() {
         pack.copy_blob(id, &mut copy).unwrap();
         assert_eq!(copy, data);
     }
+    // Other bytes have another id, whatever a server says that they are.
+    let id = blob_id(b"Hello");
+    assert!(matches!(pack.read(id, ObjectKind::Blob), Err(PackError::Missing(_))));
     let id = blob_id(b"hello");
     assert!(matches!(pack.tree(id), Err(PackError::Kind { expected: "tree", .. })));
     assert!(matches!(pack.commit(blob_id(b"x")), Err(PackError::Missing(_))));
