@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod deb;
 pub mod fixture;
+pub mod git;
 pub mod pgp;
 pub mod server;
 

@@ -83,6 +83,8 @@ codes! {
     BadPurl => "bad-purl",
     /// A checksum that is no `sha256:` digest, git commit or URL.
     BadChecksum => "bad-checksum",
+    /// A download without a checksum: only the lock says what it is, and a new lock takes whatever is there then.
+    UnpinnedDownload => "unpinned-download",
     /// A URL with a scheme that is not allowed, without host, or with blanks.
     BadUrl => "bad-url",
     /// An environment variable name with characters outside `A-Z a-z 0-9 _ - .`, or empty.

@@ -319,6 +319,33 @@ fn warnings_do_not_refuse() {
 }
 
 #[test]
+fn downloads_that_may_change_are_warned_of() {
+    const CHECKED: &str = "    - url: https://example.org/demo-${ARCH}.tar.gz\n      checksum: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n";
+    let list = "\n      checksum: http://example.org/SHA256SUMS";
+    for (url, checksum, message) in [
+        ("https://example.org/x", "", Some("a download without a checksum")),
+        ("http://example.org/x", "", Some("neither encrypted nor checked")),
+        ("http://example.org/x", list, Some("neither this download nor its checksum file")),
+        ("git+https://example.org/x#main", "", Some("a branch or tag can move")),
+        ("https://example.org/x", list, None),
+        ("http://example.org/x", "\n      checksum: https://example.org/SHA256SUMS", None),
+        ("git+https://example.org/x#0123456789abcdef0123456789abcdef01234567", "", None),
+        ("file:vendor/x", "", None),
+    ] {
+        let text = GOOD.replacen(CHECKED, &format!("    - url: {url}{checksum}\n"), 1);
+        assert_ne!(text, GOOD);
+        let parsed = parse_text(&text);
+        assert!(parsed.is_ok(), "{url}: {:?}", describe(&parsed));
+        let found: Vec<&Diagnostic> = parsed.diagnostics().iter().collect();
+        assert_eq!(found.len(), usize::from(message.is_some()), "{url}: {:?}", describe(&parsed));
+        for found in found {
+            assert_eq!(found.code, Code::UnpinnedDownload, "{url}");
+            assert!(found.message.contains(message.unwrap_or_default()), "{}", found.message);
+        }
+    }
+}
+
+#[test]
 fn a_disabled_entry_is_checked_for_its_structure_only() {
     let disabled = "  - type: file\n    if: \"false\"\n    path: relative\n    mode: wrong\n    colour: red\n  - type: emptyfile";
     let parsed = parse_text(&GOOD.replacen("  - type: emptyfile", disabled, 1));

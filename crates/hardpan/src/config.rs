@@ -28,6 +28,8 @@ pub struct Workspace {
     pub packages: PackagesSection,
     /// Paths under a second name.
     pub paths: PathsSection,
+    /// Downloads from elsewhere.
+    pub downloads: DownloadsSection,
     /// How images are written.
     pub build: BuildSection,
 }
@@ -112,6 +114,30 @@ pub struct PackageSubstitution {
     pub drop: bool,
     /// Packages to exclude together with this rule, as `!name` in the definition would.
     pub exclude: Vec<String>,
+}
+
+/// `[downloads]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DownloadsSection {
+    /// The first rule that matches a URL counts.
+    #[serde(rename = "override")]
+    pub overrides: Vec<DownloadOverride>,
+}
+
+/// `[[downloads.override]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DownloadOverride {
+    /// A URL as definitions write it, variables filled in; one `*` stands for any text.
+    pub from: String,
+    /// Where it is fetched from instead: a URL, or `file:` and a path below the workspace file's
+    /// folder. A `*` is what `from`'s matched.
+    pub to: String,
+    /// What the file must be, in place of what the definition says of it: `sha256:…`. Without it the
+    /// definition's checksum holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Digest>,
 }
 
 /// `[paths]`
@@ -277,6 +303,11 @@ impl Workspace {
                 (format!("paths.add {:?}: {message}", rule.path), rule.path.clone())
             })?;
         }
+        for rule in &self.downloads.overrides {
+            rule.check().map_err(|message| {
+                (format!("downloads.override {:?}: {message}", rule.from), rule.from.clone())
+            })?;
+        }
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
                 let known: Vec<&str> = StripRule::ALL.iter().map(|rule| rule.as_str()).collect();
@@ -298,6 +329,9 @@ impl Workspace {
                 substitute: self.archives.substitute.clone(),
             },
             keyrings: KeyringsSection::default(),
+            downloads: DownloadsSection {
+                overrides: self.downloads.overrides.iter().filter_map(portable).collect(),
+            },
             ..self.clone()
         };
         Digest::of(&hardpan_image::canonical_json(&portable))
@@ -309,6 +343,14 @@ impl Workspace {
         self.archives.substitute.iter().find(|rule| rule.from.trim_end_matches('/') == uri)
     }
 
+    /// Returns where a download is fetched from instead, and the rule that says so.
+    pub(crate) fn download_override(&self, url: &str) -> Option<(String, &DownloadOverride)> {
+        self.downloads.overrides.iter().find_map(|rule| {
+            let wildcard = match_pattern(&rule.from, url)?;
+            Some((rule.to.replacen('*', wildcard, 1), rule))
+        })
+    }
+
     /// Returns what stands in for a package; without a rule the package itself.
     pub fn substitute_package(&self, name: &str) -> Substituted<'_> {
         for rule in &self.packages.substitute {
@@ -318,6 +360,36 @@ impl Workspace {
         }
         Substituted { name: Some(name.to_owned()), exclude: &[], by_rule: false }
     }
+}
+
+impl DownloadOverride {
+    fn check(&self) -> Result<(), &'static str> {
+        const SCHEMES: [&str; 5] = ["https://", "http://", "git+https://", "git+http://", "file:"];
+        let stars = |text: &str| text.matches('*').count();
+        if self.from.is_empty() || stars(&self.from) > 1 {
+            return Err("\"from\" needs a URL with at most one \"*\"");
+        }
+        if !SCHEMES.iter().any(|scheme| self.to.starts_with(scheme)) {
+            return Err("\"to\" is a URL, or \"file:\" and a path");
+        }
+        if stars(&self.to) > stars(&self.from) {
+            return Err("\"to\" has a \"*\" but \"from\" has none");
+        }
+        let is_git = self.from.starts_with("git+");
+        if is_git != self.to.starts_with("git+") && !(self.from.starts_with('*')) {
+            return Err("a git repository and a file can't stand in for each other");
+        }
+        if self.checksum.is_some() && (is_git || stars(&self.from) > 0) {
+            return Err("a checksum is that of one file");
+        }
+        Ok(())
+    }
+}
+
+/// What of an override can change an image: not where a file is, but which file it is.
+fn portable(rule: &DownloadOverride) -> Option<DownloadOverride> {
+    let checksum = Some(rule.checksum?);
+    Some(DownloadOverride { to: String::new(), checksum, ..rule.clone() })
 }
 
 /// What becomes of a package that a definition asks for.
@@ -363,6 +435,13 @@ to = "python3.13*"
 [build]
 compression = "zstd"
 keep = ["man"]
+[[downloads.override]]
+from = "https://one.example/a.tar.gz"
+to = "file:vendor/a.tar.gz"
+checksum = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+[[downloads.override]]
+from = "https://one.example/*"
+to = "https://mirror.example/one/*"
 "#;
 
     #[test]
@@ -378,6 +457,14 @@ keep = ["man"]
         let rule = workspace.archive_substitution("http://dhi.io/deb/debian/main/").unwrap();
         assert_eq!((rule.to.as_str(), rule.pins), ("debian", Pins::Relax));
         assert!(workspace.archive_substitution("http://dhi.io/deb/debian").is_none());
+        let download = |url| workspace.download_override(url).map(|(to, _)| to);
+        assert_eq!(
+            download("https://one.example/a.tar.gz").as_deref(),
+            Some("file:vendor/a.tar.gz")
+        );
+        let elsewhere = Some("https://mirror.example/one/b/c");
+        assert_eq!(download("https://one.example/b/c").as_deref(), elsewhere);
+        assert_eq!(download("https://two.example/b"), None);
     }
 
     #[test]
@@ -416,6 +503,17 @@ keep = ["man"]
                 "octal digits",
             ),
             ("[archives\n", "unclosed table"),
+            ("[[downloads.override]]\nfrom = \"\"\nto = \"file:a\"\n", "needs a URL"),
+            ("[[downloads.override]]\nfrom = \"a\"\nto = \"ftp://a\"\n", "\"to\" is a URL"),
+            ("[[downloads.override]]\nfrom = \"a\"\nto = \"file:*\"\n", "but \"from\" has none"),
+            (
+                "[[downloads.override]]\nfrom = \"git+https://a#b\"\nto = \"file:a\"\n",
+                "can't stand in for each other",
+            ),
+            (
+                "[[downloads.override]]\nfrom = \"a\"\nto = \"file:a\"\nchecksum = \"md5:00\"\n",
+                "not a sha256 digest",
+            ),
         ] {
             let error = Workspace::parse(text).unwrap_err();
             assert!(error.message.contains(message), "{text}: {}", error.message);

@@ -18,6 +18,7 @@ use hardpan_scan::controls::Finding;
 use hardpan_tree::{Digest, PathError};
 
 use crate::demand::DemandError;
+use crate::download::DownloadError;
 use crate::finish::FinishError;
 use crate::graph::GraphError;
 use crate::lock::{LockError, Stale};
@@ -189,6 +190,9 @@ pub enum Error {
     /// A program could not be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// A download could not be had or used.
+    #[error(transparent)]
+    Download(#[from] Box<DownloadError>),
     /// A build stage failed.
     #[error(transparent)]
     Stage(#[from] Box<StageError>),
@@ -228,6 +232,7 @@ impl Error {
         match self {
             Self::Hardening { .. } => Trouble::No,
             Self::Stage(error) => error.trouble(),
+            Self::Download(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -297,6 +302,7 @@ impl Error {
             }
             Self::Sandbox(SandboxError::Forbidden { help, .. }) => vec![help.clone()],
             Self::Stage(error) => error.hints(),
+            Self::Download(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }
@@ -334,6 +340,7 @@ impl Error {
         match self {
             Self::Demand(error) => error.span().into_iter().collect(),
             Self::Stage(error) => error.span().into_iter().collect(),
+            Self::Download(error) => vec![error.span],
             Self::Solve { spans, .. } => spans.clone(),
             _ => Vec::new(),
         }

@@ -16,10 +16,14 @@ mod built;
 pub mod config;
 mod contents;
 mod demand;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "called by the stages"))]
+mod download;
 mod error;
 mod explain;
 mod fetch;
 pub mod finish;
+#[cfg_attr(not(test), expect(dead_code, reason = "called by the stages"))]
+mod glob;
 mod graph;
 mod indexes;
 mod inspect;
@@ -39,6 +43,7 @@ pub mod store;
 pub use build::{BuildRequest, BuildSettings, LockState};
 pub use built::{Built, BuiltPlatform, Remark, StageStatement};
 pub use demand::DemandError;
+pub use download::{ArchiveError, ChecksumFileError, DownloadError, DownloadProblem, LockedFile};
 pub use error::{Error, Trouble};
 pub use explain::{Explanation, PathStep};
 pub use fetch::default_threads;

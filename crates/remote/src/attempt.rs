@@ -7,7 +7,7 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Body, Timeout};
 
-use crate::client::{Client, Validators};
+use crate::client::{Client, Request, Validators};
 use crate::error::{Failure, Remedy, RemoteError};
 use crate::url::Url;
 
@@ -35,10 +35,16 @@ pub(crate) struct Answer {
 }
 
 /// Sends a request and follows redirects. Statuses that are no success are errors.
-pub(crate) fn open(client: &Client, url: &Url, headers: &Headers) -> Result<Answer, Failure> {
+pub(crate) fn open(
+    client: &Client,
+    request: &Request,
+    headers: &Headers,
+) -> Result<Answer, Failure> {
+    let url = &request.url;
     let mut current = url.clone();
     for _ in 0..=client.options.redirects_max {
-        let response = send(client, &current, headers)?;
+        let authorization = request.authorization_for(&current);
+        let response = send(client, &current, headers, authorization)?;
         let status = response.status().as_u16();
         match status {
             200 | 206 | 304 | 416 => return Ok(answer(status, response)),
@@ -59,9 +65,14 @@ pub(crate) fn open(client: &Client, url: &Url, headers: &Headers) -> Result<Answ
     Err(RemoteError::Redirect { url: url.clone(), problem }.into())
 }
 
-fn send(client: &Client, url: &Url, headers: &Headers) -> Result<Response<Body>, Failure> {
+fn send(
+    client: &Client,
+    url: &Url,
+    headers: &Headers,
+    authorization: Option<String>,
+) -> Result<Response<Body>, Failure> {
     let mut request = client.agent(url).get(url.as_str());
-    if let Some(authorization) = url.authorization() {
+    if let Some(authorization) = authorization {
         request = request.header("authorization", authorization);
     }
     if let Some((from_bytes, validators)) = &headers.from {
@@ -84,7 +95,7 @@ fn send(client: &Client, url: &Url, headers: &Headers) -> Result<Response<Body>,
 }
 
 /// Where a redirect leads.
-fn redirect(from: &Url, headers: &HeaderMap) -> Result<Url, RemoteError> {
+pub(crate) fn redirect(from: &Url, headers: &HeaderMap) -> Result<Url, RemoteError> {
     let refuse =
         |problem: &str| RemoteError::Redirect { url: from.clone(), problem: problem.to_owned() };
     let location =

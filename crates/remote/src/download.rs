@@ -139,7 +139,7 @@ impl<'t> Transfer<'t> {
         let mut answer = if url.scheme() == "file" {
             local::open(url)?
         } else {
-            attempt::open(self.client, url, &self.headers(conditional))?
+            attempt::open(self.client, self.request, &self.headers(conditional))?
         };
         match answer.status {
             304 if conditional && self.request.conditional.is_some() => {

@@ -17,6 +17,7 @@ mod client;
 mod download;
 mod error;
 mod event;
+pub mod git;
 mod local;
 mod parallel;
 mod proxy;
@@ -24,7 +25,7 @@ mod sink;
 mod url;
 
 pub use cancel::Cancel;
-pub use client::{Client, Fetched, Options, Request, RootCertificates, Validators};
+pub use client::{Authorization, Client, Fetched, Options, Request, RootCertificates, Validators};
 pub use download::Downloaded;
 pub use error::RemoteError;
 pub use event::{Event, Observer, Silent};

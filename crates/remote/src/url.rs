@@ -65,6 +65,18 @@ impl Url {
         split_port(self.authority()).1.and_then(|port| port.parse().ok()).unwrap_or(default)
     }
 
+    /// Whether another URL leads to the same server: scheme, host and port.
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let server = |url: &Self| (url.scheme().to_owned(), url.host(), url.port());
+        server(self) == server(other)
+    }
+
+    /// Whether what is sent can be read by nobody on the way: it is encrypted, or does not leave this
+    /// machine.
+    pub fn keeps_secrets(&self) -> bool {
+        self.scheme() != "http" || matches!(self.host().as_str(), "localhost" | "127.0.0.1" | "::1")
+    }
+
     /// Returns the value of the `Authorization` header for the user name and password, if any.
     pub(crate) fn authorization(&self) -> Option<String> {
         let credentials = percent_decode(self.credentials.as_ref()?)?;
@@ -237,7 +249,7 @@ fn percent_decode(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {

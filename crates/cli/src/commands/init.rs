@@ -73,6 +73,11 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 # from = "/usr/bin/alertmanager"
 # to = "/usr/bin/prometheus-alertmanager"
 
+# Another place for a download; with a checksum, another file in place of it.
+# [[downloads.override]]
+# from = "https://downloads.example/*"
+# to = "https://mirror.example/downloads/*"
+
 [build]
 # compression = "gzip"     # "gzip" loads everywhere; "zstd" is smaller and needs Docker 23
 # keep = []                # strip rules to switch off: docs, man, info, locales, …
@@ -104,6 +109,7 @@ mod tests {
             .collect();
         let workspace = Workspace::parse(&active.join("\n")).unwrap();
         assert_eq!(workspace.packages.substitute.len(), 2);
+        assert_eq!(workspace.downloads.overrides.len(), 1);
         assert_eq!(workspace.archives.debian.mirror.as_deref(), Some(mirrors.debian.as_str()));
     }
 }

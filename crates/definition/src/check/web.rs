@@ -55,8 +55,12 @@ pub(crate) fn http_url(text: &str) -> Result<(), Refusal> {
     url(text, &["https://", "http://"], false)
 }
 
-/// A download: also `git+https://…#ref`. Blanks in its path are accepted, because published definitions have some.
+/// A download: also `git+https://…#ref`, and `file:` with a path in the catalog. Blanks in its path are
+/// accepted, because published definitions have some.
 pub(crate) fn file_url(text: &str) -> Result<(), Refusal> {
+    if let Some(path) = text.strip_prefix("file:") {
+        return super::catalog_path(path);
+    }
     url(text, &["https://", "http://", "git+https://", "git+http://"], true)?;
     if text.starts_with("git+") {
         return match text.split_once('#') {
@@ -167,12 +171,19 @@ mod tests {
         );
         assert_grammar(
             file_url,
-            &["https://e.org/x.tar.gz", "https://e.org/a b", "git+https://e.org/x.git#v1"],
+            &[
+                "https://e.org/x.tar.gz",
+                "https://e.org/a b",
+                "git+https://e.org/x.git#v1",
+                "file:vendor/x.tar.gz",
+            ],
             &[
                 "git+https://e.org/x.git",
                 "git+https://e.org/x.git#",
                 "git+ssh://e.org/x#v",
                 "file:///x",
+                "file:",
+                "file:../x",
             ],
         );
         let sha = "0123456789abcdef".repeat(4);

@@ -122,8 +122,10 @@ impl<'n> Decoder<'n> {
             let secret_id = fields.take("secret-id");
             let secret_id =
                 secret_id.and_then(|entry| decoder.text(&entry.value, "`secret-id`", STRICT));
-            if let (Some(url), Some(checksum)) = (&url, &checksum) {
-                decoder.check_pair(url, checksum);
+            match (&url, &checksum) {
+                (Some(url), Some(checksum)) => decoder.check_pair(url, checksum),
+                (Some(url), None) => decoder.check_pin(url),
+                (None, _) => {}
             }
             Some(FileSource {
                 url: url?,
@@ -155,8 +157,46 @@ impl<'n> Decoder<'n> {
         Some(Spanned::new(checksum.unwrap_or(Checksum::Url(text)), found.span))
     }
 
+    /// Warns of a download that may be something else tomorrow.
+    fn check_pin(&mut self, url: &Spanned<String>) {
+        let (message, help) = if let Some((_, reference)) =
+            url.strip_prefix("git+").and_then(|rest| rest.split_once('#'))
+        {
+            if reference.len() == 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return;
+            }
+            (
+                "a branch or tag can move",
+                "add `checksum:` with the commit's 40 digits; until then only the lock holds it",
+            )
+        } else if url.starts_with("http://") {
+            (
+                "this download is neither encrypted nor checked: anybody on the way can change it",
+                "add `checksum: sha256:…`",
+            )
+        } else if url.starts_with("file:") {
+            // A file of the catalog changes together with the definition.
+            return;
+        } else {
+            (
+                "a download without a checksum",
+                "add `checksum: sha256:…`; until then only the lock says what it is",
+            )
+        };
+        self.push(Diagnostic::warning(Code::UnpinnedDownload, url.span, message).help(help));
+    }
+
     fn check_pair(&mut self, url: &Spanned<String>, checksum: &Spanned<Checksum>) {
         let git = url.starts_with("git+");
+        if let Checksum::Url(list) = &checksum.value
+            && url.starts_with("http://")
+            && list.starts_with("http://")
+        {
+            // Who can change the one on its way can change the other.
+            let message = "neither this download nor its checksum file is encrypted";
+            let diagnostic = Diagnostic::warning(Code::UnpinnedDownload, url.span, message);
+            self.push(diagnostic.help("write the digest itself: `checksum: sha256:…`"));
+        }
         let message = match &checksum.value {
             Checksum::GitCommit(_) if !git => "a git commit cannot check a plain download",
             Checksum::Sha256(_) | Checksum::Url(_) if git => {

@@ -90,7 +90,7 @@ impl Serialize for Checksum {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FileSource {
-    /// `https://…`, `http://…` or `git+https://…#ref`.
+    /// `https://…`, `http://…`, `git+https://…#ref`, or `file:` and a path in the catalog.
     pub url: Spanned<String>,
     /// What the download must match; `None` means that the definition does not pin it.
     pub checksum: Option<Spanned<Checksum>>,

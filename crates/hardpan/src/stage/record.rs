@@ -126,7 +126,7 @@ fn store_file(
     let mut probe = Probe::new(size_bytes);
     let mut found: Option<String> = None;
     let mut window: Vec<u8> = Vec::new();
-    let digest = store.put_blob_from(&mut |buffer: &mut [u8]| {
+    let digest = store.put_unsynced_blob(&mut |buffer: &mut [u8]| {
         let count = file.read(buffer)?;
         probe.feed(&buffer[..count]);
         if !secrets.is_empty() && found.is_none() {

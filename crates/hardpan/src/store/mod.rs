@@ -9,6 +9,7 @@
 //! layers/<key>.record          digest and diff id of a layer made of these segments
 //! builds/<key>.record          what a build with these inputs gave
 //! stages/<key>.record          what the steps of a stage with these inputs changed
+//! downloads/<key>.record       the archive that a commit of a git repository became
 //! roots/ab/<key>/root/         root file systems as files, for programs that run in them
 //! caches/<key>/                directories that build steps keep from build to build
 //! tmp/                         what is being written
@@ -29,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::Crc;
-use hardpan_tree::{Digest, Hasher};
+use hardpan_tree::{Digest, Hasher, HashingWriter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
@@ -138,8 +139,17 @@ impl StoreError {
     }
 }
 
-const DIRECTORIES: [&str; 10] = [
-    "blobs", "segments", "indexes", "releases", "layers", "builds", "stages", "roots", "caches",
+const DIRECTORIES: [&str; 11] = [
+    "blobs",
+    "segments",
+    "indexes",
+    "releases",
+    "layers",
+    "builds",
+    "stages",
+    "downloads",
+    "roots",
+    "caches",
     "tmp",
 ];
 
@@ -255,7 +265,7 @@ impl Store {
 
     /// Stores what a function reads, however long it is, and returns its digest. It is not synced:
     /// [`Store::sync`] does that for many at once.
-    pub(crate) fn put_blob_from(
+    pub(crate) fn put_unsynced_blob(
         &self,
         read: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> Result<Digest, StoreError> {
@@ -289,6 +299,33 @@ impl Store {
         sync().map_err(|error| StoreError::io("sync", &self.root, error))
     }
 
+    /// Stores all that a reader yields, and returns its digest and length in bytes.
+    pub(crate) fn put_blob_from(&self, reader: &mut dyn Read) -> Result<(Digest, u64), StoreError> {
+        let mut writer = HashingWriter::new(self.temporary()?);
+        let copied = io::copy(reader, &mut writer);
+        copied.map_err(|error| StoreError::io("write in", &self.root, error))?;
+        let (file, digest, size_bytes) = writer.finish();
+        if !self.has_blob(&digest, size_bytes) {
+            self.publish_blob(file, &digest)?;
+        }
+        Ok((digest, size_bytes))
+    }
+
+    /// Gives a complete temporary file, which has this digest, its place as a blob.
+    pub(crate) fn publish_blob(
+        &self,
+        file: NamedTempFile,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
+        Self::publish(file, &self.blob_path(digest))
+    }
+
+    /// Returns the length of a blob in bytes, if it is there. Its bytes are checked when it is read.
+    pub(crate) fn blob_size_bytes(&self, digest: &Digest) -> Option<u64> {
+        let metadata = fs::metadata(self.blob_path(digest)).ok();
+        metadata.filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+    }
+
     /// Returns where a download of this digest may be collected, so that a later run resumes it.
     pub fn partial_path(&self, digest: &Digest) -> PathBuf {
         self.root.join("tmp").join(format!("{}.part", digest.to_hex()))
@@ -296,14 +333,18 @@ impl Store {
 
     /// Takes a complete download, whose digest the downloader has checked, as a blob.
     pub fn adopt_partial(&self, digest: &Digest) -> Result<(), StoreError> {
-        let partial = self.partial_path(digest);
+        self.adopt_file(&self.partial_path(digest), digest)
+    }
+
+    /// Takes a complete file below `tmp`, which has this digest, as a blob.
+    pub(crate) fn adopt_file(&self, partial: &Path, digest: &Digest) -> Result<(), StoreError> {
         let path = self.blob_path(digest);
         let sync = || -> io::Result<()> {
-            File::open(&partial)?.sync_data()?;
+            File::open(partial)?.sync_data()?;
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
-            fs::rename(&partial, &path)
+            fs::rename(partial, &path)
         };
         sync().map_err(|error| StoreError::io("store", &path, error))
     }
