@@ -4,7 +4,10 @@
 pub mod archive;
 pub mod deb;
 pub mod fixture;
+pub mod http;
+pub mod oci;
 pub mod pgp;
+pub mod registry;
 pub mod server;
 
 pub use deb::deb;

@@ -10,7 +10,10 @@
 //! good as any other way. Nothing here reads the environment: proxies and limits are [`Options`].
 //!
 //! URLs in errors and events never carry a user name or password.
+//!
+//! [`registry`] pulls images from OCI registries by the same means.
 
+mod access;
 mod attempt;
 mod cancel;
 mod client;
@@ -20,6 +23,7 @@ mod event;
 mod local;
 mod parallel;
 mod proxy;
+pub mod registry;
 mod sink;
 mod url;
 

@@ -65,6 +65,11 @@ impl Url {
         split_port(self.authority()).1.and_then(|port| port.parse().ok()).unwrap_or(default)
     }
 
+    /// Returns whether scheme, host and port are those of another URL.
+    pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
+        (self.scheme(), self.host(), self.port()) == (other.scheme(), other.host(), other.port())
+    }
+
     /// Returns the value of the `Authorization` header for the user name and password, if any.
     pub(crate) fn authorization(&self) -> Option<String> {
         let credentials = percent_decode(self.credentials.as_ref()?)?;
@@ -237,7 +242,7 @@ fn percent_decode(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
