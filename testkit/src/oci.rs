@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use hardpan_tree::{Digest, Metadata, TarKind, TarWriter, TreePath};
+use hardpan_tree::{Digest, END_MARKER, Metadata, TarKind, TarWriter, TreePath};
 use serde_json::{Value, json};
 
 /// The media type of manifests.
@@ -14,14 +14,8 @@ pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A tar archive that is being written.
-#[derive(Debug)]
-pub struct Tar(TarWriter<Vec<u8>>);
-
-impl Default for Tar {
-    fn default() -> Self {
-        Self(TarWriter::new(Vec::new()))
-    }
-}
+#[derive(Debug, Clone, Default)]
+pub struct Tar(Vec<u8>);
 
 impl Tar {
     /// Adds an entry; `data` is a file's.
@@ -34,7 +28,8 @@ impl Tar {
         data: &[u8],
     ) -> Self {
         let path = TreePath::parse(path).expect("a path of a test");
-        self.0.write_entry(&path, metadata, kind, &mut &data[..]).expect("memory takes all");
+        let mut writer = TarWriter::new(&mut self.0);
+        writer.write_entry(&path, metadata, kind, &mut &data[..]).expect("memory takes all");
         self
     }
 
@@ -68,14 +63,14 @@ impl Tar {
     /// Adds bytes that are headers already, right or wrong.
     #[must_use]
     pub fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.write_raw(bytes).expect("memory takes all");
+        self.0.extend_from_slice(bytes);
         self
     }
 
     /// Returns the archive.
     pub fn end(mut self) -> Vec<u8> {
-        self.0.write_end_marker().expect("memory takes all");
-        self.0.into_inner()
+        self.0.extend_from_slice(&END_MARKER);
+        self.0
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use hardpan_image::ImageName;
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub struct Workspace {
     pub packages: PackagesSection,
     /// Paths under a second name.
     pub paths: PathsSection,
+    /// Where images of others are.
+    pub registries: RegistriesSection,
     /// How images are written.
     pub build: BuildSection,
 }
@@ -132,6 +135,28 @@ pub struct PathAlias {
     pub to: String,
 }
 
+/// `[registries]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct RegistriesSection {
+    /// Registries (`host` or `host:port`) that are spoken to without TLS. `localhost`, `127.0.0.1` and `[::1]` always are.
+    pub plain_http: Vec<String>,
+    /// OCI layouts that images are looked up in before any registry, relative to the workspace file.
+    pub layouts: Vec<String>,
+    /// Registries that stand in for others.
+    pub mirror: Vec<RegistryMirror>,
+}
+
+/// `[[registries.mirror]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryMirror {
+    /// A registry, or a registry and the first parts of a repository, as definitions write it; `docker.io` is that of names without one.
+    pub from: String,
+    /// What is asked instead, in the same form. The first rule that fits counts.
+    pub to: String,
+}
+
 /// `[build]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -204,6 +229,7 @@ impl Workspace {
                 ));
             }
         }
+        self.registries.check()?;
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
                 let known: Vec<&str> = StripRule::ALL.iter().map(|rule| rule.as_str()).collect();
@@ -225,6 +251,7 @@ impl Workspace {
                 substitute: self.archives.substitute.clone(),
             },
             keyrings: KeyringsSection::default(),
+            registries: RegistriesSection::default(),
             ..self.clone()
         };
         Digest::of(&hardpan_image::canonical_json(&portable))
@@ -244,6 +271,37 @@ impl Workspace {
             return Substituted { name, exclude: &rule.exclude, by_rule: true };
         }
         Substituted { name: Some(name.to_owned()), exclude: &[], by_rule: false }
+    }
+}
+
+impl RegistriesSection {
+    fn check(&self) -> Result<(), (String, String)> {
+        // A registry alone has the form of a repository's first part.
+        let is_registry = |text: &str| {
+            let name: Option<ImageName> = format!("{text}/x").parse().ok();
+            name.is_some_and(|name| name.registry() == Some(text))
+        };
+        for registry in &self.plain_http {
+            if !is_registry(registry) {
+                let message = format!("registries.plain-http: {registry:?} is not a registry");
+                return Err((message, registry.clone()));
+            }
+        }
+        for rule in &self.mirror {
+            for (key, text) in [("from", &rule.from), ("to", &rule.to)] {
+                let name: Option<ImageName> = text.parse().ok();
+                let is_repository = name.is_some_and(|name| {
+                    name.registry().is_some() && name.tag().is_none() && name.digest().is_none()
+                });
+                if !is_registry(text) && !is_repository {
+                    let message = format!(
+                        "registries.mirror: \"{key}\" is a registry or a repository with its registry, not {text:?}"
+                    );
+                    return Err((message, text.clone()));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -287,6 +345,15 @@ drop = true
 [[packages.substitute]]
 from = "python-3.13*"
 to = "python3.13*"
+[registries]
+plain-http = ["registry.example:5000"]
+layouts = ["images"]
+[[registries.mirror]]
+from = "registry.example/team"
+to = "mirror.example:5000"
+[[registries.mirror]]
+from = "docker.io"
+to = "mirror.example/hub"
 [build]
 compression = "zstd"
 keep = ["man"]
@@ -305,6 +372,8 @@ keep = ["man"]
         let rule = workspace.archive_substitution("http://dhi.io/deb/debian/main/").unwrap();
         assert_eq!((rule.to.as_str(), rule.pins), ("debian", Pins::Relax));
         assert!(workspace.archive_substitution("http://dhi.io/deb/debian").is_none());
+        assert_eq!(workspace.registries.plain_http, ["registry.example:5000"]);
+        assert_eq!(workspace.registries.mirror[1].to, "mirror.example/hub");
     }
 
     #[test]
@@ -330,6 +399,17 @@ keep = ["man"]
                 "exclude each other",
             ),
             ("[[archives.substitute]]\nfrom = \"a\"\nto = \"ubuntu\"\n", "is \"debian\" or a URI"),
+            ("[registries]\nplain-http = [\"http://a.example\"]\n", "is not a registry"),
+            ("[registries]\nplain-http = [\"a.example/team\"]\n", "is not a registry"),
+            (
+                "[[registries.mirror]]\nfrom = \"a.example\"\nto = \"mirror\"\n",
+                "\"to\" is a registry",
+            ),
+            (
+                "[[registries.mirror]]\nfrom = \"a.example/b:1\"\nto = \"b.example\"\n",
+                "\"from\" is",
+            ),
+            ("[[registries.mirror]]\nfrom = \"a.example\"\n", "missing field `to`"),
             ("[archives\n", "unclosed table"),
         ] {
             let error = Workspace::parse(text).unwrap_err();

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::StageError;
+use hardpan_remote::registry::Logins;
 
 /// What build steps, tests and containers are given of this machine.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct StageOptions {
     pub emulators: BTreeMap<u16, PathBuf>,
     /// OCI layouts that images of `artifacts` and `uses` are looked up in before any registry.
     pub artifact_layouts: Vec<PathBuf>,
+    /// What lets hardpan in at registries.
+    pub logins: Logins,
 }
 
 /// A secret's value. It is never printed, written or hashed.

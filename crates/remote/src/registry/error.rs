@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can go wrong with a registry.
 
-use hardpan_image::ImageNameError;
+use hardpan_image::{ImageNameError, KindError};
 
 use crate::error::RemoteError;
 use crate::url::Url;
@@ -53,19 +53,13 @@ pub enum RegistryError {
         /// Where it came from.
         url: Url,
     },
-    /// A manifest of the first kind, which has no digests of layers that can be relied on.
-    #[error("{url}: a manifest of schema 1, which registries have not taken since 2017")]
-    SchemaOne {
-        /// What was asked for.
-        url: Url,
-    },
     /// Not a manifest or index.
-    #[error("{url}: not a manifest or index: {problem}")]
+    #[error("{url}: not a manifest or index")]
     Document {
         /// What was asked for.
         url: Url,
         /// What is wrong with it.
-        problem: String,
+        source: KindError,
     },
     /// A mirror's name together with the repository's is no name.
     #[error("the mirror {name:?} is not a repository")]
@@ -82,7 +76,7 @@ impl RegistryError {
     pub fn is_trust(&self) -> bool {
         match self {
             Self::Remote(error) => error.is_mismatch(),
-            Self::Document { .. } => true,
+            Self::Document { source, .. } => *source != KindError::SchemaOne,
             _ => false,
         }
     }
