@@ -193,6 +193,8 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         "KeyringsSection",
         "PackageSubstitution",
         "PathAlias",
+        "RegistriesSection",
+        "RegistryMirror",
         "BuildSection",
     ];
     for section in sections {

@@ -12,6 +12,7 @@
 //! Where the kernel or its administrator forbids what this needs, running is an error that says what
 //! is missing. There is no second, weaker way.
 
+pub mod credential_helper;
 mod root;
 
 use std::collections::BTreeMap;

@@ -133,7 +133,7 @@ fn metadata_is_kept() {
         .entry("f", &metadata, TarKind::File(9), b"#!/bin/x\n")
         .end();
     let (_, image) = stacked(&[tar]).unwrap();
-    let attribute = "security.capability=\\x01\\x00\\x00\\x02";
+    let attribute = "security.capability=\x01\0\0\x02";
     assert_eq!(
         image.tree.dump(),
         format!(
