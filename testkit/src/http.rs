@@ -136,11 +136,13 @@ fn serve(mut stream: &TcpStream, handler: &Handler) -> std::io::Result<()> {
     while let Some(request) = read_request(&mut reader)? {
         let is_head = request.method == "HEAD";
         let reply = handler(request);
-        let mut head = format!("HTTP/1.1 {} Status\r\n", reply.status);
-        for (name, value) in &reply.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", reply.body.len()));
+        let headers: Vec<String> =
+            reply.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let (status, length) = (reply.status, reply.body.len());
+        let head = format!(
+            "HTTP/1.1 {status} Status\r\n{}Content-Length: {length}\r\n\r\n",
+            headers.concat()
+        );
         stream.write_all(head.as_bytes())?;
         let sent = reply.breaks_after.unwrap_or(usize::MAX).min(reply.body.len());
         if !is_head {

@@ -174,12 +174,11 @@ impl State {
             return self.token(request);
         }
         if !self.lets_in(request) {
-            let challenge = match &self.auth {
-                Auth::Basic(_) => "Basic realm=\"test\"".to_owned(),
-                _ => {
-                    let host = request.header("host");
-                    format!("Bearer realm=\"http://{host}/token\",service=\"test registry\"")
-                }
+            let challenge = if let Auth::Basic(_) = self.auth {
+                "Basic realm=\"test\"".to_owned()
+            } else {
+                let host = request.header("host");
+                format!("Bearer realm=\"http://{host}/token\",service=\"test registry\"")
             };
             return Reply::status(401).with("WWW-Authenticate", &challenge);
         }

@@ -52,7 +52,7 @@ impl Machine {
             )
         });
         let stages = StageOptions {
-            artifact_layouts: layouts(&workspace, workspace_folder),
+            artifact_layouts: layouts(common, &workspace, workspace_folder),
             logins: logins::logins(|name| std::env::var_os(name).filter(|value| !value.is_empty())),
             ..StageOptions::default()
         };
@@ -79,9 +79,10 @@ impl Machine {
     }
 }
 
-/// Returns the workspace's layouts.
-fn layouts(workspace: &Workspace, folder: &Path) -> Vec<PathBuf> {
-    workspace.registries.layouts.iter().map(|path| folder.join(path)).collect()
+/// Returns the layouts with images of others: those of the command line before those of the workspace.
+fn layouts(common: &Common, workspace: &Workspace, folder: &Path) -> Vec<PathBuf> {
+    let of_workspace = workspace.registries.layouts.iter().map(|path| folder.join(path));
+    common.artifact_layout.iter().cloned().chain(of_workspace).collect()
 }
 
 /// Returns the store's directory: of the command line or `HARDPAN_STORE`, of the workspace, or else in

@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use hardpan_image::ImageName;
@@ -54,13 +53,9 @@ fn pull(registries: &Registries, name: &str, image: &OciImage) -> Result<(), Reg
 }
 
 fn everything_said(error: &RegistryError) -> String {
-    let mut text = format!("{error:?} {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(" {cause} {cause:?}"));
-        source = cause.source();
-    }
-    text
+    let first: &(dyn std::error::Error + 'static) = error;
+    let causes = std::iter::successors(Some(first), |error| error.source());
+    causes.map(|cause| format!("{cause} {cause:?}")).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -106,12 +101,10 @@ fn registries_let_in_who_logs_in() {
         let storage = log.iter().filter(|logged| logged.is_storage).collect::<Vec<_>>();
         assert!(storage.iter().all(|logged| logged.request.header("authorization").is_empty()));
         if let Err(error) = pulled {
-            let RegistryError::Denied { login, looked, repository, .. } = &error else {
-                panic!("{error:?}");
-            };
-            assert_eq!(login.is_some(), entry != "{}");
-            assert_eq!(looked, &["/home/user/.docker/config.json"]);
-            assert_eq!(repository, "team/app");
+            let RegistryError::Denied(denial) = &error else { panic!("{error:?}") };
+            assert_eq!(denial.login.is_some(), entry != "{}");
+            assert_eq!(denial.looked, ["/home/user/.docker/config.json"]);
+            assert_eq!(denial.repository, "team/app");
             let said = everything_said(&error);
             for secret in ["secret", "dXNlcjp", "i-am-me", "wrong", "token-"] {
                 assert!(!said.contains(secret), "{secret}: {said}");
@@ -137,8 +130,9 @@ fn credential_helpers_are_asked() {
     let mut logins = Logins::new(|_, _| Err("docker-credential-vault is not there".to_owned()));
     logins.add_file("config.json", br#"{"credsStore": "vault"}"#);
     let error = pull(&registries(logins, RegistryOptions::default()), &name, &image).unwrap_err();
-    let RegistryError::Denied { problems, login: None, .. } = error else { panic!("{error:?}") };
-    assert_eq!(problems, ["docker-credential-vault is not there"]);
+    let RegistryError::Denied(denial) = error else { panic!("{error:?}") };
+    assert_eq!(denial.login, None);
+    assert_eq!(denial.problems, ["docker-credential-vault is not there"]);
 }
 
 #[test]

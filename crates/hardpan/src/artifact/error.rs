@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hardpan_definition::{Platform, Span};
 use hardpan_image::{DocumentError, ImageNameError, LayoutError};
-use hardpan_remote::registry::RegistryError;
+use hardpan_remote::registry::{Denial, RegistryError};
 use hardpan_tree::{Digest, TreePath};
 
 use super::layer::LayerError;
@@ -66,7 +66,7 @@ pub enum ArtifactProblem {
         /// The layout.
         path: PathBuf,
         /// Why.
-        source: LayoutError,
+        source: Box<LayoutError>,
     },
     /// It is not for the platform.
     #[error("image {image} is not for {platform}")]
@@ -114,7 +114,7 @@ pub enum ArtifactProblem {
         /// The layer.
         layer: Digest,
         /// Why.
-        source: LayerError,
+        source: Box<LayerError>,
     },
     /// Layers do not fit on one another.
     #[error("image {image}")]
@@ -152,13 +152,13 @@ impl ArtifactProblem {
             | Self::Place { .. }
             | Self::NotLocked { .. } => Trouble::Usage,
             Self::Registry { source, .. } if source.is_trust() => Trouble::Trust,
-            Self::Layout {
-                source: LayoutError::Io { .. } | LayoutError::NotALayout { .. },
-                ..
-            }
-            | Self::Registry { .. } => Trouble::Network,
-            Self::Layout { .. }
-            | Self::Document { .. }
+            Self::Layout { source, .. } => match **source {
+                LayoutError::NotALayout { .. } | LayoutError::Version { .. } => Trouble::Usage,
+                LayoutError::Io { .. } => Trouble::Network,
+                _ => Trouble::Trust,
+            },
+            Self::Registry { .. } => Trouble::Network,
+            Self::Document { .. }
             | Self::Digest { .. }
             | Self::Layer { .. }
             | Self::Stack { .. } => Trouble::Trust,
@@ -191,7 +191,8 @@ impl ArtifactProblem {
 
 fn registry_hints(error: &RegistryError) -> Vec<String> {
     match error {
-        RegistryError::Denied { registry, login, looked, problems, .. } => {
+        RegistryError::Denied(denial) => {
+            let Denial { registry, login, looked, problems, .. } = denial.as_ref();
             let mut hints = problems.clone();
             hints.push(match login {
                 Some(login) => format!("the login for {registry} from {login} was refused"),

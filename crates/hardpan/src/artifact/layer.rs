@@ -130,7 +130,7 @@ pub(super) fn read_layer(
 ) -> Result<LayerRecord, LayerError> {
     let limit_bytes = match compression {
         Compression::None => LAYER_BYTES_MAX,
-        _ => compressed_bytes.saturating_mul(RATIO_MAX).max(RATIO_FREE_BYTES).min(LAYER_BYTES_MAX),
+        _ => compressed_bytes.saturating_mul(RATIO_MAX).clamp(RATIO_FREE_BYTES, LAYER_BYTES_MAX),
     };
     let inner = decompress(blob, compression).map_err(LayerError::Decompress)?;
     let tee = Tee { inner, output, hasher: Hasher::new(), left_bytes: limit_bytes, is_over: false };
@@ -159,9 +159,8 @@ pub(super) fn read_layer(
 
 /// Sets the limit and the store apart from a stream that is broken.
 fn classify(error: io::Error, limit_bytes: u64) -> LayerError {
-    let error = match error.downcast::<TooLarge>() {
-        Ok(_) => return LayerError::TooLarge { limit_bytes },
-        Err(error) => error,
+    let Err(error) = error.downcast::<TooLarge>() else {
+        return LayerError::TooLarge { limit_bytes };
     };
     match error.downcast::<StoreError>() {
         Ok(error) => LayerError::Store(error),

@@ -32,6 +32,9 @@ use layer::LayerRecord;
 use source::Sources;
 use stack::Stack;
 
+/// How many more threads than processors fetch layers: while one waits for the network, another unpacks.
+const WAITING_THREADS: usize = 2;
+
 /// An image that a definition names, exactly.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -109,13 +112,15 @@ impl Session<'_> {
         }
         let mut work: Vec<(Digest, usize, Descriptor)> =
             layers.into_iter().map(|(diff_id, (number, layer))| (diff_id, number, layer)).collect();
+        sources.announce(work.iter().map(|(diff_id, _, layer)| (layer, *diff_id)));
         // Largest first, so that no thread is left with a long job at the end.
         work.sort_by_key(|(diff_id, _, layer)| (std::cmp::Reverse(layer.size_bytes), *diff_id));
         let prepare = |(diff_id, number, layer): &(Digest, usize, Descriptor)| {
             let image = &locked[*number].name;
             sources.layer(image, layer, *diff_id).map(|_| ()).inspect_err(|_| sources.cancel())
         };
-        parallel::map_ranked(self.threads, &work, prepare, Error::is_cancelled)?;
+        let threads = self.threads.saturating_add(WAITING_THREADS);
+        parallel::map_ranked(threads, &work, prepare, Error::is_cancelled)?;
         Ok(())
     }
 

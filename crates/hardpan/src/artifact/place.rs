@@ -99,8 +99,14 @@ impl<'p> Plan<'p> {
         // Where files of the image went, for their hard links.
         let mut places: BTreeMap<TreePath, TreePath> = BTreeMap::new();
         let chosen = image.tree.walk().filter(|(path, _)| !path.is_root() && is_selected(path));
+        let mut parent = TreePath::root();
         for (path, node) in chosen {
-            self.make_parents(tree, &image.tree, path)?;
+            // Neighbors stand together.
+            let above = path.parent().unwrap_or_default();
+            if above != parent {
+                self.make_parents(tree, &image.tree, path)?;
+                parent = above;
+            }
             let place = self.resolve_parent(tree, path)?;
             let content = match &node.kind {
                 Kind::Directory => {

@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
+use std::path::Path;
 
 use hardpan_image::{
     DOCUMENT_SIZE_BYTES_MAX, Descriptor, Document, DocumentError, ImageConfig, ImageName, Index,
-    Layout, Manifest, Raw, document_kind, media_type,
+    Layout, LayoutError, Manifest, Raw, document_kind, media_type,
 };
 use hardpan_remote::registry::{Mirror, Registries, RegistryError, RegistryOptions, Watch};
 use hardpan_remote::{Cancel, FileSink, MemorySink};
@@ -42,8 +43,7 @@ impl<'s> Sources<'s> {
     pub(super) fn new(session: &Session<'s>) -> Result<Self, Error> {
         let mut layouts = Vec::new();
         for path in &session.stages.artifact_layouts {
-            let layout = Layout::open(path)
-                .map_err(|source| ArtifactProblem::Layout { path: path.clone(), source })?;
+            let layout = Layout::open(path).map_err(|source| of_layout(path, source))?;
             layouts.push(layout);
         }
         let section = &session.workspace.registries;
@@ -69,7 +69,7 @@ impl<'s> Sources<'s> {
     pub(super) fn root(&self, image: &str, name: &ImageName) -> Result<Root, Error> {
         let bytes = match name.digest() {
             Some(digest) => self.document_bytes(image, name, digest)?,
-            None => match self.tagged_in_layouts(name)? {
+            None => match self.tagged_in_layouts(name) {
                 Some(digest) => self.document_bytes(image, name, digest)?,
                 None => self.document_of_registry(image, name)?,
             },
@@ -124,6 +124,24 @@ impl<'s> Sources<'s> {
         Ok(Documents { manifest, config })
     }
 
+    /// Tells the observer of the layers that will be downloaded.
+    pub(super) fn announce<'d>(&self, layers: impl Iterator<Item = (&'d Descriptor, Digest)>) {
+        let store = self.session.store;
+        let missing = layers.filter(|(layer, diff_id)| {
+            store.segment(&layer::segment_key(diff_id)).is_none()
+                && !store.has_blob(&layer.digest, layer.size_bytes)
+                && !self.layouts.iter().any(|layout| layout.open_blob(layer).is_ok())
+        });
+        let (mut files, mut size_bytes) = (0, 0_u64);
+        for (layer, _) in missing {
+            files += 1;
+            size_bytes = size_bytes.saturating_add(layer.size_bytes);
+        }
+        if files > 0 {
+            self.session.observer.event(Event::Downloads { files, size_bytes });
+        }
+    }
+
     /// Returns a layer's segment and what is in it, making it where it is not there yet.
     pub(super) fn layer(
         &self,
@@ -161,7 +179,7 @@ impl<'s> Sources<'s> {
             LayerError::Store(error) => Error::from(error),
             source => {
                 let (image, layer) = (image.to_owned(), descriptor.digest);
-                ArtifactProblem::Layer { image, layer, source }.into()
+                ArtifactProblem::Layer { image, layer, source: Box::new(source) }.into()
             }
         };
         let compression = layer::compression(&descriptor.media_type).map_err(wrap)?;
@@ -191,7 +209,7 @@ impl<'s> Sources<'s> {
     ) -> Result<(), Error> {
         let (store, digest) = (self.session.store, descriptor.digest);
         if descriptor.size_bytes > LAYER_BYTES_MAX {
-            let source = LayerError::TooLarge { limit_bytes: LAYER_BYTES_MAX };
+            let source = Box::new(LayerError::TooLarge { limit_bytes: LAYER_BYTES_MAX });
             let image = image.to_owned();
             return Err(ArtifactProblem::Layer { image, layer: digest, source }.into());
         }
@@ -202,8 +220,7 @@ impl<'s> Sources<'s> {
         }
         if !self.copy_of_layout(descriptor)? {
             let registries = self.registries(image)?;
-            let (files, size_bytes) = (1, descriptor.size_bytes);
-            self.session.observer.event(Event::Downloads { files, size_bytes });
+            let size_bytes = descriptor.size_bytes;
             let mut sink = FileSink::new(store.partial_path(&digest));
             let progress = self.session.progress();
             let watch = Watch { observer: &progress, cancel: &self.cancel };
@@ -221,12 +238,9 @@ impl<'s> Sources<'s> {
     fn copy_of_layout(&self, descriptor: &Descriptor) -> Result<bool, Error> {
         let store = self.session.store;
         for layout in &self.layouts {
-            let wrap = |source| {
-                let path = layout.directory().to_path_buf();
-                Error::from(ArtifactProblem::Layout { path, source })
-            };
+            let wrap = |source| of_layout(layout.directory(), source);
             let blob = match layout.open_blob(descriptor) {
-                Err(hardpan_image::LayoutError::Missing(_)) => continue,
+                Err(LayoutError::Missing(_)) => continue,
                 blob => blob.map_err(wrap)?,
             };
             let path = store.partial_path(&descriptor.digest);
@@ -240,7 +254,7 @@ impl<'s> Sources<'s> {
                 // Nothing wrong may be continued later.
                 let _ = std::fs::remove_file(&path);
                 let expected = descriptor.digest;
-                return Err(wrap(hardpan_image::LayoutError::Digest { expected, actual }));
+                return Err(wrap(LayoutError::Digest { expected, actual }));
             }
             return Ok(true);
         }
@@ -333,20 +347,15 @@ impl<'s> Sources<'s> {
     }
 
     /// Returns what a layout has under a name.
-    fn tagged_in_layouts(&self, name: &ImageName) -> Result<Option<Digest>, Error> {
+    fn tagged_in_layouts(&self, name: &ImageName) -> Option<Digest> {
         let names = [name.tagged(), name.containerd()];
         let annotations = [media_type::ANNOTATION_REF_NAME, media_type::ANNOTATION_CONTAINERD_NAME];
-        for layout in &self.layouts {
-            let found = layout.index().value().manifests.iter().find(|descriptor| {
-                let mut written =
-                    annotations.iter().filter_map(|key| descriptor.annotations.get(*key));
-                written.any(|written| names.contains(written))
-            });
-            if let Some(descriptor) = found {
-                return Ok(Some(descriptor.digest));
-            }
-        }
-        Ok(None)
+        let entries = self.layouts.iter().flat_map(|layout| &layout.index().value().manifests);
+        let mut found = entries.filter(|entry| {
+            let mut written = annotations.iter().filter_map(|key| entry.annotations.get(*key));
+            written.any(|written| names.contains(written))
+        });
+        found.next().map(|entry| entry.digest)
     }
 
     fn registries(&self, image: &str) -> Result<&Registries, Error> {
@@ -357,6 +366,10 @@ impl<'s> Sources<'s> {
 /// Parses the name of an image.
 pub(super) fn parse_name(name: &str) -> Result<ImageName, Error> {
     name.parse().map_err(|source| ArtifactProblem::Name { name: name.to_owned(), source }.into())
+}
+
+fn of_layout(path: &Path, source: LayoutError) -> Error {
+    ArtifactProblem::Layout { path: path.to_path_buf(), source: Box::new(source) }.into()
 }
 
 fn of_registry(image: &str, source: RegistryError) -> Error {

@@ -2,6 +2,7 @@
 //! Layers on top of one another, as a container's root file system is made of them
 //! (OCI image specification, "Applying Changesets").
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -14,6 +15,10 @@ use super::layer::LayerRecord;
 
 /// The most entries of all layers together.
 const ENTRIES_MAX: usize = 4_000_000;
+
+/// The most names that are looked at on the way to all entries. Chains of long links could make each entry cost
+/// as much as a whole layer; real images take about ten for each.
+const STEPS_MAX: u64 = 200_000_000;
 
 /// Why layers do not fit on one another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +49,9 @@ pub enum StackError {
     /// More than anything needs.
     #[error("its layers have more than {ENTRIES_MAX} entries")]
     TooMany,
+    /// Links that take for ever to follow.
+    #[error("its layers lead through too many symbolic links")]
+    TooLong,
     /// The tree does not take it.
     #[error(transparent)]
     Insert(#[from] InsertError),
@@ -64,6 +72,7 @@ pub(super) struct Stack {
     files: Vec<(Metadata, File)>,
     dropped: BTreeSet<TreePath>,
     entries: usize,
+    steps: Cell<u64>,
 }
 
 impl Stack {
@@ -183,6 +192,10 @@ impl Stack {
         todo.reverse();
         let lost = || StackError::TooManyLinks(path.clone());
         while let Some(name) = todo.pop() {
+            self.steps.set(self.steps.get() + 1);
+            if self.steps.get() > STEPS_MAX {
+                return Err(StackError::TooLong);
+            }
             match name.as_slice() {
                 b"" | b"." => continue,
                 b".." => {

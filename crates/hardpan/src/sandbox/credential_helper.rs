@@ -16,9 +16,11 @@ use std::time::Duration;
 use hardpan_remote::registry::HelperReply;
 
 /// How long a helper may take: it may ask its user for a password.
-const TIME_MAX: Duration = Duration::from_secs(60);
+const TIME_MAX: Duration = Duration::from_mins(1);
 /// How long a helper that has printed everything may take to end.
 const END_TIME_MAX: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const END_STEP: Duration = Duration::from_millis(5);
 /// The most that a helper may print, in bytes.
 const OUTPUT_BYTES_MAX: u64 = 64 << 10;
 /// The longest name of a helper, in bytes.
@@ -103,12 +105,11 @@ fn talk(child: &mut Child, server: &str, time_max: Duration) -> Option<(Vec<u8>,
     if bytes.len() as u64 > OUTPUT_BYTES_MAX {
         return None;
     }
-    const STEP: Duration = Duration::from_millis(5);
-    for _ in 0..END_TIME_MAX.as_millis() / STEP.as_millis() {
+    for _ in 0..END_TIME_MAX.as_millis() / END_STEP.as_millis() {
         if let Some(status) = child.try_wait().ok()? {
             return Some((bytes, status));
         }
-        thread::sleep(STEP);
+        thread::sleep(END_STEP);
     }
     None
 }

@@ -14,21 +14,8 @@ pub enum RegistryError {
     #[error(transparent)]
     Remote(#[from] RemoteError),
     /// The registry does not let the caller in.
-    #[error("{registry} gives no access to {repository}")]
-    Denied {
-        /// The registry, as login files name it.
-        registry: String,
-        /// The repository.
-        repository: String,
-        /// Where the login that was used came from; `None` if there was none.
-        login: Option<String>,
-        /// Where a login was looked for.
-        looked: Vec<String>,
-        /// What went wrong with logins.
-        problems: Vec<String>,
-        /// The registry's answer.
-        source: Box<RemoteError>,
-    },
+    #[error(transparent)]
+    Denied(Box<Denial>),
     /// The place where tokens come from can't be used.
     #[error("{registry} sends to {realm:?} for a token: {problem}")]
     Realm {
@@ -69,6 +56,24 @@ pub enum RegistryError {
         /// Why.
         source: ImageNameError,
     },
+}
+
+/// Who was not let in where.
+#[derive(Debug, thiserror::Error)]
+#[error("{registry} gives no access to {repository}")]
+pub struct Denial {
+    /// The registry, as login files name it.
+    pub registry: String,
+    /// The repository.
+    pub repository: String,
+    /// Where the login that was used came from; `None` if there was none.
+    pub login: Option<String>,
+    /// Where a login was looked for.
+    pub looked: Vec<String>,
+    /// What went wrong with logins.
+    pub problems: Vec<String>,
+    /// The registry's answer.
+    pub source: RemoteError,
 }
 
 impl RegistryError {

@@ -70,8 +70,8 @@ impl fmt::Debug for HelperReply {
 /// never have what the helper printed in them.
 type Helper = dyn Fn(&str, &str) -> Result<HelperReply, String> + Send + Sync;
 
-/// What a helper is called, and what it was asked for.
-type Question = (String, String);
+/// What helpers said, by what each is called and what it was asked for.
+type Answers = BTreeMap<(String, String), Result<Option<Credential>, String>>;
 
 /// The logins that a machine has. The first file that has one for a registry counts.
 #[derive(Clone, Default)]
@@ -81,7 +81,7 @@ pub struct Logins {
     problems: Vec<String>,
     helper: Option<Arc<Helper>>,
     /// Helpers may ask their user for a password, so each is asked once.
-    answers: Arc<Mutex<BTreeMap<Question, Result<Option<Credential>, String>>>>,
+    answers: Arc<Mutex<Answers>>,
 }
 
 impl fmt::Debug for Logins {

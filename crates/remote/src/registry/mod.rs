@@ -23,7 +23,7 @@ use hardpan_image::ImageName;
 use hardpan_tree::Digest;
 
 pub use document::RemoteDocument;
-pub use error::RegistryError;
+pub use error::{Denial, RegistryError};
 pub use login::{Credential, HelperReply, LoginFileError, Logins};
 pub use place::{Mirror, RegistryOptions, is_loopback};
 
@@ -151,13 +151,13 @@ impl Registries {
     /// Says who was not let in, and where a login was looked for.
     fn denied(&self, place: &Place, source: RemoteError) -> RegistryError {
         let lookup = self.logins.find(&place.login, &place.repository);
-        RegistryError::Denied {
+        RegistryError::Denied(Box::new(Denial {
             registry: place.login.clone(),
             repository: place.repository.clone(),
             login: lookup.source,
             looked: lookup.looked,
             problems: lookup.problems,
-            source: Box::new(source),
-        }
+            source,
+        }))
     }
 }

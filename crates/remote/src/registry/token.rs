@@ -2,6 +2,7 @@
 //! Logging in: what to send after a challenge, and the tokens that are still good.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 
 use serde::Deserialize;
@@ -174,7 +175,9 @@ impl Source<'_> {
         for (name, value) in [("service", self.service), ("scope", Some(scope))] {
             if let Some(value) = value {
                 text.push(separator);
-                text.push_str(&format!("{name}={}", encode(value)));
+                text.push_str(name);
+                text.push('=');
+                text.push_str(&encode(value));
                 separator = '&';
             }
         }
@@ -208,7 +211,10 @@ fn encode(text: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' => {
                 encoded.push(char::from(byte));
             }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing to a text can't fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
         }
     }
     encoded

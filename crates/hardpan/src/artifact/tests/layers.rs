@@ -7,15 +7,16 @@ use super::*;
 
 /// Returns path and kind of each node.
 fn shape(tree: &Tree) -> String {
-    let mut shape = String::new();
-    for line in tree.dump().lines() {
-        let words: Vec<&str> = line.split(' ').collect();
+    let dump = tree.dump();
+    let lines = dump.lines().map(|line| {
+        let path = line.split(' ').next().unwrap();
         let link = line.split_once(" -> ").map(|(_, target)| format!("->{target}"));
-        shape.push_str(&format!("{}{} ", words[0], link.unwrap_or_default()));
-    }
-    shape.trim_end().to_owned()
+        format!("{path}{}", link.unwrap_or_default())
+    });
+    lines.collect::<Vec<_>>().join(" ")
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[test]
 fn upper_layers_change_lower_ones() {
     let tar = Tar::default;

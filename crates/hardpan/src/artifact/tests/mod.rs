@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Images from layouts and registries into trees.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 mod hostile;
 mod layers;
 mod oracle;
@@ -137,11 +135,7 @@ fn pulled(image: &OciImage) -> Result<(Desk, ImageTree), Error> {
 
 /// Returns an error with all its causes.
 fn words(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
+    let first: &(dyn std::error::Error + 'static) = error;
+    let causes = std::iter::successors(Some(first), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -79,7 +79,7 @@ impl LoginFile {
         let mut logins = BTreeMap::new();
         for (key, login) in auths {
             let credential = match login {
-                Some(login) => credential(login).ok_or_else(|| LoginFileError::Login {
+                Some(login) => credential(login).map_err(|Undecodable| LoginFileError::Login {
                     key: key.chars().take(100).collect(),
                 })?,
                 None => None,
@@ -121,21 +121,25 @@ impl LoginFile {
     }
 }
 
-/// Reads a login; `None` inside is an empty one, outside one that makes no sense.
-fn credential(login: Login) -> Option<Option<Credential>> {
+/// Reads a login; an empty one is none. Fails for one that makes no sense.
+fn credential(login: Login) -> Result<Option<Credential>, Undecodable> {
     if let Some(token) = login.identitytoken.filter(|token| !token.is_empty()) {
-        return Some(Some(Credential::IdentityToken(token)));
+        return Ok(Some(Credential::IdentityToken(token)));
     }
     if let Some(auth) = login.auth.filter(|auth| !auth.is_empty()) {
-        let decoded = String::from_utf8(decode_base64(auth.trim())?).ok()?;
-        let (username, password) = decoded.split_once(':')?;
+        let bytes = decode_base64(auth.trim()).ok_or(Undecodable)?;
+        let decoded = String::from_utf8(bytes).map_err(|_| Undecodable)?;
+        let (username, password) = decoded.split_once(':').ok_or(Undecodable)?;
         // Docker pads passwords with zero bytes.
         let password = password.trim_matches('\0').to_owned();
-        return Some(Credential::new(username.to_owned(), password));
+        return Ok(Credential::new(username.to_owned(), password));
     }
     let (username, password) = (login.username, login.password);
-    Some(Credential::new(username.unwrap_or_default(), password.unwrap_or_default()))
+    Ok(Credential::new(username.unwrap_or_default(), password.unwrap_or_default()))
 }
+
+/// Not base64, or not a name and a password.
+struct Undecodable;
 
 /// Brings a key to the form `registry` or `registry/part/of/repository`. Docker has written URLs, with the
 /// version of the API behind them.
