@@ -174,14 +174,15 @@ impl OciImage {
         }
     }
 
-    /// Makes an index of images, by platform (`linux/amd64`).
+    /// Makes an index of images, by platform (`linux/amd64`; empty for none).
     pub fn index(images: &[(&str, &Self)]) -> Self {
         let mut whole = Self { media_type: INDEX.to_owned(), ..Self::default() };
         let mut described = Vec::new();
         for (platform, image) in images {
             let mut entry = descriptor(&image.media_type, &image.root);
-            let (os, architecture) = platform.split_once('/').expect("os/architecture");
-            entry["platform"] = json!({"os": os, "architecture": architecture});
+            if let Some((os, architecture)) = platform.split_once('/') {
+                entry["platform"] = json!({"os": os, "architecture": architecture});
+            }
             described.push(entry);
             whole.blobs.extend(image.blobs.clone());
             whole.manifests.push((image.media_type.clone(), image.root.clone()));

@@ -30,6 +30,8 @@ pub enum Auth {
         /// For how many requests a token is good.
         uses: usize,
     },
+    /// Who sends this header. For others, there are no repositories.
+    Hidden(&'static str),
     /// Nobody, whatever is sent.
     Nobody,
 }
@@ -131,6 +133,11 @@ impl Registry {
         lock(&self.state).faults.push((path.to_owned(), fault, times));
     }
 
+    /// Takes all faults away.
+    pub fn heal(&self) {
+        lock(&self.state).faults.clear();
+    }
+
     /// Returns the requests until now, and forgets them.
     pub fn take_log(&self) -> Vec<Logged> {
         std::mem::take(&mut lock(&self.state).log)
@@ -174,7 +181,10 @@ impl State {
             return self.token(request);
         }
         if !self.lets_in(request) {
-            let challenge = if let Auth::Basic(_) = self.auth {
+            if matches!(self.auth, Auth::Hidden(_)) && request.path != "/v2/" {
+                return Reply::status(404);
+            }
+            let challenge = if let Auth::Basic(_) | Auth::Hidden(_) = self.auth {
                 "Basic realm=\"test\"".to_owned()
             } else {
                 let host = request.header("host");
@@ -226,7 +236,7 @@ impl State {
         match &self.auth {
             Auth::Open => true,
             Auth::Nobody => false,
-            Auth::Basic(header) => sent == *header,
+            Auth::Basic(header) | Auth::Hidden(header) => sent == *header,
             Auth::Token { .. } => {
                 let token = sent.strip_prefix("Bearer ").unwrap_or_default();
                 match self.tokens.get_mut(token) {

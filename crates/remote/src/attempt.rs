@@ -47,11 +47,16 @@ pub(crate) fn open(client: &Client, url: &Url, headers: &Headers<'_>) -> Result<
     for _ in 0..=client.options.redirects_max {
         // What lets the caller in at one host is none of another's business.
         let is_at_home = current.has_origin_of(url);
-        let response = send(client, &current, headers, is_at_home)?;
+        // Where a storage is may be a secret too: the query of such URLs lets in whoever has it.
+        let shown = if is_at_home { current.clone() } else { url.clone() };
+        let response = send(client, &current, headers, is_at_home)
+            .map_err(|error| map_error(&shown, error, 0))?;
         let status = response.status().as_u16();
         match status {
             200 | 206 | 304 | 416 => return Ok(answer(status, response)),
-            301 | 302 | 303 | 307 | 308 => current = redirect(&current, response.headers())?,
+            301 | 302 | 303 | 307 | 308 => {
+                current = redirect(&current, &shown, response.headers())?;
+            }
             401 if is_at_home => {
                 let challenges = challenges(response.headers());
                 return Err(RemoteError::Unauthorized { url: url.clone(), challenges }.into());
@@ -107,7 +112,7 @@ fn send(
     url: &Url,
     headers: &Headers<'_>,
     is_at_home: bool,
-) -> Result<Response<Body>, Failure> {
+) -> Result<Response<Body>, ureq::Error> {
     let mut request = client.agent(url).get(url.as_str());
     let access = headers.access;
     let granted = access.and_then(|access| access.authorization.as_ref()).filter(|_| is_at_home);
@@ -134,13 +139,13 @@ fn send(
             request = request.header("if-modified-since", last_modified);
         }
     }
-    request.call().map_err(|error| map_error(url, error, 0).into())
+    request.call()
 }
 
-/// Where a redirect leads.
-fn redirect(from: &Url, headers: &HeaderMap) -> Result<Url, RemoteError> {
+/// Where a redirect leads; errors have the URL `shown`.
+fn redirect(from: &Url, shown: &Url, headers: &HeaderMap) -> Result<Url, RemoteError> {
     let refuse =
-        |problem: &str| RemoteError::Redirect { url: from.clone(), problem: problem.to_owned() };
+        |problem: &str| RemoteError::Redirect { url: shown.clone(), problem: problem.to_owned() };
     let location =
         header(headers, "location").ok_or_else(|| refuse("redirect without a target"))?;
     let to = from.join(location).map_err(|_| refuse("redirect to something that is no URL"))?;

@@ -116,6 +116,43 @@ fn registries_let_in_who_logs_in() {
 }
 
 #[test]
+fn registries_that_hide_what_is_private_are_told() {
+    let (registry, image) = (Registry::start(Auth::Hidden(LOGIN)), image());
+    let name = registry.add("app", "1", &image);
+    let with = |entry: &str| registries(logins(&registry, entry), RegistryOptions::default());
+    pull(&with(r#"{"auth": "dXNlcjpzZWNyZXQ="}"#), &name, &image).unwrap();
+    let log = registry.take_log();
+    let paths: Vec<&str> = log.iter().map(|logged| logged.request.path.as_str()).collect();
+    assert_eq!((paths[1], paths.len()), ("/v2/", 4), "{paths:?}");
+    // Who has no login hears what the registry says, and so does whom it does not know.
+    assert!(pull(&with("{}"), &name, &image).unwrap_err().is_not_found());
+    assert_eq!(registry.take_log().len(), 1);
+    assert!(
+        pull(&with(r#"{"auth": "dXNlcjp3cm9uZw=="}"#), &name, &image).unwrap_err().is_not_found()
+    );
+    assert_eq!(registry.take_log().len(), 3);
+}
+
+#[test]
+fn where_a_storage_is_stays_a_secret() {
+    let (registry, image) = (Registry::start(Auth::Open), image());
+    let name = registry.add("app", "1", &image);
+    registry.redirect_blobs();
+    let registries = registries(Logins::default(), RegistryOptions::default());
+    for target in [
+        "http://127.0.0.1:1/blob?signature=hunter2",
+        "ftp://127.0.0.1/blob?signature=hunter2",
+        "file:///etc/passwd?hunter2",
+    ] {
+        registry.fault("/blobs/", Fault::Header("Location", target.to_owned()), 4);
+        let error = pull(&registries, &name, &image).unwrap_err();
+        let said = everything_said(&error);
+        assert!(!said.contains("hunter2") && said.contains("/v2/app/blobs/"), "{said}");
+        registry.heal();
+    }
+}
+
+#[test]
 fn credential_helpers_are_asked() {
     let (registry, image) = (Registry::start(Auth::Basic(LOGIN)), image());
     let name = registry.add("app", "1", &image);

@@ -7,10 +7,13 @@ use hardpan_definition::{ImageReference, Platform};
 use hardpan_image::{ImageConfig, ImageName, Index, Platform as ImagePlatform, Raw, media_type};
 use hardpan_tree::Digest;
 
-use super::LockedArtifact;
 use super::error::ArtifactProblem;
 use super::source::{Root, Sources, parse_name};
+use super::{Documents, LockedArtifact};
 use crate::error::Error;
+
+/// Most manifests of an index without a platform that are looked into.
+const UNKNOWN_MAX: usize = 16;
 
 /// Pins an image for a platform, and gets its documents into the store.
 pub(super) fn pin(
@@ -20,41 +23,71 @@ pub(super) fn pin(
 ) -> Result<LockedArtifact, Error> {
     let image = reference.to_string();
     let name = parse_name(&image)?;
-    let (manifest, index) = match sources.root(&image, &name)? {
-        Root::Manifest(manifest) => (manifest, None),
-        Root::Index(index) => {
-            let digest = choose(&image, &index, platform)?;
-            match sources.root(&image, &name.with_digest(digest))? {
-                Root::Manifest(manifest) => (manifest, Some(index.digest())),
-                Root::Index(_) => {
-                    let what = "its index names another index for the platform".to_owned();
-                    return Err(ArtifactProblem::NotAnImage { image, what }.into());
-                }
-            }
+    match sources.root(&image, &name)? {
+        Root::Manifest(manifest) => {
+            let digest = manifest.digest();
+            let documents = sources.complete(&image, &name.with_digest(digest), manifest)?;
+            check_platform(&image, &documents.config, platform, None)?;
+            Ok(LockedArtifact { name: image, manifest: digest, index: None })
         }
-    };
-    let digest = manifest.digest();
-    let name: ImageName = name.with_digest(digest);
-    let documents = sources.complete(&image, &name, manifest)?;
-    check_platform(&image, &documents.config, platform, index)?;
-    Ok(LockedArtifact { name: image, manifest: digest, index })
+        Root::Index(index) => {
+            let digest = choose(sources, &image, &name, &index, platform)?;
+            manifest(sources, &image, &name, digest)?;
+            Ok(LockedArtifact { name: image, manifest: digest, index: Some(index.digest()) })
+        }
+    }
 }
 
-/// Finds the manifest for a platform; the first that fits, as runtimes do.
-fn choose(image: &str, index: &Raw<Index>, platform: Platform) -> Result<Digest, Error> {
+/// Returns the documents of an image of an index.
+fn manifest(
+    sources: &Sources<'_>,
+    image: &str,
+    name: &ImageName,
+    digest: Digest,
+) -> Result<Documents, Error> {
+    let name = name.with_digest(digest);
+    match sources.root(image, &name)? {
+        Root::Manifest(manifest) => sources.complete(image, &name, manifest),
+        Root::Index(_) => {
+            let what = "its index names another index as a manifest".to_owned();
+            Err(ArtifactProblem::NotAnImage { image: image.to_owned(), what }.into())
+        }
+    }
+}
+
+/// Finds the manifest for a platform; the first that fits, as runtimes do. Where an index does not say what an
+/// image is for, its configuration does.
+fn choose(
+    sources: &Sources<'_>,
+    image: &str,
+    name: &ImageName,
+    index: &Raw<Index>,
+    platform: Platform,
+) -> Result<Digest, Error> {
     let wanted = image_platform(platform);
     let manifests = index.value().manifests.iter();
     let images = manifests.filter(|entry| media_type::is_manifest(&entry.media_type));
     let mut available = BTreeSet::new();
+    let mut unknown = Vec::new();
     for entry in images {
-        let Some(found) = &entry.platform else { continue };
+        match &entry.platform {
+            Some(found) if found.matches(&wanted) => return Ok(entry.digest),
+            // Attestations stand in indexes as images for an unknown platform.
+            Some(found) if found.os == "unknown" => {}
+            Some(found) => {
+                available.insert(found.to_string());
+            }
+            // Signatures and such have no platform either, but say what they are.
+            None if entry.artifact_type.is_none() => unknown.push(entry.digest),
+            None => {}
+        }
+    }
+    for digest in unknown.into_iter().take(UNKNOWN_MAX) {
+        let found = manifest(sources, image, name, digest)?.config.value().platform();
         if found.matches(&wanted) {
-            return Ok(entry.digest);
+            return Ok(digest);
         }
-        // Attestations stand in indexes as images for an unknown platform.
-        if found.os != "unknown" {
-            available.insert(found.to_string());
-        }
+        available.insert(found.to_string());
     }
     Err(no_platform(image, platform, available.into_iter().collect()))
 }

@@ -66,13 +66,25 @@ enum Item {
 }
 
 /// Layers that were applied.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stack {
     items: BTreeMap<TreePath, Item>,
     files: Vec<(Metadata, File)>,
     dropped: BTreeSet<TreePath>,
     entries: usize,
-    steps: Cell<u64>,
+    steps_left: Cell<u64>,
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self {
+            items: BTreeMap::new(),
+            files: Vec::new(),
+            dropped: BTreeSet::new(),
+            entries: 0,
+            steps_left: Cell::new(STEPS_MAX),
+        }
+    }
 }
 
 impl Stack {
@@ -192,10 +204,8 @@ impl Stack {
         todo.reverse();
         let lost = || StackError::TooManyLinks(path.clone());
         while let Some(name) = todo.pop() {
-            self.steps.set(self.steps.get() + 1);
-            if self.steps.get() > STEPS_MAX {
-                return Err(StackError::TooLong);
-            }
+            let left = self.steps_left.get().checked_sub(1).ok_or(StackError::TooLong)?;
+            self.steps_left.set(left);
             match name.as_slice() {
                 b"" | b"." => continue,
                 b".." => {
@@ -243,6 +253,34 @@ impl Stack {
         };
         for path in below {
             self.items.remove(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hardpan_package::deb::segment::{ByteRange, Entry};
+
+    use super::*;
+
+    #[test]
+    fn links_that_take_for_ever_are_not_followed() {
+        let entry = |path: &str, kind| {
+            let path = TreePath::parse(path).unwrap();
+            let metadata = Metadata::root(0o777, 0);
+            Entry { path, metadata, kind, record: ByteRange::default() }
+        };
+        let long = format!("{}there", "./".repeat(1_000));
+        let mut entries = vec![entry("link", EntryKind::Symlink(long.into_bytes()))];
+        for number in 0..100 {
+            entries.push(entry(&format!("link/{number}"), EntryKind::Directory));
+        }
+        let layer = LayerRecord { entries, ..LayerRecord::default() };
+        let segment = Digest::of(b"");
+        for (steps, is_taken) in [(50_000, false), (150_000, true)] {
+            let mut stack = Stack { steps_left: Cell::new(steps), ..Stack::default() };
+            let applied = stack.apply(segment, &layer);
+            assert_eq!(applied.err(), (!is_taken).then_some(StackError::TooLong), "{steps}");
         }
     }
 }

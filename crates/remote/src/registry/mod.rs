@@ -40,6 +40,9 @@ use token::Tokens;
 /// The largest manifest or index, in bytes: what registries must accept.
 pub const DOCUMENT_BYTES_MAX: u64 = hardpan_image::DOCUMENT_SIZE_BYTES_MAX as u64;
 
+/// The largest answer to a ping, in bytes.
+const PING_BYTES_MAX: u64 = 1 << 20;
+
 /// How often one request may be refused for want of a login. The first refusal is how a registry asks for
 /// one, the second may be a token that ran out between; what is refused then stays refused.
 const REFUSALS_MAX: usize = 3;
@@ -118,7 +121,7 @@ impl Registries {
         watch: Watch<'_>,
     ) -> Result<Downloaded, RegistryError> {
         let scope = place.scope("pull");
-        let mut refusals = 0;
+        let (mut refusals, mut is_pinged) = (0, false);
         loop {
             let authorization = self.lock_tokens().get(place, &scope);
             let access = Access { accept, authorization: authorization.clone() };
@@ -130,7 +133,17 @@ impl Registries {
                     return Err(RemoteError::Protocol { url: request.url.clone(), problem }.into());
                 }
                 Err(RemoteError::Unauthorized { challenges, .. }) => challenges,
-                Err(error) if error.is_denied() => return Err(self.denied(place, error)),
+                Err(error) if error.is_denied() || error.is_not_found() => {
+                    // Some registries hide what is private from who has not logged in, without a word.
+                    let may_be_hidden = authorization.is_none() && !is_pinged;
+                    is_pinged = true;
+                    let challenges = if may_be_hidden { self.ping(place, watch)? } else { None };
+                    match challenges {
+                        Some(challenges) => challenges,
+                        None if error.is_denied() => return Err(self.denied(place, error)),
+                        None => return Err(error.into()),
+                    }
+                }
                 Err(error) => return Err(error.into()),
             };
             refusals += 1;
@@ -141,6 +154,21 @@ impl Registries {
                 let url = request.url.clone();
                 return Err(self.denied(place, RemoteError::Unauthorized { url, challenges }));
             }
+        }
+    }
+
+    /// Asks a registry that the caller has a login for how it wants to be told.
+    fn ping(&self, place: &Place, watch: Watch<'_>) -> Result<Option<Vec<String>>, RegistryError> {
+        if self.logins.find(&place.login, &place.repository).credential.is_none() {
+            return Ok(None);
+        }
+        let request = Request::new(&place.root(), PING_BYTES_MAX)?;
+        let mut sink = MemorySink::default();
+        let transfer = Transfer::new(&self.client, &request, watch.observer, watch.cancel);
+        match transfer.run(&mut sink, false) {
+            Err(RemoteError::Unauthorized { challenges, .. }) => Ok(Some(challenges)),
+            // Whatever else it says, it does not want to be told.
+            _ => Ok(None),
         }
     }
 

@@ -65,10 +65,15 @@ impl Place {
         Ok(Self { host, is_plain, repository, login })
     }
 
+    /// Returns the URL of the registry's API, which says whether it is one.
+    pub(super) fn root(&self) -> String {
+        let scheme = if self.is_plain { "http" } else { "https" };
+        format!("{scheme}://{}/v2/", self.host)
+    }
+
     /// Returns the URL of something in the repository.
     pub(super) fn url(&self, kind: &str, what: &str) -> String {
-        let scheme = if self.is_plain { "http" } else { "https" };
-        format!("{scheme}://{}/v2/{}/{kind}/{what}", self.host, self.repository)
+        format!("{}{}/{kind}/{what}", self.root(), self.repository)
     }
 
     /// Returns what a token is to allow (distribution, "Token Scope Documentation").

@@ -56,6 +56,20 @@ fn indexes_and_tags_are_pinned_to_manifests() {
 }
 
 #[test]
+fn indexes_that_do_not_say_for_what_are_looked_into() {
+    let mut desk = Desk::new();
+    desk.add_layout(
+        &OciImage::index(&[("", &image("arm64")), ("", &image("amd64"))]),
+        "example/app:1",
+    );
+    desk.add_layout(&OciImage::index(&[("", &image("arm64"))]), "example/app:2");
+    let locked = desk.pin("example/app:1", AMD64).unwrap();
+    assert_eq!(locked.manifest, image("amd64").digest());
+    let error = desk.pin("example/app:2", AMD64).unwrap_err();
+    assert_eq!(error.hints(), ["it is for linux/arm64"]);
+}
+
+#[test]
 fn what_is_in_the_store_is_not_asked_for_again() {
     let registry = Registry::start(Auth::Open);
     let name = registry.add("app", "1", &index());
