@@ -92,11 +92,14 @@ impl Desk {
         self.session().image_tree(&locked, ORIGIN)
     }
 
-    fn text(&self, tree: &Tree, path: &str) -> String {
-        let (_, file) = tree.file(&path_of(path)).unwrap();
+    fn bytes(&self, tree: &Tree, path: &TreePath) -> Vec<u8> {
+        let (_, file) = tree.file(path).unwrap();
         let contents = StoreContents { store: &self.store };
-        let bytes = hardpan_tree::Contents::read(&contents, file).unwrap();
-        String::from_utf8(bytes.to_vec()).unwrap()
+        hardpan_tree::Contents::read(&contents, file).unwrap().to_vec()
+    }
+
+    fn text(&self, tree: &Tree, path: &str) -> String {
+        String::from_utf8(self.bytes(tree, &path_of(path))).unwrap()
     }
 }
 

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A real registry, filled by a real client.
+//! A real registry, filled by a real client, and a real unpacker.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use hardpan_tree::Kind;
 
 use super::*;
 
@@ -89,5 +94,132 @@ fn a_real_registry_gives_what_skopeo_put_there() {
         let expected = ["/", "/etc", "/etc/motd2", "/usr", "/usr/share", "/usr/share/big"];
         assert_eq!(paths, expected, "{format}");
         assert_eq!(desk.text(&tree, "etc/motd2"), "hello");
+    }
+}
+
+/// Numbers that look random and are always the same.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// Makes a layer of files, directories, links and whiteouts, in directories that may be below or not.
+fn any_layer(dice: &mut Dice, is_first: bool) -> Vec<u8> {
+    let mut tar = Tar::default();
+    let mut taken = std::collections::BTreeSet::new();
+    let mut files: Vec<String> = Vec::new();
+    for directory in ["d0", "d0/d1", "d0/d1/d2", "d3"] {
+        let is_there = is_first || dice.roll(2) == 0;
+        if !is_there
+            || directory.contains('/') && !taken.contains(&directory[..directory.len() - 3])
+        {
+            continue;
+        }
+        let mode = [0o755, 0o700, 0o1777][usize::try_from(dice.roll(3)).unwrap()];
+        tar = tar.entry(directory, &Metadata::root(mode, 0), TarKind::Directory, b"");
+        taken.insert(directory.to_owned());
+        if !is_first && dice.roll(4) == 0 {
+            tar = tar.file(&format!("{directory}/.wh..wh..opq"), b"");
+        }
+        for _ in 0..dice.roll(5) {
+            let number = dice.roll(4);
+            let (name, hidden) =
+                (format!("{directory}/f{number}"), format!("{directory}/.wh.f{number}"));
+            // Nothing both hidden and brought: unpackers that go by the archive's order disagree on it.
+            if !taken.insert(name.clone()) || taken.contains(&hidden) {
+                continue;
+            }
+            match dice.roll(6) {
+                0 | 1 => {
+                    tar = tar.file(&name, &dice.roll(1 << 40).to_le_bytes());
+                    files.push(name);
+                }
+                2 => tar = tar.symlink(&name, "../d3/f1"),
+                3 => tar = tar.directory(&name),
+                4 if !files.is_empty() => tar = tar.hard_link(&name, &files[0]),
+                _ if !is_first => tar = tar.file(&hidden, b""),
+                _ => {}
+            }
+        }
+    }
+    tar.end()
+}
+
+/// What stands at each path: its kind, its content and other names, its mode.
+type Listing = BTreeMap<String, String>;
+
+fn listing_of_tree(desk: &Desk, tree: &Tree) -> Listing {
+    let nodes = tree.walk().filter(|(path, _)| !path.is_root());
+    let lines = nodes.map(|(path, node)| {
+        let file = |name: &str| {
+            let (node, _) = tree.file(path).unwrap();
+            format!("file {:o} {name} {:?}", node.metadata.mode, desk.bytes(tree, path))
+        };
+        let line = match &node.kind {
+            Kind::Directory => format!("directory {:o}", node.metadata.mode),
+            Kind::Symlink(target) => format!("link {}", String::from_utf8_lossy(target)),
+            Kind::File(_) => file(&path.to_string()),
+            Kind::HardLink(first) => file(&first.to_string()),
+        };
+        (path.to_string(), line)
+    });
+    lines.collect()
+}
+
+fn listing_of_folder(root: &Path, folder: &Path, names: &mut BTreeMap<u64, String>) -> Listing {
+    let mut listing = Listing::new();
+    let mut entries: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        let metadata = std::fs::symlink_metadata(&path).unwrap();
+        let name = format!("/{}", path.strip_prefix(root).unwrap().display());
+        let mode = metadata.mode() & 0o7777;
+        let line = if metadata.is_symlink() {
+            format!("link {}", std::fs::read_link(&path).unwrap().display())
+        } else if metadata.is_dir() {
+            listing.extend(listing_of_folder(root, &path, names));
+            format!("directory {mode:o}")
+        } else {
+            let first = names.entry(metadata.ino()).or_insert_with(|| name.clone());
+            format!("file {mode:o} {first} {:?}", std::fs::read(&path).unwrap())
+        };
+        listing.insert(name, line);
+    }
+    listing
+}
+
+#[test]
+fn umoci_unpacks_the_same() {
+    if Command::new("umoci").arg("--version").output().is_err() {
+        eprintln!("skipped: umoci_unpacks_the_same because umoci is not installed");
+        return;
+    }
+    for seed in 1..=24_u64 {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
+        let layers: Vec<Layer> =
+            (0..4).map(|number| Layer::gzip(&any_layer(&mut dice, number == 0))).collect();
+        let image = OciImage::new("amd64", &layers, &[]);
+        let mut desk = Desk::new();
+        let layout = desk.add_layout(&image, "app");
+        let bundle = desk.folder.path().join("bundle");
+        let output = Command::new("umoci")
+            .args(["unpack", "--rootless", "--image"])
+            .arg(format!("{}:app", layout.display()))
+            .arg(&bundle)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{seed}: {}", String::from_utf8_lossy(&output.stderr));
+        let tree = desk.pull(&format!("app@{}", image.digest())).unwrap().tree;
+        let root = bundle.join("rootfs");
+        let theirs = listing_of_folder(&root, &root, &mut BTreeMap::new());
+        assert!(theirs.len() > 3, "{seed}");
+        assert_eq!(listing_of_tree(&desk, &tree), theirs, "{seed}");
     }
 }
