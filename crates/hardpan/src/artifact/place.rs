@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Files of images into a tree: `contents.artifacts`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::{Artifact, Spanned};
 use hardpan_tree::{InsertError, Kind, Metadata, Node, Origin, ResolveError, Tree, TreePath};
@@ -61,6 +61,41 @@ impl Session<'_> {
     }
 }
 
+/// A tree that files are put into.
+struct Target<'t> {
+    tree: &'t mut Tree,
+    /// Files that have hard links.
+    linked: BTreeSet<TreePath>,
+}
+
+impl<'t> Target<'t> {
+    fn new(tree: &'t mut Tree) -> Self {
+        let linked = linked(tree);
+        Self { tree, linked }
+    }
+
+    /// Puts a node in place of what stands there. Other names of a file that goes keep what they have.
+    fn replace(&mut self, place: TreePath, node: Node) -> Result<(), InsertError> {
+        if self.linked.contains(&place) {
+            self.tree.remove(&place);
+            // Another name has the content now.
+            self.linked = linked(self.tree);
+        }
+        if let Kind::HardLink(file) = &node.kind {
+            self.linked.insert(file.clone());
+        }
+        self.tree.insert(place, node).map(|_| ())
+    }
+}
+
+fn linked(tree: &Tree) -> BTreeSet<TreePath> {
+    let files = tree.walk().filter_map(|(_, node)| match &node.kind {
+        Kind::HardLink(file) => Some(file.clone()),
+        _ => None,
+    });
+    files.collect()
+}
+
 /// One entry of `artifacts`.
 struct Plan<'p> {
     image: &'p str,
@@ -96,6 +131,7 @@ impl<'p> Plan<'p> {
             unmatched: self.unmatched(&image.tree),
             dropped: image.dropped.iter().filter(|path| is_selected(path)).cloned().collect(),
         };
+        let mut target = Target::new(tree);
         // Where files of the image went, for their hard links.
         let mut places: BTreeMap<TreePath, TreePath> = BTreeMap::new();
         let chosen = image.tree.walk().filter(|(path, _)| !path.is_root() && is_selected(path));
@@ -104,20 +140,20 @@ impl<'p> Plan<'p> {
             // Neighbors stand together.
             let above = path.parent().unwrap_or_default();
             if above != parent {
-                self.make_parents(tree, &image.tree, path)?;
+                self.make_parents(&mut target, &image.tree, path)?;
                 parent = above;
             }
-            let place = self.resolve_parent(tree, path)?;
+            let place = self.resolve_parent(target.tree, path)?;
             let content = match &node.kind {
                 Kind::Directory => {
-                    self.directory(tree, path, place, &node.metadata)?;
+                    self.directory(&mut target, path, place, &node.metadata)?;
                     continue;
                 }
                 Kind::HardLink(target) => target,
                 _ => path,
             };
             // A link's file may not be chosen, or not be what it was any more.
-            let first = places.get(content).filter(|first| tree.file(first).is_some());
+            let first = places.get(content).filter(|first| target.tree.file(first).is_some());
             let kind = match (first, image.tree.get(content).map(|node| &node.kind)) {
                 (Some(first), _) => Kind::HardLink(first.clone()),
                 (None, Some(kind)) => kind.clone(),
@@ -128,7 +164,7 @@ impl<'p> Plan<'p> {
                 placed.size_bytes += file.size_bytes;
                 places.insert(content.clone(), place.clone());
             }
-            self.put(tree, path, place, kind, &node.metadata)?;
+            self.put(&mut target, path, place, kind, &node.metadata)?;
         }
         Ok(placed)
     }
@@ -142,21 +178,21 @@ impl<'p> Plan<'p> {
     /// Makes the directories above a path that are missing, as they are in the image.
     fn make_parents(
         &self,
-        tree: &mut Tree,
+        target: &mut Target<'_>,
         image: &Tree,
         path: &TreePath,
     ) -> Result<(), ArtifactProblem> {
         let mut above: Vec<TreePath> = path.ancestors().filter(|path| !path.is_root()).collect();
         above.reverse();
         for directory in above {
-            if self.is_directory(tree, &directory)? {
+            if self.is_directory(target.tree, &directory)? {
                 continue;
             }
-            let place = self.resolve_parent(tree, &directory)?;
+            let place = self.resolve_parent(target.tree, &directory)?;
             let metadata = image
                 .get(&directory)
                 .map_or(Metadata::root(0o755, self.epoch), |node| node.metadata.clone());
-            self.put(tree, path, place, Kind::Directory, &metadata)?;
+            self.put(target, path, place, Kind::Directory, &metadata)?;
         }
         Ok(())
     }
@@ -164,21 +200,22 @@ impl<'p> Plan<'p> {
     /// Takes a directory's mode and owner; a link to a directory stays what it is.
     fn directory(
         &self,
-        tree: &mut Tree,
+        target: &mut Target<'_>,
         path: &TreePath,
         place: TreePath,
         metadata: &Metadata,
     ) -> Result<(), ArtifactProblem> {
-        let is_link = tree.get(&place).is_some_and(|node| matches!(node.kind, Kind::Symlink(_)));
-        if is_link && self.is_directory(tree, path)? {
+        let is_link =
+            target.tree.get(&place).is_some_and(|node| matches!(node.kind, Kind::Symlink(_)));
+        if is_link && self.is_directory(target.tree, path)? {
             return Ok(());
         }
-        self.put(tree, path, place, Kind::Directory, metadata)
+        self.put(target, path, place, Kind::Directory, metadata)
     }
 
     fn put(
         &self,
-        tree: &mut Tree,
+        target: &mut Target<'_>,
         path: &TreePath,
         place: TreePath,
         kind: Kind,
@@ -187,21 +224,12 @@ impl<'p> Plan<'p> {
         let (uid, gid) = self.owner;
         let mtime = metadata.mtime.clamp(0, self.epoch.max(0));
         let metadata = Metadata { uid, gid, mtime, ..metadata.clone() };
-        let old = tree.get(&place).map(|node| &node.kind);
-        let stays = |kind: &Kind| *kind == Kind::Directory;
-        if old.is_some_and(|old| stays(old) && kind != Kind::Directory) {
-            if tree.children(&place).next().is_some() {
-                let problem = "a directory that is not empty stands there".to_owned();
-                return Err(self.no_place(path, problem));
-            }
-        } else if old.is_some_and(|old| !stays(old)) {
-            // What was there goes first: a file that is replaced takes its hard links with it otherwise.
-            tree.remove(&place);
+        if kind != Kind::Directory && target.tree.children(&place).next().is_some() {
+            let problem = "a directory that is not empty stands there".to_owned();
+            return Err(self.no_place(path, problem));
         }
         let node = Node { metadata, kind, origin: self.origin };
-        tree.insert(place, node)
-            .map_err(|error: InsertError| self.no_place(path, error.to_string()))?;
-        Ok(())
+        target.replace(place, node).map_err(|error| self.no_place(path, error.to_string()))
     }
 
     /// Returns whether a path is a directory or leads to one.
