@@ -5,7 +5,10 @@ pub mod archive;
 pub mod deb;
 pub mod fixture;
 pub mod git;
+pub mod http;
+pub mod oci;
 pub mod pgp;
+pub mod registry;
 pub mod server;
 
 pub use deb::deb;

@@ -194,6 +194,8 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         "PackageSubstitution",
         "PathAlias",
         "DownloadOverride",
+        "RegistriesSection",
+        "RegistryMirror",
         "BuildSection",
     ];
     for section in sections {

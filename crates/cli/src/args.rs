@@ -66,6 +66,9 @@ pub(crate) struct Common {
         help_heading = "Common options"
     )]
     pub(crate) retries: u32,
+    /// Look up images of `artifacts` and `uses` in this OCI layout before any registry; may be given several times
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Common options")]
+    pub(crate) artifact_layout: Vec<PathBuf>,
     /// Refuse the network: everything must be in the store
     #[arg(long, global = true, help_heading = "Common options")]
     pub(crate) offline: bool,

@@ -13,6 +13,7 @@ use hardpan::{Client, ClientOptions, Mirrors, Observer, Session, StageOptions};
 
 use crate::args::Common;
 use crate::failure::Usage;
+use crate::logins;
 
 /// The archive that everybody can reach, where nothing else names one.
 const DEFAULT_DEBIAN_MIRROR: &str = "http://ftp.debian.org/debian";
@@ -50,7 +51,12 @@ impl Machine {
                 std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             )
         });
-        Ok(Self { store, workspace, mirrors, client, stages: StageOptions::default(), threads })
+        let stages = StageOptions {
+            artifact_layouts: layouts(common, &workspace, workspace_folder),
+            logins: logins::logins(|name| std::env::var_os(name).filter(|value| !value.is_empty())),
+            ..StageOptions::default()
+        };
+        Ok(Self { store, workspace, mirrors, client, stages, threads })
     }
 
     /// Gives build stages what the command line says.
@@ -76,6 +82,12 @@ impl Machine {
     pub(crate) fn workspace(&self) -> &Workspace {
         &self.workspace
     }
+}
+
+/// Returns the layouts with images of others: those of the command line before those of the workspace.
+fn layouts(common: &Common, workspace: &Workspace, folder: &Path) -> Vec<PathBuf> {
+    let of_workspace = workspace.registries.layouts.iter().map(|path| folder.join(path));
+    common.artifact_layout.iter().cloned().chain(of_workspace).collect()
 }
 
 /// Returns the store's directory: of the command line or `HARDPAN_STORE`, of the workspace, or else in

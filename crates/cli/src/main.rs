@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod diagnostics;
 mod failure;
+mod logins;
 mod machine;
 mod progress;
 mod stages;

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use hardpan_image::ImageName;
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct Workspace {
     pub paths: PathsSection,
     /// Downloads from elsewhere.
     pub downloads: DownloadsSection,
+    /// Where images of others are.
+    pub registries: RegistriesSection,
     /// How images are written.
     pub build: BuildSection,
 }
@@ -226,6 +229,28 @@ pub struct PathAlias {
     pub to: String,
 }
 
+/// `[registries]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct RegistriesSection {
+    /// Registries (`host` or `host:port`) that are spoken to without TLS. `localhost`, `127.0.0.1` and `[::1]` always are.
+    pub plain_http: Vec<String>,
+    /// OCI layouts that images are looked up in before any registry, relative to the workspace file.
+    pub layouts: Vec<String>,
+    /// Registries that stand in for others.
+    pub mirror: Vec<RegistryMirror>,
+}
+
+/// `[[registries.mirror]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryMirror {
+    /// A registry, or a registry and the first parts of a repository, as definitions write it; `docker.io` is that of names without one.
+    pub from: String,
+    /// What is asked instead, in the same form. The first rule that fits counts.
+    pub to: String,
+}
+
 /// `[build]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -308,6 +333,7 @@ impl Workspace {
                 (format!("downloads.override {:?}: {message}", rule.from), rule.from.clone())
             })?;
         }
+        self.registries.check()?;
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
                 let known: Vec<&str> = StripRule::ALL.iter().map(|rule| rule.as_str()).collect();
@@ -332,6 +358,7 @@ impl Workspace {
             downloads: DownloadsSection {
                 overrides: self.downloads.overrides.iter().filter_map(portable).collect(),
             },
+            registries: RegistriesSection::default(),
             ..self.clone()
         };
         Digest::of(&hardpan_image::canonical_json(&portable))
@@ -386,6 +413,37 @@ impl DownloadOverride {
     }
 }
 
+impl RegistriesSection {
+    fn check(&self) -> Result<(), (String, String)> {
+        // A registry alone has the form of a repository's first part.
+        let is_registry = |text: &str| {
+            let name: Option<ImageName> = format!("{text}/x").parse().ok();
+            name.is_some_and(|name| name.registry() == Some(text))
+        };
+        for registry in &self.plain_http {
+            if !is_registry(registry) {
+                let message = format!("registries.plain-http: {registry:?} is not a registry");
+                return Err((message, registry.clone()));
+            }
+        }
+        for rule in &self.mirror {
+            for (key, text) in [("from", &rule.from), ("to", &rule.to)] {
+                let name: Option<ImageName> = text.parse().ok();
+                let is_repository = name.is_some_and(|name| {
+                    name.registry().is_some() && name.tag().is_none() && name.digest().is_none()
+                });
+                if !is_registry(text) && !is_repository {
+                    let message = format!(
+                        "registries.mirror: \"{key}\" is a registry or a repository with its registry, not {text:?}"
+                    );
+                    return Err((message, text.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What of an override can change an image: not where a file is, but which file it is.
 fn portable(rule: &DownloadOverride) -> Option<DownloadOverride> {
     let checksum = Some(rule.checksum?);
@@ -432,6 +490,15 @@ drop = true
 [[packages.substitute]]
 from = "python-3.13*"
 to = "python3.13*"
+[registries]
+plain-http = ["registry.example:5000"]
+layouts = ["images"]
+[[registries.mirror]]
+from = "registry.example/team"
+to = "mirror.example:5000"
+[[registries.mirror]]
+from = "docker.io"
+to = "mirror.example/hub"
 [build]
 compression = "zstd"
 keep = ["man"]
@@ -465,6 +532,8 @@ to = "https://mirror.example/one/*"
         let elsewhere = Some("https://mirror.example/one/b/c");
         assert_eq!(download("https://one.example/b/c").as_deref(), elsewhere);
         assert_eq!(download("https://two.example/b"), None);
+        assert_eq!(workspace.registries.plain_http, ["registry.example:5000"]);
+        assert_eq!(workspace.registries.mirror[1].to, "mirror.example/hub");
     }
 
     #[test]
@@ -502,6 +571,17 @@ to = "https://mirror.example/one/*"
                 "[[paths.add]]\npackage = \"a\"\ntype = \"file\"\npath = \"/x\"\nmode = \"0888\"\n",
                 "octal digits",
             ),
+            ("[registries]\nplain-http = [\"http://a.example\"]\n", "is not a registry"),
+            ("[registries]\nplain-http = [\"a.example/team\"]\n", "is not a registry"),
+            (
+                "[[registries.mirror]]\nfrom = \"a.example\"\nto = \"mirror\"\n",
+                "\"to\" is a registry",
+            ),
+            (
+                "[[registries.mirror]]\nfrom = \"a.example/b:1\"\nto = \"b.example\"\n",
+                "\"from\" is",
+            ),
+            ("[[registries.mirror]]\nfrom = \"a.example\"\n", "missing field `to`"),
             ("[archives\n", "unclosed table"),
             ("[[downloads.override]]\nfrom = \"\"\nto = \"file:a\"\n", "needs a URL"),
             ("[[downloads.override]]\nfrom = \"a\"\nto = \"ftp://a\"\n", "\"to\" is a URL"),

@@ -17,6 +17,7 @@ use hardpan_remote::RemoteError;
 use hardpan_scan::controls::Finding;
 use hardpan_tree::{Digest, PathError};
 
+use crate::artifact::{ArtifactError, ArtifactProblem};
 use crate::demand::DemandError;
 use crate::download::DownloadError;
 use crate::finish::FinishError;
@@ -196,6 +197,9 @@ pub enum Error {
     /// A build stage failed.
     #[error(transparent)]
     Stage(#[from] Box<StageError>),
+    /// An image that the definition names can't be used.
+    #[error(transparent)]
+    Artifact(Box<ArtifactError>),
     /// A file can't be read or written.
     #[error("can't {action} {path}", path = path.display())]
     Io {
@@ -226,6 +230,12 @@ pub enum Trouble {
     Internal,
 }
 
+impl From<ArtifactProblem> for Error {
+    fn from(problem: ArtifactProblem) -> Self {
+        Self::Artifact(Box::new(problem.into()))
+    }
+}
+
 impl Error {
     /// Returns what kind of trouble this is.
     pub fn trouble(&self) -> Trouble {
@@ -233,6 +243,7 @@ impl Error {
             Self::Hardening { .. } => Trouble::No,
             Self::Stage(error) => error.trouble(),
             Self::Download(error) => error.trouble(),
+            Self::Artifact(error) => error.problem.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -303,6 +314,7 @@ impl Error {
             Self::Sandbox(SandboxError::Forbidden { help, .. }) => vec![help.clone()],
             Self::Stage(error) => error.hints(),
             Self::Download(error) => error.hints(),
+            Self::Artifact(error) => error.problem.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }
@@ -335,12 +347,33 @@ impl Error {
         None
     }
 
+    /// Returns this error with its place in the definition, if it is one about an image.
+    pub(crate) fn at(self, span: Span) -> Self {
+        match self {
+            Self::Artifact(mut error) => {
+                error.span.get_or_insert(span);
+                Self::Artifact(error)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether this is only the consequence of another error, which called the transfer off.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Remote(error) => error.is_cancelled(),
+            Self::Artifact(error) => error.problem.is_cancelled(),
+            _ => false,
+        }
+    }
+
     /// Returns the places in the definition that the error is about.
     pub fn spans(&self) -> Vec<Span> {
         match self {
             Self::Demand(error) => error.span().into_iter().collect(),
             Self::Stage(error) => error.span().into_iter().collect(),
             Self::Download(error) => vec![error.span],
+            Self::Artifact(error) => error.span.into_iter().collect(),
             Self::Solve { spans, .. } => spans.clone(),
             _ => Vec::new(),
         }

@@ -8,8 +8,11 @@
 pub use hardpan_definition as definition;
 pub use hardpan_package::deb::scripts::{ScriptAction, Treatment};
 pub use hardpan_package::deb::sources::mirror_of;
+pub use hardpan_remote::registry::{HelperReply, Logins};
 pub use hardpan_remote::{Client, Options as ClientOptions};
 
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "build does not use it yet"))]
+mod artifact;
 mod assemble;
 mod build;
 mod built;
@@ -40,6 +43,7 @@ mod settings;
 mod stage;
 pub mod store;
 
+pub use artifact::{ArtifactError, ArtifactProblem, LockedArtifact};
 pub use build::{BuildRequest, BuildSettings, LockState};
 pub use built::{Built, BuiltPlatform, Remark, StageStatement};
 pub use demand::DemandError;

@@ -13,6 +13,7 @@ mod compression;
 mod directories;
 mod image;
 mod json;
+mod kind;
 mod layer;
 mod layout;
 pub mod media_type;
@@ -30,6 +31,7 @@ pub use compression::{
 pub use directories::{DirectoryError, directory_segment, layer_directories};
 pub use image::{Image, ImageError, ImageIndex, ImageSettings, Layer, chain_ids};
 pub use json::{DOCUMENT_SIZE_BYTES_MAX, DocumentError, Raw, canonical_json};
+pub use kind::{KindError, document_kind};
 pub use layer::{BytesPart, LayerError, LayerPart, LayerSummary, layer_key, write_layer};
 pub use layout::{
     BlobSource, BlobWriter, Layout, LayoutError, LayoutReport, LayoutWriter, StoredImage, Transfer,

@@ -11,11 +11,12 @@ use ureq::{Agent, Proxy};
 
 use crate::cancel::Cancel;
 use crate::download::{Downloaded, Outcome, Transfer};
+use crate::access::Authorization;
 use crate::error::RemoteError;
 use crate::event::Observer;
 use crate::proxy::{ProxyOptions, Way};
 use crate::sink::{MemorySink, Sink};
-use crate::url::{Url, base64, redact};
+use crate::url::{Url, redact};
 
 /// Which certificate authorities vouch for `https:` servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,36 +91,6 @@ pub struct Request {
     pub authorization: Option<Authorization>,
 }
 
-/// The value of an `Authorization` header. It is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Authorization(String);
-
-impl Authorization {
-    /// Makes one out of a token (RFC 6750). A token that no header can hold gives nothing; white
-    /// space around it, such as the last line's end of a file, does not count.
-    pub fn bearer(token: &[u8]) -> Option<Self> {
-        Some(Self(format!("Bearer {}", Self::text(token)?)))
-    }
-
-    /// Makes one out of a user name and a password (RFC 7617), as [`Authorization::bearer`] does.
-    pub fn basic(user: &str, password: &[u8]) -> Option<Self> {
-        let text = format!("{user}:{}", Self::text(password)?);
-        Some(Self(format!("Basic {}", base64(text.as_bytes()))))
-    }
-
-    fn text(secret: &[u8]) -> Option<&str> {
-        let text = std::str::from_utf8(secret).ok()?.trim();
-        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        (is_visible && !text.is_empty()).then_some(text)
-    }
-}
-
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authorization")
-    }
-}
-
 impl Request {
     /// Asks for a URL whose content is not known beforehand.
     ///
@@ -138,7 +109,7 @@ impl Request {
     /// Returns the `Authorization` header for a URL that this request has led to.
     pub(crate) fn authorization_for(&self, url: &Url) -> Option<String> {
         let own = self.authorization.as_ref().filter(|_| self.url.is_same_server(url));
-        own.map(|own| own.0.clone()).or_else(|| url.authorization())
+        own.map(|own| own.value().to_owned()).or_else(|| url.authorization())
     }
 }
 

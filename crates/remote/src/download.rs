@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hardpan_tree::{Digest, Hasher};
 
+use crate::access::Access;
 use crate::attempt::{self, Answer, Headers, map_error};
 use crate::cancel::Cancel;
 use crate::client::{Client, Request, Validators};
@@ -27,6 +28,10 @@ pub struct Downloaded {
     pub size_bytes: u64,
     /// By what to ask for it again.
     pub validators: Validators,
+    /// The `Content-Type` header of the answer.
+    pub content_type: Option<String>,
+    /// The `Docker-Content-Digest` header of the answer.
+    pub(crate) content_digest: Option<String>,
 }
 
 /// How a transfer ended.
@@ -42,6 +47,9 @@ pub(crate) struct Transfer<'t> {
     request: &'t Request,
     observer: &'t dyn Observer,
     cancel: &'t Cancel,
+    access: Option<&'t Access>,
+    content_type: Option<String>,
+    content_digest: Option<String>,
     /// Of the bytes in the sink.
     hasher: Hasher,
     present_bytes: u64,
@@ -64,11 +72,20 @@ impl<'t> Transfer<'t> {
             request,
             observer,
             cancel,
+            access: None,
+            content_type: None,
+            content_digest: None,
             hasher: Hasher::new(),
             present_bytes: 0,
             validators: Validators::default(),
             pieced: false,
         }
+    }
+
+    /// Says who asks, and for which kinds of documents.
+    pub(crate) fn with_access(mut self, access: &'t Access) -> Self {
+        self.access = Some(access);
+        self
     }
 
     /// Runs attempts until one succeeds, none can, or there were enough.
@@ -80,28 +97,8 @@ impl<'t> Transfer<'t> {
         if self.take_up(sink)? {
             return self.finish(sink).map(Outcome::Done);
         }
-        let options = &self.client.options;
-        let mut attempt = 1;
-        loop {
-            if self.cancel.is_cancelled() {
-                return Err(RemoteError::Cancelled { url: self.url() });
-            }
-            let failure = match self.attempt(sink, conditional) {
-                Ok(outcome) => return Ok(outcome),
-                Err(failure) => failure,
-            };
-            let Remedy::Retry(wish) = failure.remedy else { return Err(*failure.error) };
-            if attempt >= options.attempts_max {
-                return Err(*failure.error);
-            }
-            let backoff = options.retry_delay.saturating_mul(1 << (attempt - 1).min(16));
-            let delay = wish.unwrap_or(Duration::ZERO).max(backoff).min(options.retry_delay_max);
-            attempt += 1;
-            let event =
-                Event::Retrying { url: &self.request.url, attempt, delay, error: &failure.error };
-            self.observer.event(&event);
-            self.cancel.wait(delay);
-        }
+        let (client, url) = (self.client, &self.request.url);
+        retry(client, url, self.observer, self.cancel, || self.attempt(sink, conditional))
     }
 
     /// Looks at what the sink holds from before. Returns whether that is already all.
@@ -139,7 +136,7 @@ impl<'t> Transfer<'t> {
         let mut answer = if url.scheme() == "file" {
             local::open(url)?
         } else {
-            attempt::open(self.client, self.request, &self.headers(conditional))?
+            attempt::open(self.client, url, &self.headers(conditional))?
         };
         match answer.status {
             304 if conditional && self.request.conditional.is_some() => {
@@ -158,6 +155,8 @@ impl<'t> Transfer<'t> {
         }
         self.check_announced(&answer, sink)?;
         self.validators = std::mem::take(&mut answer.validators);
+        self.content_type = answer.content_type.take();
+        self.content_digest = answer.content_digest.take();
         self.observer.event(&Event::Started {
             url: &self.request.url,
             total_bytes: answer.length_bytes.map(|length| length + self.present_bytes),
@@ -169,12 +168,14 @@ impl<'t> Transfer<'t> {
     }
 
     /// What to send in the next attempt.
-    fn headers(&self, conditional: bool) -> Headers {
+    fn headers(&self, conditional: bool) -> Headers<'t> {
+        let authorization = self.request.authorization.as_ref();
         if self.present_bytes > 0 {
-            Headers { from: Some((self.present_bytes, self.validators.clone())), unless: None }
+            let from = Some((self.present_bytes, self.validators.clone()));
+            Headers { access: self.access, authorization, from, unless: None }
         } else {
             let unless = self.request.conditional.clone().filter(|_| conditional);
-            Headers { from: None, unless }
+            Headers { access: self.access, authorization, from: None, unless }
         }
     }
 
@@ -287,6 +288,8 @@ impl<'t> Transfer<'t> {
             digest: self.hasher.clone().finish(),
             size_bytes: self.present_bytes,
             validators: std::mem::take(&mut self.validators),
+            content_type: self.content_type.take(),
+            content_digest: self.content_digest.take(),
         })
     }
 
@@ -318,6 +321,36 @@ impl<'t> Transfer<'t> {
 
     fn url(&self) -> Url {
         self.request.url.clone()
+    }
+}
+
+/// Makes attempts until one succeeds, none can, or there were enough.
+pub(crate) fn retry<T>(
+    client: &Client,
+    url: &Url,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+    mut make: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, RemoteError> {
+    let options = &client.options;
+    let mut attempt = 1;
+    loop {
+        if cancel.is_cancelled() {
+            return Err(RemoteError::Cancelled { url: url.clone() });
+        }
+        let failure = match make() {
+            Ok(outcome) => return Ok(outcome),
+            Err(failure) => failure,
+        };
+        let Remedy::Retry(wish) = failure.remedy else { return Err(*failure.error) };
+        if attempt >= options.attempts_max {
+            return Err(*failure.error);
+        }
+        let backoff = options.retry_delay.saturating_mul(1 << (attempt - 1).min(16));
+        let delay = wish.unwrap_or(Duration::ZERO).max(backoff).min(options.retry_delay_max);
+        attempt += 1;
+        observer.event(&Event::Retrying { url, attempt, delay, error: &failure.error });
+        cancel.wait(delay);
     }
 }
 

@@ -34,6 +34,14 @@ pub enum RemoteError {
         /// What was asked for.
         url: Url,
     },
+    /// The server wants to know who asks (status 401).
+    #[error("{url}: the server answered with status 401")]
+    Unauthorized {
+        /// What was asked for.
+        url: Url,
+        /// How it wants to be told: the `WWW-Authenticate` headers.
+        challenges: Vec<String>,
+    },
     /// The server answered with another status that is no success.
     #[error("{url}: the server answered with status {status}")]
     Status {
@@ -186,6 +194,11 @@ impl RemoteError {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether the server refuses to let the caller in (status 401 or 403).
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::Status { status: 401 | 403, .. })
+    }
+
     /// Whether the transfer was cancelled rather than failed.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled { .. })
@@ -197,6 +210,7 @@ impl RemoteError {
             Self::BadUrl { url, .. } => Some(url),
             Self::BadOption { .. } => None,
             Self::NotFound { url }
+            | Self::Unauthorized { url, .. }
             | Self::Status { url, .. }
             | Self::Timeout { url, .. }
             | Self::Connect { url, .. }

@@ -10,7 +10,10 @@
 //! good as any other way. Nothing here reads the environment: proxies and limits are [`Options`].
 //!
 //! URLs in errors and events never carry a user name or password.
+//!
+//! [`registry`] pulls images from OCI registries by the same means.
 
+mod access;
 mod attempt;
 mod cancel;
 mod client;
@@ -21,11 +24,13 @@ pub mod git;
 mod local;
 mod parallel;
 mod proxy;
+pub mod registry;
 mod sink;
 mod url;
 
 pub use cancel::Cancel;
-pub use client::{Authorization, Client, Fetched, Options, Request, RootCertificates, Validators};
+pub use access::Authorization;
+pub use client::{Client, Fetched, Options, Request, RootCertificates, Validators};
 pub use download::Downloaded;
 pub use error::RemoteError;
 pub use event::{Event, Observer, Silent};

@@ -30,6 +30,8 @@ pub(crate) fn open(url: &Url) -> Result<Answer, RemoteError> {
         length_bytes: Some(metadata.len()),
         range: None,
         validators: Validators::default(),
+        content_type: None,
+        content_digest: None,
         body: Box::new(file),
     })
 }

@@ -77,6 +77,16 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 # [[downloads.override]]
 # from = "https://downloads.example/*"
 # to = "https://mirror.example/downloads/*"
+[registries]
+# Registries without TLS; those on this machine's loopback always are.
+# plain-http = ["registry.example:5000"]
+# OCI layouts that images of `artifacts` and `uses` are looked up in first, relative to this file.
+# layouts = ["images"]
+
+# Another registry in place of one that definitions name.
+# [[registries.mirror]]
+# from = "registry.example/team"
+# to = "mirror.example/team"
 
 [build]
 # compression = "gzip"     # "gzip" loads everywhere; "zstd" is smaller and needs Docker 23
@@ -110,6 +120,7 @@ mod tests {
         let workspace = Workspace::parse(&active.join("\n")).unwrap();
         assert_eq!(workspace.packages.substitute.len(), 2);
         assert_eq!(workspace.downloads.overrides.len(), 1);
+        assert_eq!(workspace.registries.mirror.len(), 1);
         assert_eq!(workspace.archives.debian.mirror.as_deref(), Some(mirrors.debian.as_str()));
     }
 }

@@ -24,6 +24,7 @@ mod inside;
 mod message;
 mod owners;
 mod plan;
+pub mod credential_helper;
 mod root;
 mod run;
 mod spawn;

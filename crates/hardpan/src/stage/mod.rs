@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use hardpan_definition::Definition;
 use hardpan_package::deb::strip::StripPolicy;
+use hardpan_remote::registry::Logins;
 use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 
 pub(crate) use definition::{stage_definition, stage_names};
@@ -64,6 +65,8 @@ pub struct StageOptions {
     pub emulators: BTreeMap<u16, PathBuf>,
     /// OCI layouts that images of `artifacts` and `uses` are looked up in before any registry.
     pub artifact_layouts: Vec<PathBuf>,
+    /// What lets hardpan in at registries.
+    pub logins: Logins,
 }
 
 /// A secret's value. It is never printed, written or hashed.
