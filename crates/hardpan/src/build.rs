@@ -14,11 +14,13 @@ use hardpan_image::{
 use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, segment_key};
 use hardpan_package::deb::strip::{StripPolicy, StripRule};
 use hardpan_scan::controls::measured_labels;
-use hardpan_tree::Digest;
+use hardpan_tree::{Digest, Origin};
 use serde::Serialize;
 
 use crate::assemble::Assembly;
-use crate::built::{Built, BuiltPlatform, Remark, StageStatement, count_actions, warning_text};
+use crate::built::{
+    Built, BuiltDownload, BuiltPlatform, Remark, StageStatement, count_actions, warning_text,
+};
 use crate::config::Workspace;
 use crate::contents::StoreContents;
 use crate::error::Error;
@@ -26,6 +28,7 @@ use crate::fetch::Prepared;
 use crate::layers::PlannedLayer;
 use crate::lock::{Lock, LockedPackage, LockedPlatform};
 use crate::observer::Event;
+use crate::others::Placed;
 use crate::project::{Project, read_text};
 use crate::resolve;
 use crate::session::Session;
@@ -202,6 +205,7 @@ impl Session<'_> {
     ) -> Result<Built, Error> {
         // Packages to segments, each once for all platforms.
         let prepared = self.prepare(packages, &settings.strip, settings.compression)?;
+        self.fetch_others(project, definitions, &lock.platforms)?;
 
         // Segments to trees, trees to layers that are not written yet.
         let platforms = crate::parallel::map(self.threads, definitions, |definition| {
@@ -246,16 +250,12 @@ impl Session<'_> {
     ) -> Result<PlannedPlatform, Error> {
         let packages = locked_packages(lock, definition);
         let nothing = LockedPlatform::default();
+        let locked = lock.platforms.get(definition.platform.name()).unwrap_or(&nothing);
         let stages = self.run_stages(
             definition,
-            &StageInputs {
-                project,
-                locked: lock.platforms.get(definition.platform.name()).unwrap_or(&nothing),
-                prepared,
-                strip: &settings.strip,
-                epoch: lock.epoch,
-            },
+            &StageInputs { project, locked, prepared, strip: &settings.strip, epoch: lock.epoch },
         )?;
+        let mut placed = Placed::default();
         let assembly = self.assemble(
             definition,
             &project.root,
@@ -263,7 +263,11 @@ impl Session<'_> {
             prepared,
             &settings.strip,
             lock.epoch,
-            |tree| stages.take_into(tree, lock.epoch),
+            |tree| {
+                let (contents, origin) = (&definition.contents, Origin::Definition);
+                placed = self.place_others(tree, contents, locked.into(), lock.epoch, origin)?;
+                stages.take_into(tree, lock.epoch)
+            },
         )?;
         let environment = settings::environment(definition, &assembly.environment);
         let findings = self.inspect(definition, &assembly, &environment)?;
@@ -290,7 +294,8 @@ impl Session<'_> {
             layers,
             packages: packages.len(),
             files,
-            warnings: assembly.warnings.iter().map(warning_text).collect(),
+            warnings: assembly.warnings.iter().map(warning_text).chain(placed.warnings).collect(),
+            downloads: placed.downloads.into_iter().chain(stages.downloads().cloned()).collect(),
             actions: count_actions(&assembly.actions),
             network_steps: stages.steps_with_network(),
             statements: stages.statements()?,
@@ -327,6 +332,7 @@ impl Session<'_> {
                 stage_warnings: platform.stage_warnings.clone(),
                 network_steps: platform.network_steps.clone(),
                 statements: platform.statements.clone(),
+                downloads: platform.downloads.clone(),
                 remarks: platform.remarks.clone(),
             });
             images.push(image);
@@ -412,6 +418,7 @@ struct PlannedPlatform {
     stage_warnings: Vec<String>,
     network_steps: Vec<String>,
     statements: Vec<StageStatement>,
+    downloads: Vec<BuiltDownload>,
     remarks: Vec<Remark>,
 }
 

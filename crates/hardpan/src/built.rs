@@ -7,6 +7,7 @@ use hardpan_scan::controls::Finding;
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::download::PlacedFile;
 use crate::finish::{Action, Warning};
 
 /// What came of a build.
@@ -54,6 +55,9 @@ pub struct BuiltPlatform {
     /// Steps of build stages that had the network, as `stage/step`.
     #[serde(default)]
     pub network_steps: Vec<String>,
+    /// Downloads of the image and its stages, for the SBOM.
+    #[serde(default)]
+    pub downloads: Vec<BuiltDownload>,
     /// What build stages state about the image, to be attested.
     #[serde(default)]
     pub statements: Vec<StageStatement>,
@@ -73,6 +77,57 @@ pub struct StageStatement {
     pub digest: Digest,
     /// Its length.
     pub size_bytes: u64,
+}
+
+/// A download that went into an image, or into a stage of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltDownload {
+    /// The stage; `None` for the image itself.
+    pub stage: Option<String>,
+    /// Its URL, as the definition has it.
+    pub url: String,
+    /// Where it is: the file, or the directory that it was unpacked in.
+    pub path: String,
+    /// The digest in the lock.
+    pub sha256: Digest,
+    /// The commit of a git repository.
+    pub commit: Option<String>,
+    /// What the definition says of it.
+    pub spdx: Option<DownloadSpdx>,
+}
+
+/// `spdx` of a download.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DownloadSpdx {
+    /// Name of the document.
+    pub name: Option<String>,
+    /// Version of what was downloaded.
+    pub version: Option<String>,
+    /// Packages in it: name, package URL, license, path.
+    pub packages: Vec<[Option<String>; 4]>,
+}
+
+impl From<PlacedFile> for BuiltDownload {
+    fn from(placed: PlacedFile) -> Self {
+        let spdx = placed.spdx.map(|spdx| DownloadSpdx {
+            name: spdx.name,
+            version: spdx.version,
+            packages: spdx
+                .packages
+                .into_iter()
+                .map(|p| [p.name, p.purl.map(|purl| purl.value), p.license, p.path])
+                .collect(),
+        });
+        Self {
+            stage: None,
+            url: placed.url,
+            path: placed.path.to_string(),
+            sha256: placed.sha256,
+            commit: placed.commit,
+            spdx,
+        }
+    }
 }
 
 /// A finding that does not stop a build.

@@ -7,6 +7,7 @@ use hardpan_definition::{Definition, Distribution, Span};
 use hardpan_package::deb::sources::{self, Source, SourcesError};
 
 use crate::config::{Pins, Workspace};
+use crate::{artifact, download};
 
 /// The name of the distribution's own archives in workspaces, and of the main one in locks.
 pub(crate) const DEBIAN: &str = "debian";
@@ -24,6 +25,8 @@ pub(crate) struct Demand {
     pub packages: Vec<PackageDemand>,
     /// The packages that must not come in, as `!name`.
     pub exclusions: BTreeSet<String>,
+    /// Downloads and images, a canonical line each.
+    pub others: Vec<String>,
 }
 
 /// One suite of one archive.
@@ -71,14 +74,6 @@ pub enum DemandError {
         /// The distribution.
         distribution: Distribution,
     },
-    /// A part of the definition that this version does not know how to build.
-    #[error("{what} can't be built yet")]
-    Unsupported {
-        /// The part.
-        what: &'static str,
-        /// Where it stands.
-        span: Span,
-    },
     /// A repository line that is not one.
     #[error("not a Debian source line")]
     Repository {
@@ -109,8 +104,7 @@ impl DemandError {
     pub fn span(&self) -> Option<Span> {
         match self {
             Self::Distribution { .. } => None,
-            Self::Unsupported { span, .. }
-            | Self::Repository { span, .. }
+            Self::Repository { span, .. }
             | Self::NoSource { span }
             | Self::NoKeyring { span, .. } => Some(*span),
         }
@@ -151,7 +145,14 @@ impl Demand {
         // "!x" beside "x" is how definitions say "x and nothing else like it".
         exclusions.retain(|name| !packages.iter().any(|package| package.name == *name));
         let architecture = definition.platform.architecture();
-        Ok(Self { architecture, archives, packages, exclusions })
+        let files = &definition.contents.files;
+        let artifacts = &definition.contents.artifacts;
+        let others = files
+            .iter()
+            .map(|file| download::demand_line(file, workspace))
+            .chain(artifacts.iter().map(|item| artifact::demand_line(&item.name)))
+            .collect();
+        Ok(Self { architecture, archives, packages, exclusions, others })
     }
 
     /// Returns the demand as canonical lines for the lock.
@@ -174,6 +175,7 @@ impl Demand {
             };
             lines.push(format!("package {}{version}", package.name));
         }
+        lines.extend(self.others.iter().cloned());
         lines.sort();
         lines.dedup();
         lines

@@ -101,22 +101,6 @@ impl Glob {
             next[number + 1] |= next[number] && *part == Name::Deep;
         }
     }
-
-    /// Whether something below a directory may match: the directory is needed then.
-    fn leads_below(&self, directory: &TreePath) -> bool {
-        let names: Vec<&[u8]> = directory.components().collect();
-        for (count, pattern) in self.names.iter().enumerate() {
-            match pattern {
-                Name::Deep => return true,
-                Name::Pattern(tokens) => match names.get(count) {
-                    None => return true,
-                    Some(name) if !matches(tokens, name) => return false,
-                    Some(_) => {}
-                },
-            }
-        }
-        false
-    }
 }
 
 impl Filter {
@@ -135,12 +119,6 @@ impl Filter {
     pub(crate) fn wants(&self, path: &TreePath) -> bool {
         (self.includes.is_empty() || self.includes.iter().any(|glob| glob.covers(path)))
             && !self.excludes.iter().any(|glob| glob.covers(path))
-    }
-
-    /// Whether something below a directory may be wanted, though the directory itself is not.
-    pub(crate) fn leads_below(&self, directory: &TreePath) -> bool {
-        self.includes.iter().any(|glob| glob.leads_below(directory))
-            && !self.excludes.iter().any(|glob| glob.covers(directory))
     }
 
     /// Returns the `includes` by number that cover none of some paths: they are probably misspelled.

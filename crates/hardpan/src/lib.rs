@@ -11,7 +11,6 @@ pub use hardpan_package::deb::sources::mirror_of;
 pub use hardpan_remote::registry::{HelperReply, Logins};
 pub use hardpan_remote::{Client, Options as ClientOptions};
 
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "build does not use it yet"))]
 mod artifact;
 mod assemble;
 mod build;
@@ -19,13 +18,11 @@ mod built;
 pub mod config;
 mod contents;
 mod demand;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "called by the stages"))]
 mod download;
 mod error;
 mod explain;
 mod fetch;
 pub mod finish;
-#[cfg_attr(not(test), expect(dead_code, reason = "called by the stages"))]
 mod glob;
 mod graph;
 mod indexes;
@@ -34,6 +31,7 @@ mod layers;
 pub mod lock;
 mod materialize;
 mod observer;
+mod others;
 mod parallel;
 mod project;
 mod resolve;
@@ -45,7 +43,7 @@ pub mod store;
 
 pub use artifact::{ArtifactError, ArtifactProblem, LockedArtifact};
 pub use build::{BuildRequest, BuildSettings, LockState};
-pub use built::{Built, BuiltPlatform, Remark, StageStatement};
+pub use built::{Built, BuiltDownload, BuiltPlatform, DownloadSpdx, Remark, StageStatement};
 pub use demand::DemandError;
 pub use download::{ArchiveError, ChecksumFileError, DownloadError, DownloadProblem, LockedFile};
 pub use error::{Error, Trouble};

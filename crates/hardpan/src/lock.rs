@@ -12,6 +12,9 @@ use hardpan_image::canonical_json;
 use hardpan_tree::{Digest, TreePath};
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::LockedArtifact;
+use crate::download::LockedFile;
+
 /// The version of the format that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
 /// The largest lock that is read, in bytes.
@@ -61,6 +64,12 @@ pub struct LockedPlatform {
     pub demand: Vec<String>,
     /// The answer, sorted by name.
     pub packages: Vec<LockedPackage>,
+    /// Downloads, sorted by URL.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<LockedFile>,
+    /// Images of others that files are taken from, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<LockedArtifact>,
     /// The inputs of build stages, by the stage's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stages: BTreeMap<String, LockedStage>,
@@ -72,12 +81,23 @@ pub struct LockedPlatform {
 pub struct LockedStage {
     /// Its packages, sorted by name.
     pub packages: Vec<LockedPackage>,
+    /// Its downloads, sorted by URL.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<LockedFile>,
+    /// Images of others that it begins with or takes files from, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<LockedArtifact>,
 }
 
 impl LockedPlatform {
     /// Returns the packages of the image and of all its stages.
     pub fn all_packages(&self) -> impl Iterator<Item = &LockedPackage> {
         self.packages.iter().chain(self.stages.values().flat_map(|stage| &stage.packages))
+    }
+
+    /// Returns the downloads of the image and of all its stages.
+    pub(crate) fn all_files(&self) -> impl Iterator<Item = &LockedFile> {
+        self.files.iter().chain(self.stages.values().flat_map(|stage| &stage.files))
     }
 
     /// Returns the packages of the image and of all its stages, for change.
@@ -139,6 +159,14 @@ pub enum LockError {
     BadPackage {
         /// The package.
         package: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A download that can't be.
+    #[error("the lock's file {url} is wrong: {reason}")]
+    BadFile {
+        /// Its URL.
+        url: String,
         /// What is wrong with it.
         reason: &'static str,
     },
@@ -234,6 +262,9 @@ impl Lock {
                 });
             }
         }
+        for file in lock.platforms.values().flat_map(LockedPlatform::all_files) {
+            file.check().map_err(|reason| LockError::BadFile { url: file.url.clone(), reason })?;
+        }
         Ok(lock)
     }
 
@@ -251,6 +282,7 @@ impl Lock {
             let _ = writeln!(text, "    {}: {{", line(name));
             let _ = writeln!(text, "      \"demand\": {},", lines(&platform.demand, "      "));
             let _ = write!(text, "      \"packages\": {}", lines(&platform.packages, "      "));
+            write_others(&platform.files, &platform.images, "      ", &mut text);
             write_stages(&platform.stages, &mut text);
             text.push_str("\n    }");
         }
@@ -355,14 +387,34 @@ impl LockedPackage {
     }
 }
 
-/// Returns the versions of all packages; those of a stage are named `package (stage NAME)`.
+/// Returns the versions of all that is pinned; what belongs to a stage is named `package (stage NAME)`.
 fn versions(platform: &LockedPlatform) -> BTreeMap<String, String> {
-    let own = platform.packages.iter().map(|p| (p.name.clone(), p.version.clone()));
-    let of_stages = platform.stages.iter().flat_map(|(stage, locked)| {
-        let named = move |p: &LockedPackage| format!("{} (stage {stage})", p.name);
-        locked.packages.iter().map(move |p| (named(p), p.version.clone()))
-    });
-    own.chain(of_stages).collect()
+    let own = (None, &platform.packages, &platform.files, &platform.images);
+    let of_stages = platform
+        .stages
+        .iter()
+        .map(|(name, stage)| (Some(name), &stage.packages, &stage.files, &stage.images));
+    let mut versions = BTreeMap::new();
+    for (stage, packages, files, images) in std::iter::once(own).chain(of_stages) {
+        let named = |what: &str| match stage {
+            None => what.to_owned(),
+            Some(stage) => format!("{what} (stage {stage})"),
+        };
+        versions.extend(packages.iter().map(|p| (named(&p.name), p.version.clone())));
+        versions.extend(files.iter().map(|file| (named(&file.url), file.sha256.to_string())));
+        versions.extend(images.iter().map(|i| (named(&i.name), i.manifest.to_string())));
+    }
+    versions
+}
+
+/// Writes downloads and images, where there are any.
+fn write_others(files: &[LockedFile], images: &[LockedArtifact], indent: &str, text: &mut String) {
+    if !files.is_empty() {
+        let _ = write!(text, ",\n{indent}\"files\": {}", lines(files, indent));
+    }
+    if !images.is_empty() {
+        let _ = write!(text, ",\n{indent}\"images\": {}", lines(images, indent));
+    }
 }
 
 /// Writes the stages of a platform, if it has any.
@@ -374,8 +426,9 @@ fn write_stages(stages: &BTreeMap<String, LockedStage>, text: &mut String) {
     for (index, (name, stage)) in stages.iter().enumerate() {
         text.push_str(if index == 0 { "\n" } else { ",\n" });
         let _ = writeln!(text, "        {}: {{", line(name));
-        let _ = writeln!(text, "          \"packages\": {}", lines(&stage.packages, "          "));
-        text.push_str("        }");
+        let _ = write!(text, "          \"packages\": {}", lines(&stage.packages, "          "));
+        write_others(&stage.files, &stage.images, "          ", text);
+        text.push_str("\n        }");
     }
     text.push_str("\n      }");
 }
@@ -416,7 +469,7 @@ mod tests {
     fn lock(packages: Vec<LockedPackage>) -> Lock {
         let stages = BTreeMap::new();
         let demand = vec!["package a".to_owned()];
-        let platform = LockedPlatform { demand, packages, stages };
+        let platform = LockedPlatform { demand, packages, stages, ..LockedPlatform::default() };
         Lock {
             version: VERSION,
             compressor: "test".to_owned(),

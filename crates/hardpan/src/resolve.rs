@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_definition::Platform;
+use hardpan_definition::{FileSource, ImageReference, Platform, Spanned};
 use hardpan_image::{Compression, canonical_json};
 use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
 use hardpan_package::deb::strip::StripPolicy;
@@ -13,6 +13,7 @@ use hardpan_package::solve::{
 use hardpan_tree::Digest;
 use serde::Deserialize;
 
+use crate::artifact;
 use crate::build::BuildSettings;
 use crate::demand::{ArchiveDemand, Demand};
 use crate::error::Error;
@@ -22,7 +23,7 @@ use crate::observer::Event;
 use crate::parallel;
 use crate::project::Project;
 use crate::session::Session;
-use crate::stage::{stage_definition, stage_names};
+use crate::stage::{images_of, stage_definition, stage_names};
 
 impl Session<'_> {
     /// Returns what a lock has to fit. Needs no network.
@@ -70,6 +71,7 @@ impl Session<'_> {
         let mut locked_archives: Vec<_> = suites.into_iter().map(|suite| suite.locked).collect();
         locked_archives.sort();
         let epoch = self.pin_contents(&mut platforms, settings)?;
+        self.pin_others(project, &parts, &mut platforms)?;
         Ok(Lock {
             version: VERSION,
             compressor: settings.compression.identity(),
@@ -85,11 +87,18 @@ impl Session<'_> {
         let mut parts = Vec::new();
         for (&platform, definition) in &project.definitions {
             let demand = Demand::of(definition, self.workspace)?;
-            parts.push(Part { platform, stage: None, demand });
+            let artifacts = definition.contents.artifacts.iter();
+            let images = artifacts.map(|artifact| artifact.name.clone()).collect();
+            let files = definition.contents.files.clone();
+            parts.push(Part { platform, stage: None, demand, images, files });
             let names = stage_names(definition);
             for (stage, name) in definition.contents.builds.iter().zip(names) {
-                let demand = Demand::of(&stage_definition(definition, stage), self.workspace)?;
-                parts.push(Part { platform, stage: Some(name), demand });
+                let own = stage_definition(definition, stage);
+                let mut demand = Demand::of(&own, self.workspace)?;
+                let images = images_of(definition, stage);
+                demand.others.extend(images.iter().map(|image| artifact::demand_line(image)));
+                let files = own.contents.files;
+                parts.push(Part { platform, stage: Some(name), demand, images, files });
             }
         }
         Ok(parts)
@@ -111,11 +120,41 @@ impl Session<'_> {
             match &part.stage {
                 None => locked.packages = packages,
                 Some(name) => {
-                    locked.stages.insert(name.clone(), LockedStage { packages });
+                    let stage = LockedStage { packages, ..LockedStage::default() };
+                    locked.stages.insert(name.clone(), stage);
                 }
             }
         }
         Ok(platforms)
+    }
+
+    /// Pins downloads and images of others.
+    fn pin_others(
+        &self,
+        project: &Project,
+        parts: &[Part],
+        platforms: &mut BTreeMap<String, LockedPlatform>,
+    ) -> Result<(), Error> {
+        for part in parts {
+            let mut files = self.pin_files(&project.root, &part.files)?;
+            files.sort_by(|one, other| one.url.cmp(&other.url));
+            files.dedup();
+            let mut images = self.pin_images(&part.images, part.platform)?;
+            images.sort_by(|one, other| one.name.cmp(&other.name));
+            images.dedup();
+            // `choose_all` made an entry for every part.
+            let Some(platform) = platforms.get_mut(part.platform.name()) else { continue };
+            let (own_files, own_images) = match &part.stage {
+                None => (&mut platform.files, &mut platform.images),
+                Some(name) => {
+                    let stage = platform.stages.entry(name.clone()).or_default();
+                    (&mut stage.files, &mut stage.images)
+                }
+            };
+            *own_files = files;
+            *own_images = images;
+        }
+        Ok(())
     }
 
     /// Looks into the packages for what the lock says of them; returns the time of the newest.
@@ -187,6 +226,8 @@ struct Part {
     /// The stage; `None` for the image itself.
     stage: Option<String>,
     demand: Demand,
+    images: Vec<Spanned<ImageReference>>,
+    files: Vec<Spanned<FileSource>>,
 }
 
 impl Part {

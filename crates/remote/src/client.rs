@@ -9,9 +9,9 @@ use hardpan_tree::Digest;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 
+use crate::access::Authorization;
 use crate::cancel::Cancel;
 use crate::download::{Downloaded, Outcome, Transfer};
-use crate::access::Authorization;
 use crate::error::RemoteError;
 use crate::event::Observer;
 use crate::proxy::{ProxyOptions, Way};

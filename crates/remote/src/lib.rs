@@ -28,8 +28,8 @@ pub mod registry;
 mod sink;
 mod url;
 
-pub use cancel::Cancel;
 pub use access::Authorization;
+pub use cancel::Cancel;
 pub use client::{Client, Fetched, Options, Request, RootCertificates, Validators};
 pub use download::Downloaded;
 pub use error::RemoteError;

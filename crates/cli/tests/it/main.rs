@@ -11,6 +11,7 @@ mod bad_store;
 mod build;
 mod check;
 mod completions;
+mod contents;
 mod explain;
 mod init;
 mod interrupted;

@@ -23,7 +23,7 @@ use hardpan_tree::{Digest, Origin, Tree, TreePath};
 use serde::{Deserialize, Serialize};
 
 pub use error::{ArtifactError, ArtifactProblem};
-pub(crate) use place::PlacedArtifact;
+pub(crate) use place::{PlacedArtifact, place_from};
 
 use crate::error::Error;
 use crate::parallel;

@@ -61,6 +61,20 @@ impl Session<'_> {
     }
 }
 
+/// Puts files of a tree, such as another stage's, into a tree, by the rules of `artifacts`.
+pub(crate) fn place_from(
+    tree: &mut Tree,
+    artifact: &Spanned<Artifact>,
+    from: &Tree,
+    epoch: i64,
+    origin: Origin,
+) -> Result<PlacedArtifact, Error> {
+    let name = artifact.value.name.value.to_string();
+    let image = ImageTree { tree: from.clone(), dropped: Vec::new() };
+    let plan = Plan::new(&artifact.value, &name, epoch, origin);
+    plan.place(tree, &image).map_err(|error| Error::from(error).at(artifact.span))
+}
+
 /// A tree that files are put into.
 struct Target<'t> {
     tree: &'t mut Tree,

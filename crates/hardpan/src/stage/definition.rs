@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_definition::{Accounts, BuildStage, Definition, Hardpan, PathRule, Spanned, Variant};
+use hardpan_definition::{
+    Accounts, BuildStage, Definition, Hardpan, ImageReference, PathRule, Spanned, Variant,
+};
 
 /// What `${source.dir}` of a stage is: where downloads go and steps start.
 pub(crate) const SOURCE_DIRECTORY: &str = "/work/source";
@@ -43,11 +45,38 @@ pub(crate) fn stage_names(definition: &Definition) -> Vec<String> {
     names
 }
 
+/// Returns the number of the stage that a reference means: one with a stage's name, and neither tag nor
+/// digest.
+pub(crate) fn stage_of(reference: &ImageReference, names: &[String]) -> Option<usize> {
+    if reference.tag.is_some() || reference.digest.is_some() {
+        return None;
+    }
+    names.iter().position(|name| *name == reference.name)
+}
+
+/// Returns the images that a stage begins with or takes files from, each once.
+pub(crate) fn images_of(
+    definition: &Definition,
+    stage: &BuildStage,
+) -> Vec<Spanned<ImageReference>> {
+    let names = stage_names(definition);
+    let base = stage.uses.iter().cloned();
+    let artifacts = stage.contents.artifacts.iter().map(|artifact| artifact.name.clone());
+    let mut images: Vec<Spanned<ImageReference>> = Vec::new();
+    for image in base.chain(artifacts).filter(|image| stage_of(image, &names).is_none()) {
+        if !images.iter().any(|known| known.value == image.value) {
+            images.push(image);
+        }
+    }
+    images
+}
+
 /// Returns a stage as a definition of its own. Its root has all that an installation would have, and
 /// nothing of it counts as the image's.
 ///
 /// A stage that names no archives has those of the image.
 pub(crate) fn stage_definition(definition: &Definition, stage: &BuildStage) -> Definition {
+    let names = stage_names(definition);
     let mut own = definition.clone();
     own.variant = Variant::Dev;
     let mut contents = stage.contents.clone();
@@ -55,6 +84,8 @@ pub(crate) fn stage_definition(definition: &Definition, stage: &BuildStage) -> D
         contents.repositories.clone_from(&definition.contents.repositories);
         contents.keyring.clone_from(&definition.contents.keyring);
     }
+    // What comes from another stage is no demand.
+    contents.artifacts.retain(|artifact| stage_of(&artifact.name, &names).is_none());
     own.contents = contents;
     own.accounts = Accounts { root: true, run_as: None, ..stage.accounts.clone() };
     own.paths = stage.paths.iter().map(|rule| rule_in_stage(rule, stage)).collect();

@@ -19,6 +19,16 @@ pub enum StageError {
         /// Where it stands.
         span: Span,
     },
+    /// The image that a stage begins with is not in the lock.
+    #[error("the lock has no {image}, which stage {stage} begins with")]
+    NotLocked {
+        /// The stage.
+        stage: String,
+        /// The image.
+        image: String,
+        /// Where the stage stands.
+        span: Span,
+    },
     /// Stages that wait for each other.
     #[error("stages need each other in a circle: {}", stages.join(", "))]
     Cycle {
@@ -168,6 +178,7 @@ impl StageError {
     pub fn trouble(&self) -> Trouble {
         match self {
             Self::Unsupported { .. }
+            | Self::NotLocked { .. }
             | Self::Cycle { .. }
             | Self::SecretMissing { .. }
             | Self::NoUser { .. }
@@ -231,6 +242,7 @@ impl StageError {
     pub fn span(&self) -> Option<Span> {
         match self {
             Self::Unsupported { span, .. }
+            | Self::NotLocked { span, .. }
             | Self::Cycle { span, .. }
             | Self::NetworkRefused { span, .. }
             | Self::Offline { span, .. }

@@ -25,15 +25,17 @@ use hardpan_package::deb::strip::StripPolicy;
 use hardpan_remote::registry::Logins;
 use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 
-pub(crate) use definition::{stage_definition, stage_names};
+pub(crate) use definition::{images_of, in_stage, stage_definition, stage_names};
 pub use error::StageError;
 pub(crate) use plan::{Base, StagePlan, plan};
 pub use summary::{StageSummary, StagesSummary, StepSummary, summarize_stages};
 
-use crate::built::StageStatement;
+use crate::artifact;
+use crate::built::{BuiltDownload, StageStatement};
 use crate::error::Error;
 use crate::fetch::Prepared;
 use crate::lock::LockedPlatform;
+use crate::others::{Pins, Placed};
 use crate::parallel;
 use crate::project::Project;
 use crate::session::Session;
@@ -92,6 +94,7 @@ struct Finished {
     tree: Tree,
     changes: StageChanges,
     warnings: Vec<String>,
+    downloads: Vec<BuiltDownload>,
 }
 
 /// What all stages of a platform are made of.
@@ -149,10 +152,26 @@ impl Session<'_> {
     ) -> Result<Finished, Error> {
         let stage = &plan.stages[number];
         let locked = inputs.locked.stages.get(&stage.lock_name).cloned().unwrap_or_default();
-        let base = match stage.base {
-            Some(Base::Stage(number)) => ends.get(&number).map(|end| (&end.tree, number)),
-            _ => None,
+        let origin = origin(number);
+        let mut environment = BTreeMap::new();
+        let image;
+        let base = match &stage.base {
+            Some(Base::Stage(number)) => ends.get(number).map(|end| &end.tree),
+            Some(Base::Image(reference)) => {
+                let pin = locked.images.iter().find(|pin| pin.name == reference.to_string());
+                let pin = pin.ok_or_else(|| StageError::NotLocked {
+                    stage: stage.name.clone(),
+                    image: reference.to_string(),
+                    span: stage.span,
+                });
+                let pin = pin.map_err(Box::new)?;
+                environment = artifact::environment(&self.image_config(pin)?);
+                image = self.image_tree(pin, origin)?.tree;
+                Some(&image)
+            }
+            None => None,
         };
+        let mut placed = Placed::default();
         let assembly = self.assemble(
             &stage.definition,
             &inputs.project.root,
@@ -161,15 +180,25 @@ impl Session<'_> {
             inputs.strip,
             inputs.epoch,
             |tree| {
-                if let Some((base, number)) = base {
-                    underlay(tree, base, origin(number));
-                    keep_accounts(tree, base, &stage.definition, origin(number));
+                if let Some(base) = base {
+                    underlay(tree, base, origin);
+                    keep_accounts(tree, base, &stage.definition, origin);
                 }
                 make_work_directories(tree, inputs.epoch);
+                let contents = &stage.definition.contents;
+                let pins = Pins::from(&locked);
+                placed = self.place_others(tree, contents, pins, inputs.epoch, origin)?;
+                for (number, artifact) in &stage.taken {
+                    let Some(from) = ends.get(number) else { continue };
+                    let taken =
+                        artifact::place_from(tree, artifact, &from.tree, inputs.epoch, origin)?;
+                    placed.note_artifact(&taken);
+                }
                 Ok(())
             },
         )?;
-        let mut environment = settings::environment(&stage.definition, &assembly.environment);
+        environment.extend(assembly.environment.clone());
+        let mut environment = settings::environment(&stage.definition, &environment);
         for (name, value) in [("HOME", "/root"), ("LANG", "C.UTF-8"), ("TZ", "UTC")] {
             environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
@@ -191,8 +220,11 @@ impl Session<'_> {
                 span: stage.span,
             })
         })?;
-        let warnings = assembly.warnings.iter().map(crate::built::warning_text).collect();
-        Ok(Finished { tree, changes, warnings })
+        let own = assembly.warnings.iter().map(crate::built::warning_text);
+        let warnings = placed.warnings.into_iter().chain(own).collect();
+        let in_stage = |download| BuiltDownload { stage: Some(stage.name.clone()), ..download };
+        let downloads = placed.downloads.into_iter().map(in_stage).collect();
+        Ok(Finished { tree, changes, warnings, downloads })
     }
 }
 
@@ -232,6 +264,11 @@ impl StageResults {
             }
         }
         Ok(statements)
+    }
+
+    /// Returns the downloads of all stages.
+    pub(crate) fn downloads(&self) -> impl Iterator<Item = &BuiltDownload> {
+        self.ends.iter().flat_map(|end| &end.downloads)
     }
 
     /// Returns `stage/step` of every step that had the network.

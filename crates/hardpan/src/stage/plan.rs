@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::{
-    BuildStage, Cache, Definition, ImageReference, Secret, Span, Spanned, Step,
+    Artifact, BuildStage, Cache, Definition, ImageReference, Secret, Span, Spanned, Step,
 };
 use serde::Serialize;
 
-use super::definition::{SOURCE_DIRECTORY, in_stage, path_in_stage, stage_definition, stage_names};
+use super::definition::{
+    SOURCE_DIRECTORY, in_stage, path_in_stage, stage_definition, stage_names, stage_of,
+};
 use super::error::StageError;
 
 /// The most steps that a stage may come to.
@@ -36,6 +38,8 @@ pub(crate) struct PlannedStage {
     pub base: Option<Base>,
     /// The stages that it takes files from, by number.
     pub after: BTreeSet<usize>,
+    /// What it takes from other stages, by number.
+    pub taken: Vec<(usize, Spanned<Artifact>)>,
     /// What is run, in order.
     pub steps: Vec<PlannedStep>,
     /// What goes into the image.
@@ -269,6 +273,7 @@ fn plan_stage(
         definition: stage_definition(definition, stage),
         base: stage.uses.as_ref().map(|image| Base::Image(image.value.clone())),
         after: BTreeSet::new(),
+        taken: Vec::new(),
         steps,
         outputs: outputs.collect(),
         statements: statements.collect(),
@@ -320,17 +325,18 @@ fn plan_step(
 /// and neither tag nor digest, means that one.
 fn connect(planned: &mut PlannedStage, stage: &BuildStage, names: &[String], first: &[usize]) {
     let number = |reference: &ImageReference| {
-        if reference.tag.is_some() || reference.digest.is_some() {
-            return None;
-        }
-        let index = names.iter().position(|name| *name == reference.name)?;
-        first.get(index).copied()
+        stage_of(reference, names).and_then(|index| first.get(index).copied())
     };
     if let Some(number) = stage.uses.as_ref().and_then(|uses| number(uses)) {
         planned.base = Some(Base::Stage(number));
         planned.after.insert(number);
     }
-    planned.after.extend(stage.contents.artifacts.iter().filter_map(|item| number(&item.name)));
+    for artifact in &stage.contents.artifacts {
+        if let Some(number) = number(&artifact.name) {
+            planned.after.insert(number);
+            planned.taken.push((number, artifact.clone()));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ impl<'c> Service<'c> {
                 .map_err(|error| map_error(&request.url, error, 0))?;
             match response.status().as_u16() {
                 200 => return Self::understand(client, request, &current, authorization, response),
-                301 | 302 | 303 | 307 | 308 => current = redirect(&current, &request.url, response.headers())?,
+                301 | 302 | 303 | 307 | 308 => {
+                    current = redirect(&current, &request.url, response.headers())?
+                }
                 status => return Err(status_error(&request.url, status).into()),
             }
         }

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Downloads and files of other images, in images and in build stages.
+
+use std::fs;
+
+use hardpan_image::Layout;
+use hardpan_testkit::fixture::{DEFINITION, DEFINITION_TEXT, Fixture};
+use hardpan_tree::{Digest, Origin, TarLimits, Tree};
+
+use crate::support::{build, run};
+
+const DATA: &[u8] = b"some data\n";
+
+fn define(fixture: &Fixture, contents: &str) {
+    let text = DEFINITION_TEXT.replace(
+        "contents:\n",
+        &format!("contents:\n{}", contents.replace("URL/", &fixture.server.url(""))),
+    );
+    fixture.write(&format!("catalog/{DEFINITION}"), text);
+}
+
+fn dump(fixture: &Fixture) -> String {
+    let layout = Layout::open(&fixture.path("out")).unwrap();
+    let images = layout.images().unwrap();
+    let mut tar = Vec::new();
+    for layer in &images[0].manifest.value().layers {
+        let file = std::io::BufReader::new(layout.open_blob(layer).unwrap());
+        let mut raw = Vec::new();
+        let gzip = hardpan_image::Compression::Gzip;
+        std::io::Read::read_to_end(&mut hardpan_image::decompress(file, gzip).unwrap(), &mut raw)
+            .unwrap();
+        tar.extend_from_slice(&raw[..raw.len() - 1024]);
+    }
+    tar.extend([0; 1024]);
+    Tree::from_tar(&tar[..], TarLimits::default(), Origin::Definition).unwrap().dump()
+}
+
+fn archive() -> Vec<u8> {
+    let mut tar = Vec::new();
+    for (name, data) in [("pkg/bin/tool", &b"tool"[..]), ("pkg/doc/readme", b"read me")] {
+        let entry = hardpan_testkit::deb::RawEntry::new(name, b'0').data(data);
+        entry.write(&mut tar);
+    }
+    tar.extend([0; 1024]);
+    tar
+}
+
+#[test]
+fn downloads_are_pinned_checked_and_placed() {
+    let fixture = Fixture::new();
+    fixture.server.set_file("files/data", DATA.to_vec());
+    fixture.server.set_file("files/pkg.tar", archive());
+    let contents = format!(
+        "  files:
+    - url: URL/files/data
+      checksum: sha256:{}
+      path: /opt/data
+      mode: '0600'
+      uid: 5
+      gid: 6
+    - url: URL/files/pkg.tar
+      path: /opt/pkg
+      excludes: ['pkg/doc']
+",
+        Digest::of(DATA).to_hex()
+    );
+    define(&fixture, &contents);
+    let first = build(&fixture, &[]);
+    let first = first.expect(0, &["built"]);
+    let dump = dump(&fixture);
+    for line in ["/opt/data file 0600 5:6 10", "/opt/pkg/pkg/bin/tool file"] {
+        assert!(dump.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{dump}");
+    }
+    assert!(!dump.contains("readme"), "{dump}");
+    let lock = fs::read_to_string(fixture.lock()).unwrap();
+    assert!(lock.contains(&Digest::of(&archive()).to_string()), "{lock}");
+    // The lock and the store are enough.
+    fs::remove_dir_all(fixture.path("out")).unwrap();
+    assert_eq!(build(&fixture, &["--locked", "--offline"]).digest(), first.digest());
+    // What has no checksum in the definition is what the lock says: another file is refused.
+    fixture.server.set_file("files/pkg.tar", [archive(), vec![0; 512]].concat());
+    fs::remove_dir_all(fixture.path("store")).unwrap();
+    fs::remove_dir_all(fixture.path("out")).unwrap();
+    build(&fixture, &["--locked"]).expect(4, &["pkg.tar"]);
+    assert!(!fixture.path("out").exists());
+}
+
+#[test]
+fn downloads_that_are_wrong_are_refused() {
+    let fixture = Fixture::new();
+    fixture.server.set_file("files/data", DATA.to_vec());
+    let wrong = Digest::of(b"other").to_hex();
+    for (summary, file, code, expected) in [
+        (
+            "checksum",
+            format!("{{url: URL/files/data, checksum: 'sha256:{wrong}', path: /x}}"),
+            4,
+            "files/data",
+        ),
+        ("dead link", "{url: URL/files/none, path: /x}".to_owned(), 3, "files/none"),
+        ("secret", "{url: URL/files/data, path: /x, secret-id: token}".to_owned(), 2, "token"),
+        (
+            "no archive",
+            "{url: URL/files/data, path: /x, includes: ['a']}".to_owned(),
+            2,
+            "files/data",
+        ),
+    ] {
+        define(&fixture, &format!("  files:\n    - {file}\n"));
+        let ran = build(&fixture, &[]);
+        assert!(ran.code == code, "{summary}: {ran}");
+        ran.expect(code, &[expected]);
+        assert!(!fixture.path("out").exists() && !fixture.lock().exists(), "{summary}");
+    }
+}
+
+#[test]
+fn files_of_other_images_come_from_a_layout() {
+    let fixture = Fixture::new();
+    build(&fixture, &[]).expect(0, &["built"]);
+    fs::rename(fixture.path("out"), fixture.path("images")).unwrap();
+    let layout = fixture.path("images");
+    let layout = layout.to_str().unwrap();
+    define(
+        &fixture,
+        "  artifacts:
+    - name: example/app:1
+      includes: ['usr/share/app/**', usr/bin]
+      excludes: [usr/bin/app-link]
+      uid: 7
+      gid: 8
+",
+    );
+    let first = build(&fixture, &["--artifact-layout", layout]).expect(0, &["built"]);
+    let text = dump(&fixture);
+    for line in ["/usr/share/app/text.txt file 0644 7:8", "/usr/bin/app file 0755 7:8"] {
+        assert!(text.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{text}");
+    }
+    let lock = fs::read_to_string(fixture.lock()).unwrap();
+    assert!(lock.contains("\"name\":\"example/app:1\""), "{lock}");
+    // Once in the store the layout is not needed.
+    fs::remove_dir_all(fixture.path("out")).unwrap();
+    assert_eq!(build(&fixture, &["--locked", "--offline"]).digest(), first.digest());
+    // An image that is not there, and one that is for another platform only.
+    define(&fixture, "  artifacts:\n    - name: example/none:1\n");
+    let ran = build(&fixture, &["--artifact-layout", layout, "--offline"]);
+    ran.expect(3, &["example/none:1"]);
+    let mut only_arm = crate::support::hardpan(&fixture, &["build"]);
+    define(&fixture, "");
+    only_arm.arg(fixture.definition()).args(["--platform", "linux/arm64", "--output"]);
+    run({
+        only_arm.arg(fixture.path("arm"));
+        only_arm
+    })
+    .expect(0, &["built"]);
+    define(&fixture, "  artifacts:\n    - name: example/app:1\n");
+    let arm = fixture.path("arm");
+    build(&fixture, &["--artifact-layout", arm.to_str().unwrap()])
+        .expect(2, &["linux/amd64", "linux/arm64"]);
+}
