@@ -194,6 +194,7 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         "PackageSubstitution",
         "PathAlias",
         "BuildSection",
+        "ActionsSection",
     ];
     for section in sections {
         let item = named(items, section)?;

@@ -256,7 +256,7 @@ pub(crate) fn normalise(diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// The candidate nearest to `word`, if it is near enough to be a likely typing mistake.
-pub(crate) fn nearest<'c>(
+pub fn nearest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {

@@ -17,6 +17,7 @@ use hardpan_remote::RemoteError;
 use hardpan_scan::controls::Finding;
 use hardpan_tree::{Digest, PathError};
 
+use crate::action::ActionError;
 use crate::demand::DemandError;
 use crate::finish::FinishError;
 use crate::graph::GraphError;
@@ -192,6 +193,9 @@ pub enum Error {
     /// A build stage failed.
     #[error(transparent)]
     Stage(#[from] Box<StageError>),
+    /// An action.
+    #[error(transparent)]
+    Action(#[from] Box<ActionError>),
     /// A file can't be read or written.
     #[error("can't {action} {path}", path = path.display())]
     Io {
@@ -228,6 +232,7 @@ impl Error {
         match self {
             Self::Hardening { .. } => Trouble::No,
             Self::Stage(error) => error.trouble(),
+            Self::Action(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -297,6 +302,7 @@ impl Error {
             }
             Self::Sandbox(SandboxError::Forbidden { help, .. }) => vec![help.clone()],
             Self::Stage(error) => error.hints(),
+            Self::Action(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }
@@ -334,6 +340,7 @@ impl Error {
         match self {
             Self::Demand(error) => error.span().into_iter().collect(),
             Self::Stage(error) => error.span().into_iter().collect(),
+            Self::Action(error) => error.spans(),
             Self::Solve { spans, .. } => spans.clone(),
             _ => Vec::new(),
         }

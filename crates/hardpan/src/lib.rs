@@ -10,6 +10,7 @@ pub use hardpan_package::deb::scripts::{ScriptAction, Treatment};
 pub use hardpan_package::deb::sources::mirror_of;
 pub use hardpan_remote::{Client, Options as ClientOptions};
 
+pub mod action;
 mod assemble;
 mod build;
 pub mod config;

@@ -216,10 +216,12 @@ impl<'n> Decoder<'n> {
         let secrets = self.list(fields.take("secrets"), Self::secret);
         let with_entry = fields.take("with");
         let mut with: BTreeMap<String, Spanned<Value>> = BTreeMap::new();
+        let mut with_keys = BTreeMap::new();
         if let Some(entry) = with_entry {
             for entry in self.entries(&entry.value, "`with`") {
                 let value = self.value(&entry.value, SHELL);
                 with.insert(entry.key.clone(), Spanned::new(value, entry.value.span));
+                with_keys.insert(entry.key.clone(), Spanned::new((), entry.key_span));
             }
         }
         let runs_entry = fields.take("runs");
@@ -247,6 +249,7 @@ impl<'n> Decoder<'n> {
             caches,
             secrets,
             with,
+            with_keys,
             runs,
         }
     }
