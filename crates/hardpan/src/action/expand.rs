@@ -24,6 +24,15 @@ use super::{ActionError, Actions};
 /// Where a stage has the files of an action while its scripts run. It is no part of what the stage makes.
 pub const ACTION_DIRECTORY: &str = "/run/hardpan/action";
 
+/// What every script may use: the shell and the programs that everybody expects, with their packages in Debian and
+/// in Alpine.
+const BASE: [(&str, &str, &str); 4] = [
+    ("cat", "coreutils", "busybox"),
+    ("grep", "grep", "busybox"),
+    ("sed", "sed", "busybox"),
+    ("sh", "dash", "busybox"),
+];
+
 /// Where the directories of a stage are, as its steps see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Directories<'a> {
@@ -92,7 +101,12 @@ impl Actions {
             action.read_inputs(step).map_err(|diagnostics| ActionError::Use { diagnostics })?;
         let inputs: BTreeMap<String, InputValue> =
             inputs.into_iter().map(|(name, value)| (name, directories.fill(value))).collect();
-        let mut packages = Vec::new();
+        let mut packages: Vec<NeededPackage> = (BASE.iter())
+            .map(|&(command, debian, alpine)| {
+                let name = if distribution.is_alpine() { alpine } else { debian };
+                NeededPackage { command: command.to_owned(), packages: vec![name.to_owned()] }
+            })
+            .collect();
         for need in action.packages.iter().filter(|need| holds(need.condition.as_ref(), action, &inputs)) {
             packages.push(package(need, action, distribution, step)?);
         }
