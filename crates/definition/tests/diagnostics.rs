@@ -77,7 +77,6 @@ const CASES: &[Case] = &[
     case("cache sharing", "sharing: locked", "sharing: lock", Code::UnknownValue, "lock\n", "sharing"),
     case("track type", "type: github_release", "type: github", Code::UnknownValue, "github\n", "track type"),
     case("scripts", "scripts: declarative", "scripts: sendbox", Code::UnknownValue, "sendbox", "scripts"),
-    case("action", "go/build@v1", "go/biuld@v1", Code::UnknownValue, "go/biuld", "unknown action"),
     case("exit code out of range", "    timeout: 60", "    timeout: -60", Code::UnknownValue, "-60", "out of range"),
     // Values with a grammar.
     case("platform", "  - linux/arm64\ncompression", "  - linux/arm46\ncompression", Code::BadPlatform, "linux/arm46", "unknown platform"),

@@ -39,9 +39,8 @@ impl<'n> Decoder<'n> {
         let version = self.required_checked(&mut fields, "version", action_version);
         let description = self.required_text(&mut fields, "description");
         let inputs = self.action_inputs(fields.take("inputs"));
-        let packages = self.list(fields.take("packages"), |decoder, node| {
-            decoder.action_package(node, &inputs)
-        });
+        let packages = self
+            .list(fields.take("packages"), |decoder, node| decoder.action_package(node, &inputs));
         let environment = self.action_environment(fields.take("environment"));
         let files = self.action_files(fields.take("files"));
         let steps_entry = fields.require(self, "steps");
@@ -118,8 +117,9 @@ impl<'n> Decoder<'n> {
 
     fn action_input(&mut self, entry: &'n Entry) -> Option<ActionInput> {
         let mut fields = Fields::new(self, &entry.value, "an input", entry.key_span)?;
-        let kind =
-            fields.require(self, "type").and_then(|entry| self.choice(&entry.value, "type", &KINDS));
+        let kind = fields
+            .require(self, "type")
+            .and_then(|entry| self.choice(&entry.value, "type", &KINDS));
         let description = self.required_text(&mut fields, "description");
         let required = self.flag(&mut fields, "required");
         let evaluated = self.flag(&mut fields, "evaluated");

@@ -107,7 +107,9 @@ impl Actions {
                 NeededPackage { command: command.to_owned(), packages: vec![name.to_owned()] }
             })
             .collect();
-        for need in action.packages.iter().filter(|need| holds(need.condition.as_ref(), action, &inputs)) {
+        for need in
+            action.packages.iter().filter(|need| holds(need.condition.as_ref(), action, &inputs))
+        {
             packages.push(package(need, action, distribution, step)?);
         }
         let mut files: BTreeMap<String, String> = BTreeMap::new();

@@ -86,9 +86,7 @@ impl Actions {
         let reference = action.reference();
         let known = KnownAction { action, digest, path: Some(path.clone()) };
         match self.insert(known).and_then(|replaced| replaced.path) {
-            Some(first) => {
-                Err(ActionError::Duplicate { action: reference, first, second: path })
-            }
+            Some(first) => Err(ActionError::Duplicate { action: reference, first, second: path }),
             None => Ok(()),
         }
     }

@@ -65,7 +65,8 @@ fn programs_are_built_and_run() {
     let said = stage.sh("/work/target/usr/bin/app").ok();
     assert_eq!(said, "2.0-2025-06-15 v1.1.0 loud\n");
     // Other ways to say the same.
-    let step = format!("{BUILD}  tags: [loud, very]\n  packages: [.]\n  ldflags: -X main.version=3\n");
+    let step =
+        format!("{BUILD}  tags: [loud, very]\n  packages: [.]\n  ldflags: -X main.version=3\n");
     stage.run(&step).ok();
     assert_eq!(stage.sh("/work/target/usr/bin/app").ok(), "3 v1.1.0 loud\n");
     stage.run("uses: go/build@v1\nwith:\n  output: ./app\n  tags: ~\n").ok();
@@ -84,10 +85,14 @@ fn symbols_go_unless_they_are_kept() {
     }
     assert!(sizes[0] * 10 < sizes[1] * 9, "{sizes:?}");
     // C takes part where it is asked for.
-    stage.write("c.go", "package main\n\n// int one(void) { return 1; }\nimport \"C\"\n\nvar _ = C.one()\n");
+    stage.write(
+        "c.go",
+        "package main\n\n// int one(void) { return 1; }\nimport \"C\"\n\nvar _ = C.one()\n",
+    );
     stage.run(&format!("{BUILD}  cgo_enabled: 1\n")).ok();
     stage.sh("readelf -d /work/target/usr/bin/app | grep libc.so").ok();
-    stage.run(&format!("{BUILD}  cgo_enabled: 0\n")).fails("build constraints exclude");
+    stage.run(&format!("{BUILD}  cgo_enabled: 0\n")).ok();
+    stage.sh("! readelf -d /work/target/usr/bin/app | grep libc.so").ok();
 }
 
 #[test]
@@ -120,7 +125,9 @@ fn versions_go_up_and_not_down() {
         ("v1.2.0", "v1.2.0"),
     ] {
         for action in ["go/bump@v1", "go/bump@v2"] {
-            let step = format!("uses: {action}\nwith:\n  offline: true\n  deps: [example.org/dep@{dep}]\n");
+            let step = format!(
+                "uses: {action}\nwith:\n  offline: true\n  deps: [example.org/dep@{dep}]\n"
+            );
             stage.run(&step).ok();
             assert_eq!(version(&stage), expected, "{action} {dep}");
         }
@@ -146,7 +153,9 @@ fn replaced_and_vendored_modules() {
     assert!(stage.read("vendor/example.org/dep/dep.go").contains("v1.1.0"));
     // From vendor, without a cache and without a proxy.
     stage.sh("chmod -R u+w /go && rm -rf /go/pkg/mod").ok();
-    stage.run(&format!("environment:\n  GOPROXY: \"off\"\n{BUILD}  extra-args: -mod=vendor\n")).ok();
+    stage
+        .run(&format!("environment:\n  GOPROXY: \"off\"\n{BUILD}  extra-args: -mod=vendor\n"))
+        .ok();
     assert_eq!(stage.sh("/work/target/usr/bin/app").ok(), "none v1.1.0 quiet\n");
 }
 

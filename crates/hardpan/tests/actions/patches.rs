@@ -31,7 +31,10 @@ fn patches_apply_in_order() {
 fn options_and_directories() {
     let Some(stage) = Stage::new() else { return };
     stage.write("sub/greeting", GREETING);
-    stage.write("moon.patch", TO_MOON.replace("a/greeting", "greeting").replace("b/greeting", "greeting"));
+    stage.write(
+        "moon.patch",
+        TO_MOON.replace("a/greeting", "greeting").replace("b/greeting", "greeting"),
+    );
     stage.run("uses: patch@v1\nwith:\n  options: -p0 --fuzz=0\n  dir: sub\n  patch: ../source/moon.patch\n").ok();
     assert_eq!(stage.read("sub/greeting"), "hello\nmoon\n");
     stage.write("sub/greeting", GREETING);
@@ -46,7 +49,9 @@ fn git_patches_are_never_left_out() {
     stage.write("sub/greeting", GREETING);
     stage.write("moon.patch", TO_MOON);
     // git itself would say nothing and leave the file as it is.
-    stage.run("uses: git/patch@v1\nwork-dir: ${source.dir}/sub\nwith:\n  patch: ../moon.patch\n").ok();
+    stage
+        .run("uses: git/patch@v1\nwork-dir: ${source.dir}/sub\nwith:\n  patch: ../moon.patch\n")
+        .ok();
     assert_eq!(stage.read("sub/greeting"), "hello\nmoon\n");
     // All or nothing.
     stage.write("sub/greeting", GREETING);

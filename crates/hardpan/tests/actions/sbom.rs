@@ -28,7 +28,8 @@ fn a_package_of_ones_own() {
     let step = "uses: spdx@v1\nwith:\n  name: tool\n  version: 14.24\n  purl: pkg:generic/tool@14.24\n  license: MIT AND \"X\"\n";
     stage.run(step).ok();
     let text = stage.read("/opt/docker/sbom/tool/.spdx.tool.json");
-    let expected = BTreeMap::from([("pkg:generic/tool@14.24".to_owned(), "MIT AND \"X\"".to_owned())]);
+    let expected =
+        BTreeMap::from([("pkg:generic/tool@14.24".to_owned(), "MIT AND \"X\"".to_owned())]);
     assert_eq!(packages(&text), expected);
     stage.run(step).ok();
     assert_eq!(stage.read("/opt/docker/sbom/tool/.spdx.tool.json"), text);
@@ -38,11 +39,26 @@ fn a_package_of_ones_own() {
 #[test]
 fn packages_of_languages() {
     let Some(stage) = Stage::new() else { return };
-    stage.write("app/node_modules/left/package.json", r#"{"name":"left","version":"1.0.0","license":"MIT"}"#);
-    stage.write("app/node_modules/@a/b/package.json", r#"{"name":"@a/b","version":"2.0.0","license":{"type":"ISC"}}"#);
-    stage.write("app/node_modules/left/test/package.json", r#"{"name":"fixture","version":"0.0.0"}"#);
-    stage.write("app/node_modules/odd/package.json", r#"{"name":"odd","version":"1.0.0","license":"see (file)"}"#);
-    stage.write("app/package-lock.json", r#"{"packages":{"":{"version":"9.0.0"},"node_modules/dev":{"version":"3.0.0"}}}"#);
+    stage.write(
+        "app/node_modules/left/package.json",
+        r#"{"name":"left","version":"1.0.0","license":"MIT"}"#,
+    );
+    stage.write(
+        "app/node_modules/@a/b/package.json",
+        r#"{"name":"@a/b","version":"2.0.0","license":{"type":"ISC"}}"#,
+    );
+    stage.write(
+        "app/node_modules/left/test/package.json",
+        r#"{"name":"fixture","version":"0.0.0"}"#,
+    );
+    stage.write(
+        "app/node_modules/odd/package.json",
+        r#"{"name":"odd","version":"1.0.0","license":"see (file)"}"#,
+    );
+    stage.write(
+        "app/package-lock.json",
+        r#"{"packages":{"":{"version":"9.0.0"},"node_modules/dev":{"version":"3.0.0"}}}"#,
+    );
     stage.write("yarn/yarn.lock", "# yarn lockfile v1\n\n\"@c/d@^1.0.0\", \"@c/d@^1.1.0\":\n  version \"1.1.1\"\n\nplain@1:\n  version \"1.0.2\"\n");
     stage.write(
         "venv/lib/python3.13/site-packages/Foo_Bar-1.0.dist-info/METADATA",
@@ -88,7 +104,9 @@ fn packages_of_languages() {
     // Without anything installed the lock files are what there is.
     stage.run("uses: sbom@v1\nwith:\n  source: yarn\n  prefix: y\n").ok();
     assert_eq!(packages(&stage.read("/opt/docker/sbom/y/.spdx.y.json")).len(), 2);
-    stage.run("uses: sbom@v1\nwith:\n  source: absent\n  prefix: y\n").fails("there is no directory");
+    stage
+        .run("uses: sbom@v1\nwith:\n  source: absent\n  prefix: y\n")
+        .fails("there is no directory");
 }
 
 #[test]
@@ -101,13 +119,16 @@ fn modules_in_go_programs() {
         "module example.org/app\n\ngo 1.19\n\nrequire example.org/dep v1.4.2\n\nreplace example.org/dep => ../dep\n",
     );
     stage.write("app/main.go", "package main\n\nimport _ \"example.org/dep\"\n\nfunc main() {}\n");
-    stage.run("uses: go/build@v1\nwork-dir: ${source.dir}/app\nwith:\n  output: ${target.dir}/app\n").ok();
+    stage
+        .run("uses: go/build@v1\nwork-dir: ${source.dir}/app\nwith:\n  output: ${target.dir}/app\n")
+        .ok();
     stage.run("uses: sbom@v1\nwith:\n  source: ${target.dir}\n  prefix: go\n").ok();
     // What was replaced by a folder has no version of its own.
     assert_eq!(packages(&stage.read("/opt/docker/sbom/go/.spdx.go.json")).len(), 0);
     stage.write("line", "x\u{ff}Go buildinf:\nmod\texample.org/app\t(devel)\t\ndep\ta.org/b\tv1.0.0\th1:x\ndep\ta.org/c\tv1.0.0\n=>\ta.org/d\tv2.0.0\th1:y\n");
     stage.run("uses: sbom@v1\nwith:\n  source: .\n  prefix: go\n").ok();
-    let found: Vec<String> = packages(&stage.read("/opt/docker/sbom/go/.spdx.go.json")).into_keys().collect();
+    let found: Vec<String> =
+        packages(&stage.read("/opt/docker/sbom/go/.spdx.go.json")).into_keys().collect();
     assert_eq!(found, ["pkg:golang/a.org/b@v1.0.0", "pkg:golang/a.org/d@v2.0.0"]);
 }
 
@@ -115,7 +136,10 @@ fn modules_in_go_programs() {
 fn programs_and_libraries_are_stripped() {
     let Some(stage) = Stage::new() else { return };
     stage.write("main.c", "int helper(void);\nint main(void) { return helper(); }\n");
-    stage.write("lib.c", "static int hidden(void) { return 0; }\nint helper(void) { return hidden(); }\n");
+    stage.write(
+        "lib.c",
+        "static int hidden(void) { return 0; }\nint helper(void) { return hidden(); }\n",
+    );
     let build = "mkdir -p out/sub && cd out &&
         gcc -g -O0 -shared -fPIC -o libhelper.so.1 ../lib.c && gcc -g -o sub/program ../main.c ../lib.c &&
         gcc -g -c -o lib.o ../lib.c && ar r libhelper.a lib.o && echo '#!/bin/sh' >script && chmod 755 script";

@@ -16,11 +16,12 @@ use hardpan::definition::{NoIncludes, Platform, Source, Step, parse};
 use scripts_support::Apt;
 
 /// What the root has: what actions need, and what stages that use them list themselves.
-const PACKAGES: [&str; 24] = [
+const PACKAGES: [&str; 29] = [
     "binutils",
     "coreutils",
     "cosign",
     "dash",
+    "debhelper",
     "diffutils",
     "dpkg",
     "dpkg-dev",
@@ -32,15 +33,19 @@ const PACKAGES: [&str; 24] = [
     "gpg-agent",
     "grep",
     "jq",
+    "libc-bin",
     "libc6-dev",
     "make",
     "mawk",
+    "npm",
     "openssl",
     "patch",
     "sed",
     "tar",
     "unzip",
     "xmlstarlet",
+    "xz-utils",
+    "yarnpkg",
 ];
 
 /// The epoch of the stages.
@@ -80,38 +85,48 @@ fn make_root() -> Result<PathBuf, String> {
         return Err("this machine does not let unshare make namespaces".to_owned());
     }
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("actions-root");
-    let list = PACKAGES.join("\n");
-    let stamp = root.with_extension("list");
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == list) {
+    let wanted = PACKAGES.join("\n");
+    let complete = root.with_extension("complete");
+    if fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {
         return Ok(root);
     }
     let apt = Apt::new("actions-apt")?;
     let packages: BTreeSet<String> = apt.closure(&PACKAGES)?;
     let debs = apt.fetch(&packages)?;
-    let fail = |error: std::io::Error| error.to_string();
-    let _ = fs::remove_dir_all(&root);
-    for folder in ["usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "dev", "proc", "tmp", "root", "var/cache/go"] {
-        fs::create_dir_all(root.join(folder)).map_err(fail)?;
+    fill_root(&root, &debs).map_err(|error| error.to_string())?;
+    fs::write(complete, wanted).map_err(|error| error.to_string())?;
+    Ok(root)
+}
+
+/// Unpacks the packages that the root lacks.
+fn fill_root(root: &Path, debs: &BTreeMap<String, PathBuf>) -> std::io::Result<()> {
+    use std::os::unix::fs::symlink;
+    let unpacked = root.join("unpacked");
+    if !root.exists() {
+        for folder in ["bin", "sbin", "lib", "lib64"] {
+            fs::create_dir_all(root.join("usr").join(folder))?;
+            symlink(format!("usr/{folder}"), root.join(folder))?;
+        }
+        for folder in ["dev", "proc", "tmp", "root", "etc", "unpacked", "var/cache/go"] {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        // What scripts of the packages would have done.
+        symlink("mawk", root.join("usr/bin/awk"))?;
+        for folder in ["info", "updates"] {
+            fs::create_dir_all(root.join("var/lib/dpkg").join(folder))?;
+        }
+        fs::write(root.join("var/lib/dpkg/status"), "")?;
+        fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
+        fs::write(root.join("etc/group"), "root:x:0:\n")?;
     }
-    for link in ["bin", "sbin", "lib", "lib64"] {
-        std::os::unix::fs::symlink(format!("usr/{link}"), root.join(link)).map_err(fail)?;
-    }
-    for deb in debs.values() {
-        let output = Command::new("dpkg-deb").arg("-x").arg(deb).arg(&root).output().map_err(fail)?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    for (name, deb) in debs {
+        if !unpacked.join(name).exists() {
+            let status = Command::new("dpkg-deb").arg("-x").arg(deb).arg(root).status()?;
+            assert!(status.success(), "{} can't be unpacked", deb.display());
+            fs::write(unpacked.join(name), "")?;
         }
     }
-    // What scripts of the packages would have done.
-    std::os::unix::fs::symlink("mawk", root.join("usr/bin/awk")).map_err(fail)?;
-    let _ = std::os::unix::fs::symlink("dash", root.join("usr/bin/sh"));
-    fs::create_dir_all(root.join("var/lib/dpkg/info")).map_err(fail)?;
-    fs::create_dir_all(root.join("var/lib/dpkg/updates")).map_err(fail)?;
-    fs::write(root.join("var/lib/dpkg/status"), "").map_err(fail)?;
-    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").map_err(fail)?;
-    fs::write(root.join("etc/group"), "root:x:0:\n").map_err(fail)?;
-    fs::write(stamp, list).map_err(fail)?;
-    Ok(root)
+    Ok(())
 }
 
 /// Returns the programs of packages and of what they depend on; kept below the build directory.
@@ -144,6 +159,40 @@ fn programs(packages: &BTreeSet<String>) -> BTreeSet<String> {
     }
     fs::write(kept, found.iter().map(|name| format!("{name}\n")).collect::<String>()).unwrap();
     found
+}
+
+/// Returns the files of a Debian source package; they are kept below the build directory.
+pub(crate) fn source_package(name: &str) -> Option<Vec<PathBuf>> {
+    root()?;
+    let apt = Apt::new("actions-apt").unwrap();
+    let folder = apt.root.join(format!("source-{name}"));
+    if !folder.exists() {
+        let binary = fs::read_to_string(&apt.sources).unwrap();
+        let sources = apt.root.join("sources-deb-src.list");
+        fs::write(&sources, binary.replace("deb [", "deb-src [")).unwrap();
+        let fresh = folder.with_extension("new");
+        fs::create_dir_all(&fresh).unwrap();
+        for arguments in [vec!["update"], vec!["source", "--download-only", name]] {
+            let output = Command::new("apt-get")
+                .arg("-q")
+                .args(["-o", &format!("Dir::Etc::sourcelist={}", sources.display())])
+                .args(["-o", &format!("Dir::State::Lists={}", fresh.join("lists").display())])
+                .args(&arguments)
+                .env("APT_CONFIG", apt.root.join("apt.conf"))
+                .current_dir(&fresh)
+                .output()
+                .unwrap();
+            if !output.status.success() {
+                let reason = String::from_utf8_lossy(&output.stderr);
+                eprintln!("skipped: a source package because apt-get says {reason}");
+                return None;
+            }
+        }
+        fs::remove_dir_all(fresh.join("lists")).unwrap();
+        fs::rename(fresh, &folder).unwrap();
+    }
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    Some(entries.collect())
 }
 
 /// A stage that steps run in, one after the other.
@@ -253,7 +302,9 @@ impl Stage {
         fs::create_dir_all(&folder).unwrap();
         let programs = programs(&packages);
         for need in &expanded.packages {
-            assert!(programs.contains(&need.command), "no {} in {packages:?}", need.command);
+            // Debian's yarn has another name, which the action knows.
+            let is_there = programs.contains(&need.command) || need.command == "yarn";
+            assert!(is_there, "no {} in {packages:?}", need.command);
         }
         for name in programs {
             let place = ["/usr/bin", "/usr/sbin"]
@@ -280,7 +331,14 @@ impl Stage {
             .arg(root().unwrap())
             .arg(self.scratch.path())
             .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("actions-go-cache"))
-            .args(["/usr/bin/env", "-i", "GOCACHE=/var/cache/go", "TMPDIR=/tmp", "PATH=/run/programs", "HOME=/root"])
+            .args([
+                "/usr/bin/env",
+                "-i",
+                "GOCACHE=/var/cache/go",
+                "TMPDIR=/tmp",
+                "PATH=/run/programs",
+                "HOME=/root",
+            ])
             .arg(format!("SOURCE_DATE_EPOCH={EPOCH}"));
         for (name, value) in self.environment.iter().chain(environment) {
             command.arg(format!("{name}={value}"));
@@ -299,11 +357,8 @@ impl Stage {
 
     /// Expands a step that is written in YAML.
     pub(crate) fn expand(&self, step: &str) -> Expanded {
-        let directories = Directories {
-            source: &self.source,
-            target: "/work/target",
-            action: ACTION_DIRECTORY,
-        };
+        let directories =
+            Directories { source: &self.source, target: "/work/target", action: ACTION_DIRECTORY };
         let step = step
             .replace("${source.dir}", directories.source)
             .replace("${target.dir}", directories.target);
@@ -314,8 +369,18 @@ impl Stage {
 
     /// Runs a step that is written in YAML.
     pub(crate) fn run(&self, step: &str) -> Outcome {
-        let expanded = self.expand(step);
-        self.offer(&expanded);
+        self.run_expanded(&self.expand(step))
+    }
+
+    /// Runs only the first script of a step that is written in YAML.
+    pub(crate) fn run_first(&self, step: &str) -> Outcome {
+        let mut expanded = self.expand(step);
+        expanded.steps.truncate(1);
+        self.run_expanded(&expanded)
+    }
+
+    fn run_expanded(&self, expanded: &Expanded) -> Outcome {
+        self.offer(expanded);
         let place = self.path(ACTION_DIRECTORY);
         let _ = fs::remove_dir_all(&place);
         for (name, text) in &expanded.files {

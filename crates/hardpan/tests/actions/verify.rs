@@ -74,7 +74,10 @@ fn only_the_trusted_root_is_fetched() {
     for (more, is_privileged) in [
         ("  key: key.pub\n", false),
         ("  certificate-identity: a@example.org\n  trusted-root: root.json\n", false),
-        ("  certificate-identity: a@example.org\n  certificate-oidc-issuer: https://example.org\n", true),
+        (
+            "  certificate-identity: a@example.org\n  certificate-oidc-issuer: https://example.org\n",
+            true,
+        ),
     ] {
         let expanded = stage.expand(&format!("{with}{more}"));
         assert_eq!(expanded.steps[0].privileged, is_privileged, "{more}");
