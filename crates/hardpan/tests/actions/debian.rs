@@ -13,7 +13,7 @@ fn a_real_package_is_rebuilt_with_a_patch() {
     for file in &files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         stage.write(&name, fs::read(file).unwrap());
-        if name.ends_with(".dsc") {
+        if file.extension().is_some_and(|kind| kind == "dsc") {
             dsc = name;
         }
     }
@@ -81,7 +81,7 @@ fn changed_sources_are_refused() {
         if name.contains(".debian.tar.") {
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
-        } else if name.ends_with(".dsc") {
+        } else if file.extension().is_some_and(|kind| kind == "dsc") {
             dsc.clone_from(&name);
         }
         stage.write(&name, bytes);

@@ -178,9 +178,10 @@ fn versions_of_maven() {
     let managed = "uses: mvn/patch@v1\nwith:\n  mvn-root: app\n  properties: properties.json\n  dependencies: dependencies.json\n  dependencies-key: dependencyManagement.dependencies\n";
     stage.run(managed).ok();
     let value = |path: &str| {
-        let path: String =
-            path.split('/').map(|name| format!("/*[local-name()='{name}']")).collect();
-        stage.sh(&format!("xmlstarlet sel -t -v \"{path}\" app/pom.xml || :")).ok()
+        let names: Vec<String> =
+            path.split('/').map(|name| format!("*[local-name()='{name}']")).collect();
+        let path = names.join("/");
+        stage.sh(&format!("xmlstarlet sel -t -v \"/{path}\" app/pom.xml || :")).ok()
     };
     assert_eq!(value("project/properties/netty.version"), "4.1.133.Final");
     assert_eq!(value("project/properties/late"), "9.0");

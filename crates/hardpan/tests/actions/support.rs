@@ -157,7 +157,8 @@ fn programs(packages: &BTreeSet<String>) -> BTreeSet<String> {
     if closure.contains("dash") {
         found.insert("sh".to_owned());
     }
-    fs::write(kept, found.iter().map(|name| format!("{name}\n")).collect::<String>()).unwrap();
+    let lines: Vec<&str> = found.iter().map(String::as_str).collect();
+    fs::write(kept, lines.join("\n")).unwrap();
     found
 }
 
