@@ -258,7 +258,6 @@ fn suggestions() {
         ("run-as: demo", "run-as: dmeo", "did you mean `demo`?"),
         ("checksum: sha256:", "checksum: ", "write `sha256:0123"),
         ("  root: false", "  root: no", "write `false`"),
-        ("go/build@v1", "go/biuld@v1", "did you mean `go/build@v1`?"),
         (
             "target.arch == \"amd64\" ||",
             "target.arch == amd64 ||",
