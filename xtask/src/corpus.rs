@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let unpacked = started.elapsed();
     let started = Instant::now();
     let mut out = io::stdout().lock();
-    let plans = arguments.plan.then(plan::Plans::default);
+    let plans = arguments.plan.then(plan::Plans::new);
     let mut counts = Counts { plans, ..Counts::default() };
     for (path, text) in &files {
         check(path, text, &files, &mut counts, arguments.warnings.then_some(&mut out))?;

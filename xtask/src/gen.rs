@@ -2,6 +2,7 @@
 //! Writes the pages of `docs/reference` that say what the code says, out of the code itself: arguments
 //! from clap, controls and diagnostics from their tables, file formats from the comments on their types.
 
+mod actions;
 mod commands;
 mod items;
 
@@ -101,6 +102,7 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let lock = items(&source("crates/hardpan/src/lock.rs")?);
     let strip = items(&source("crates/package/src/deb/strip.rs")?);
     let pages = [
+        ("actions.md", actions::page(NOTICE)),
         ("cli.md", commands::page()),
         ("controls.md", controls_page()),
         ("definition.schema.json", schema()?),
@@ -197,6 +199,7 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         "RegistriesSection",
         "RegistryMirror",
         "BuildSection",
+        "ActionsSection",
     ];
     for section in sections {
         let item = named(items, section)?;

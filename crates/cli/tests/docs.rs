@@ -253,20 +253,33 @@ fn literals(text: &str, marker: &str) -> BTreeSet<String> {
     rest.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
 }
 
-#[test]
-fn every_key_of_the_format_has_its_place() {
-    let pages = pages();
-    let page = page(&pages, "docs/reference/definition-format.md");
-    let code = sources("crates/definition/src/decode");
+/// Returns the keys that decoders read.
+fn keys(code: &str) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for marker in ["fields.take(\"", "require(self, \"", "&mut fields, \""] {
-        let found = literals(&code, marker);
+        let found = literals(code, marker);
         assert!(!found.is_empty(), "{marker} is no longer how keys are read");
         keys.extend(found);
     }
-    let missing: Vec<&String> =
-        keys.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
-    assert!(missing.is_empty(), "definition-format.md says nothing of {missing:?}");
+    keys
+}
+
+#[test]
+fn every_key_of_the_format_has_its_place() {
+    let pages = pages();
+    let actions =
+        fs::read_to_string(root().join("crates/definition/src/decode/action.rs")).unwrap();
+    let all = sources("crates/definition/src/decode");
+    for (name, code) in [
+        ("docs/reference/definition-format.md", all.replace(&actions, "")),
+        ("docs/guide/writing-actions.md", actions),
+    ] {
+        let page = page(&pages, name);
+        let keys = keys(&code);
+        let missing: Vec<&String> =
+            keys.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
+        assert!(missing.is_empty(), "{name} says nothing of {missing:?}");
+    }
 }
 
 #[test]

@@ -100,6 +100,13 @@ pub(crate) fn evaluate(text: &str, names: &mut dyn Names) -> Result<Outcome, Pro
     expression.evaluate(names)
 }
 
+/// Parses an expression and checks all of it, the parts that a value would skip included. `names` gives any
+/// value of the right type.
+pub(crate) fn check(text: &str, names: &mut dyn Names) -> Result<Outcome, Problem> {
+    let expression = parse(text)?;
+    expression.check(names)
+}
+
 /// Whether the text is a well-formed expression in which every name has one of our roots.
 /// Tells our expressions from other languages that write `#{…}`, such as Ruby.
 pub(crate) fn is_ours(text: &str) -> bool {
@@ -394,6 +401,36 @@ impl Expression {
                 let (left_value, right_value) = (left.evaluate(names)?, right.evaluate(names)?);
                 self.combine(operator, (left_value, left), (right_value, right))
             }
+        }
+    }
+
+    /// Like [`Self::evaluate`], without skipping a side: the value says the type only.
+    fn check(&self, names: &mut dyn Names) -> Result<Outcome, Problem> {
+        match &self.form {
+            Form::Choice(condition, yes, no) => {
+                condition.check(names)?;
+                condition.condition(names, "`?`")?;
+                let (yes_value, no_value) = (yes.check(names)?, no.check(names)?);
+                self.combine("==", (yes_value.clone(), yes), (no_value, no))?;
+                Ok(yes_value)
+            }
+            Form::Binary(operator @ ("||" | "&&"), left, right) => {
+                for side in [left, right] {
+                    side.check(names)?;
+                    side.condition(names, if *operator == "||" { "`||`" } else { "`&&`" })?;
+                }
+                Ok(Outcome::Bool(true))
+            }
+            Form::Not(operand) => {
+                operand.check(names)?;
+                self.evaluate(names)
+            }
+            Form::Binary(_, left, right) => {
+                left.check(names)?;
+                right.check(names)?;
+                self.evaluate(names)
+            }
+            Form::Literal(_) | Form::Name(_) => self.evaluate(names),
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`Parsed::render`] gives the [`Definition`] for one platform, in which every value is concrete.
 //! The crate is pure: files come through [`Includes`], nothing is printed, nothing depends on the environment.
 
+mod action;
 mod check;
 mod decode;
 mod diagnostic;
@@ -21,7 +22,8 @@ mod syntax;
 mod template;
 mod yaml;
 
-pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use action::parse_action;
+pub use diagnostic::{Code, Diagnostic, Label, Severity, nearest};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;
 pub use package_config::{PackageConfig, parse_package_config};

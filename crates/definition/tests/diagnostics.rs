@@ -77,7 +77,6 @@ const CASES: &[Case] = &[
     case("cache sharing", "sharing: locked", "sharing: lock", Code::UnknownValue, "lock\n", "sharing"),
     case("track type", "type: github_release", "type: github", Code::UnknownValue, "github\n", "track type"),
     case("scripts", "scripts: declarative", "scripts: sendbox", Code::UnknownValue, "sendbox", "scripts"),
-    case("action", "go/build@v1", "go/biuld@v1", Code::UnknownValue, "go/biuld", "unknown action"),
     case("exit code out of range", "    timeout: 60", "    timeout: -60", Code::UnknownValue, "-60", "out of range"),
     // Values with a grammar.
     case("platform", "  - linux/arm64\ncompression", "  - linux/arm46\ncompression", Code::BadPlatform, "linux/arm46", "unknown platform"),
@@ -259,7 +258,6 @@ fn suggestions() {
         ("run-as: demo", "run-as: dmeo", "did you mean `demo`?"),
         ("checksum: sha256:", "checksum: ", "write `sha256:0123"),
         ("  root: false", "  root: no", "write `false`"),
-        ("go/build@v1", "go/biuld@v1", "did you mean `go/build@v1`?"),
         (
             "target.arch == \"amd64\" ||",
             "target.arch == amd64 ||",

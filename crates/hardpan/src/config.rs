@@ -35,6 +35,9 @@ pub struct Workspace {
     pub registries: RegistriesSection,
     /// How images are written.
     pub build: BuildSection,
+    /// Actions besides the ones built in.
+    #[serde(skip_serializing_if = "ActionsSection::is_empty")]
+    pub actions: ActionsSection,
 }
 
 /// `[store]`
@@ -259,6 +262,21 @@ pub struct BuildSection {
     pub compression: Option<CompressionName>,
     /// Names of strip rules that are switched off.
     pub keep: BTreeSet<String>,
+}
+
+/// `[actions]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActionsSection {
+    /// Folders with action files, relative to the workspace file.
+    pub paths: Vec<String>,
+}
+
+impl ActionsSection {
+    /// Whether there are only the actions built in.
+    fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
 }
 
 /// The compressions that a definition or workspace may name.

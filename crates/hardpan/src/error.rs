@@ -17,6 +17,7 @@ use hardpan_remote::RemoteError;
 use hardpan_scan::controls::Finding;
 use hardpan_tree::{Digest, PathError};
 
+use crate::action::ActionError;
 use crate::artifact::{ArtifactError, ArtifactProblem};
 use crate::demand::DemandError;
 use crate::download::DownloadError;
@@ -200,6 +201,9 @@ pub enum Error {
     /// An image that the definition names can't be used.
     #[error(transparent)]
     Artifact(Box<ArtifactError>),
+    /// An action.
+    #[error(transparent)]
+    Action(#[from] Box<ActionError>),
     /// A file can't be read or written.
     #[error("can't {action} {path}", path = path.display())]
     Io {
@@ -244,6 +248,7 @@ impl Error {
             Self::Stage(error) => error.trouble(),
             Self::Download(error) => error.trouble(),
             Self::Artifact(error) => error.problem.trouble(),
+            Self::Action(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -315,6 +320,7 @@ impl Error {
             Self::Stage(error) => error.hints(),
             Self::Download(error) => error.hints(),
             Self::Artifact(error) => error.problem.hints(),
+            Self::Action(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }
@@ -374,6 +380,7 @@ impl Error {
             Self::Stage(error) => error.span().into_iter().collect(),
             Self::Download(error) => vec![error.span],
             Self::Artifact(error) => error.span.into_iter().collect(),
+            Self::Action(error) => error.spans(),
             Self::Solve { spans, .. } => spans.clone(),
             _ => Vec::new(),
         }

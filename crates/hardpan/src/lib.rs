@@ -11,6 +11,7 @@ pub use hardpan_package::deb::sources::mirror_of;
 pub use hardpan_remote::registry::{HelperReply, Logins};
 pub use hardpan_remote::{Client, Options as ClientOptions};
 
+pub mod action;
 mod artifact;
 mod assemble;
 mod build;

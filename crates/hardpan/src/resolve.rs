@@ -10,12 +10,13 @@ use hardpan_package::deb::strip::StripPolicy;
 use hardpan_package::solve::{
     IndexRef, Request, RequestProblem, Solution, SolveError, SolveTask, solve,
 };
-use hardpan_tree::Digest;
+use hardpan_tree::{Digest, Origin, TreePath};
 use serde::Deserialize;
 
+use crate::action::NeededPackage;
 use crate::artifact;
 use crate::build::BuildSettings;
-use crate::demand::{ArchiveDemand, Demand};
+use crate::demand::{ArchiveDemand, Demand, PackageDemand};
 use crate::error::Error;
 use crate::indexes::Suite;
 use crate::lock::{Lock, LockedPackage, LockedPlatform, LockedStage, VERSION, Wanted};
@@ -67,6 +68,7 @@ impl Session<'_> {
             platforms = self.choose_all(&parts, &archives, &suites);
         }
         let mut platforms = platforms?;
+        self.meet_needs(&parts, &mut platforms, &archives, &suites, settings)?;
         // Frees the indexes, too, before packages take the memory.
         let mut locked_archives: Vec<_> = suites.into_iter().map(|suite| suite.locked).collect();
         locked_archives.sort();
@@ -90,7 +92,12 @@ impl Session<'_> {
             let artifacts = definition.contents.artifacts.iter();
             let images = artifacts.map(|artifact| artifact.name.clone()).collect();
             let files = definition.contents.files.clone();
-            parts.push(Part { platform, stage: None, demand, images, files });
+            let needs = BTreeSet::new();
+            parts.push(Part { platform, stage: None, demand, images, files, needs });
+            if definition.contents.builds.is_empty() {
+                continue;
+            }
+            let plan = self.stage_plan(project, definition)?;
             let names = stage_names(definition);
             for (stage, name) in definition.contents.builds.iter().zip(names) {
                 let own = stage_definition(definition, stage);
@@ -98,7 +105,12 @@ impl Session<'_> {
                 let images = images_of(definition, stage);
                 demand.others.extend(images.iter().map(|image| artifact::demand_line(image)));
                 let files = own.contents.files;
-                parts.push(Part { platform, stage: Some(name), demand, images, files });
+                let of_stage = plan.stages.iter().filter(|stage| stage.lock_name == name);
+                let needs: BTreeSet<NeededPackage> =
+                    of_stage.flat_map(|stage| stage.needs.iter().cloned()).collect();
+                demand.others.extend(needs.iter().map(NeededPackage::demand_line));
+                let stage = Some(name);
+                parts.push(Part { platform, stage, demand, images, files, needs });
             }
         }
         Ok(parts)
@@ -126,6 +138,79 @@ impl Session<'_> {
             }
         }
         Ok(platforms)
+    }
+
+    /// Adds the packages of programs that actions need and that stages do not have without them.
+    fn meet_needs(
+        &self,
+        parts: &[Part],
+        platforms: &mut BTreeMap<String, LockedPlatform>,
+        archives: &[ArchiveDemand],
+        suites: &[Suite],
+        settings: &BuildSettings,
+    ) -> Result<(), Error> {
+        for part in parts.iter().filter(|part| !part.needs.is_empty()) {
+            let Some(name) = &part.stage else { continue };
+            let locked = platforms
+                .get_mut(part.platform.name())
+                .and_then(|platform| platform.stages.get_mut(name));
+            let Some(locked) = locked else { continue };
+            let mut programs = self.programs_of(&locked.packages, settings)?;
+            programs.extend(self.programs_of_images(part)?);
+            let missing = part.needs.iter().filter(|need| !programs.contains(&need.command));
+            let wanted: BTreeSet<&String> = missing.flat_map(|need| &need.packages).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let mut demand = part.demand.clone();
+            // Where the stage itself begins to ask for something is as good a place as any.
+            let span = demand.packages.first().map(|package| package.span).unwrap_or_default();
+            for name in wanted {
+                if demand.packages.iter().any(|package| package.name == *name) {
+                    continue;
+                }
+                demand.exclusions.remove(name);
+                let (version, is_relaxed) = (None, false);
+                demand.packages.push(PackageDemand {
+                    name: name.clone(),
+                    version,
+                    is_relaxed,
+                    span,
+                });
+            }
+            locked.packages = choose(part.platform, &demand, archives, suites)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the names of programs in packages. Links that scripts would make are not among them.
+    fn programs_of(
+        &self,
+        packages: &[LockedPackage],
+        settings: &BuildSettings,
+    ) -> Result<BTreeSet<String>, Error> {
+        let wanted = packages.iter().map(|package| (package.sha256, package)).collect();
+        let prepared = self.prepare(&wanted, &settings.strip, settings.compression)?;
+        let paths = prepared
+            .values()
+            .flat_map(|prepared| &prepared.unpacked.entries)
+            .map(|entry| &entry.path);
+        Ok(paths.filter_map(program_name).collect())
+    }
+
+    /// Returns the names of programs in the images that a stage begins with or takes files from.
+    fn programs_of_images(&self, part: &Part) -> Result<BTreeSet<String>, Error> {
+        let mut programs = BTreeSet::new();
+        if part.images.is_empty() {
+            return Ok(programs);
+        }
+        let pinned = self.pin_images(&part.images, part.platform)?;
+        self.fetch_images(&pinned, part.platform)?;
+        for image in &pinned {
+            let tree = self.image_tree(image, Origin::Definition)?.tree;
+            programs.extend(tree.walk().filter_map(|(path, _)| program_name(path)));
+        }
+        Ok(programs)
     }
 
     /// Pins downloads and images of others.
@@ -220,6 +305,13 @@ impl Session<'_> {
     }
 }
 
+/// Returns the name of a path that is in a directory of programs.
+fn program_name(path: &TreePath) -> Option<String> {
+    let directory = path.parent()?;
+    let is_bin = matches!(directory.name(), b"bin" | b"sbin");
+    is_bin.then(|| String::from_utf8_lossy(path.name()).into_owned())
+}
+
 /// What an image, or a stage of it, asks for on one platform.
 struct Part {
     platform: Platform,
@@ -228,6 +320,8 @@ struct Part {
     demand: Demand,
     images: Vec<Spanned<ImageReference>>,
     files: Vec<Spanned<FileSource>>,
+    /// Programs that actions of the stage need.
+    needs: BTreeSet<NeededPackage>,
 }
 
 impl Part {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
+use hardpan::action::Actions;
 use hardpan::summarize_stages;
 use hardpan_definition::Definition;
 
 /// What the plans of all definitions come to.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
+    known: Actions,
     plans: usize,
     with_stages: usize,
     stages: usize,
@@ -25,9 +27,14 @@ pub(super) struct Plans {
 }
 
 impl Plans {
+    /// Plans with the actions that are built in.
+    pub(super) fn new() -> Self {
+        Self { known: Actions::built_in(), ..Self::default() }
+    }
+
     /// Plans one rendering; returns why it can't be planned.
     pub(super) fn add(&mut self, definition: &Definition) -> Option<String> {
-        let summary = match summarize_stages(definition) {
+        let summary = match summarize_stages(definition, &self.known) {
             Ok(summary) => summary,
             Err(error) => return Some(error.to_string()),
         };

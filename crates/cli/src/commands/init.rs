@@ -91,6 +91,9 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 [build]
 # compression = "gzip"     # "gzip" loads everywhere; "zstd" is smaller and needs Docker 23
 # keep = []                # strip rules to switch off: docs, man, info, locales, …
+
+[actions]
+# paths = ["actions"]      # folders with actions of your own
 "#,
         debian = mirrors.debian,
         security = mirrors.debian_security,

@@ -99,12 +99,6 @@ fn downloads_that_are_wrong_are_refused() {
         ),
         ("dead link", "{url: URL/files/none, path: /x}".to_owned(), 3, "files/none"),
         ("secret", "{url: URL/files/data, path: /x, secret-id: token}".to_owned(), 2, "token"),
-        (
-            "no archive",
-            "{url: URL/files/data, path: /x, includes: ['a']}".to_owned(),
-            2,
-            "files/data",
-        ),
     ] {
         define(&fixture, &format!("  files:\n    - {file}\n"));
         let ran = build(&fixture, &[]);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::contents::unpinned;
 use super::{Decoder, Fields, Place};
 use crate::check;
-use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
     AttestationSource, BuildStage, Cache, CacheSharing, MatrixAxis, Secret, StageOutput, Step,
     Value,
@@ -22,7 +22,8 @@ pub(crate) const SHARING: [(&str, CacheSharing); 3] = [
     ("locked", CacheSharing::Locked),
 ];
 
-/// The actions that the schema names, and `dhi/build-pkg:0`, which definitions use.
+/// The actions that the schema names, and `dhi/build-pkg:0`, which definitions use. Which ones there are is known to
+/// who runs them; here they are what an editor may suggest.
 pub(crate) const ACTIONS: [&str; 43] = [
     "abuild/apk@v1",
     "abuild/build@v1",
@@ -216,21 +217,19 @@ impl<'n> Decoder<'n> {
         let secrets = self.list(fields.take("secrets"), Self::secret);
         let with_entry = fields.take("with");
         let mut with: BTreeMap<String, Spanned<Value>> = BTreeMap::new();
+        let mut with_keys = BTreeMap::new();
         if let Some(entry) = with_entry {
             for entry in self.entries(&entry.value, "`with`") {
                 let value = self.value(&entry.value, SHELL);
                 with.insert(entry.key.clone(), Spanned::new(value, entry.value.span));
+                with_keys.insert(entry.key.clone(), Spanned::new((), entry.key_span));
             }
         }
         let runs_entry = fields.take("runs");
         let runs = runs_entry.and_then(|entry| self.text(&entry.value, "`runs`", SHELL));
-        match (uses_entry, runs_entry) {
-            (None, None) => {
-                let message = "a step needs `runs` or `uses`";
-                self.error(Code::MissingKey, fields.span(), message);
-            }
-            (Some(_), None) => self.check_action(uses.as_ref()),
-            _ => {}
+        if uses_entry.is_none() && runs_entry.is_none() {
+            let message = "a step needs `runs` or `uses`";
+            self.error(Code::MissingKey, fields.span(), message);
         }
         if let Some(entry) = with_entry.filter(|_| uses_entry.is_none()) {
             let message = "`with` has no meaning without `uses`";
@@ -247,21 +246,9 @@ impl<'n> Decoder<'n> {
             caches,
             secrets,
             with,
+            with_keys,
             runs,
         }
-    }
-
-    fn check_action(&mut self, uses: Option<&Spanned<String>>) {
-        let Some(uses) = uses else {
-            return;
-        };
-        if ACTIONS.contains(&uses.as_str()) {
-            return;
-        }
-        let message = format!("unknown action {}", check::quote(uses));
-        let mut diagnostic = Diagnostic::warning(Code::UnknownValue, uses.span, message);
-        diagnostic.help = nearest(uses, ACTIONS).map(|near| format!("did you mean `{near}`?"));
-        self.push(diagnostic);
     }
 
     fn secret(&mut self, node: &'n Node) -> Option<Spanned<Secret>> {

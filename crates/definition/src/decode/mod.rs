@@ -5,6 +5,7 @@
 //! everything else is checked as well; a definition with errors is never handed out.
 
 mod accounts;
+mod action;
 mod build;
 mod contents;
 mod fields;

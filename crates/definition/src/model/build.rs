@@ -102,6 +102,9 @@ pub struct Step {
     pub secrets: Vec<Spanned<Secret>>,
     /// Inputs of the action.
     pub with: BTreeMap<String, Spanned<Value>>,
+    /// Where the names of the inputs stand.
+    #[serde(skip)]
+    pub with_keys: BTreeMap<String, Spanned<()>>,
     /// Script.
     pub runs: Option<Spanned<String>>,
 }

@@ -5,6 +5,7 @@
 //! of a build stage, and, in scripts, environments and file contents, what belongs to the shell.
 
 mod accounts;
+mod action;
 mod build;
 mod contents;
 mod info;
@@ -17,6 +18,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use accounts::{Accounts, Group, RunAs, User};
+pub use action::{
+    Action, ActionInput, ActionPackage, ActionStep, Condition, InputKind, InputValue,
+    input_variable,
+};
 pub use build::{
     ActionReference, AttestationSource, BuildStage, Cache, CacheSharing, MatrixAxis, Secret,
     StageOutput, Step,

@@ -30,6 +30,7 @@ pub use error::StageError;
 pub(crate) use plan::{Base, StagePlan, plan};
 pub use summary::{StageSummary, StagesSummary, StepSummary, summarize_stages};
 
+use crate::action::Actions;
 use crate::artifact;
 use crate::built::{BuiltDownload, StageStatement};
 use crate::error::Error;
@@ -118,7 +119,7 @@ impl Session<'_> {
         definition: &Definition,
         inputs: &StageInputs<'_>,
     ) -> Result<StageResults, Error> {
-        let plan = plan(definition, self.stages.refuse_network)?;
+        let plan = self.stage_plan(inputs.project, definition)?;
         let mut ends: BTreeMap<usize, Finished> = BTreeMap::new();
         for wave in plan.waves() {
             let finished = parallel::map(self.threads, &wave, |&number| {
@@ -141,6 +142,26 @@ impl Session<'_> {
             })
             .collect();
         Ok(StageResults { plan, ends: ends.into_values().collect(), warnings })
+    }
+
+    /// Plans the stages of a rendered definition, with the actions of its catalog.
+    pub(crate) fn stage_plan(
+        &self,
+        project: &Project,
+        definition: &Definition,
+    ) -> Result<StagePlan, Error> {
+        let uses_actions = definition
+            .contents
+            .builds
+            .iter()
+            .flat_map(|stage| &stage.pipeline)
+            .any(|step| step.runs.is_none());
+        let actions = if uses_actions {
+            Actions::load(&project.root, &self.workspace.actions.paths).map_err(Box::new)?
+        } else {
+            Actions::default()
+        };
+        plan(definition, &actions, self.stages.refuse_network)
     }
 
     fn finish_stage(

@@ -9,9 +9,12 @@ use hardpan_definition::{
 use serde::Serialize;
 
 use super::definition::{
-    SOURCE_DIRECTORY, in_stage, path_in_stage, stage_definition, stage_names, stage_of,
+    SOURCE_DIRECTORY, TARGET_DIRECTORY, in_stage, path_in_stage, stage_definition, stage_names,
+    stage_of,
 };
 use super::error::StageError;
+use crate::action::{ACTION_DIRECTORY, Actions, Directories, Expanded, NeededPackage};
+use crate::error::Error;
 
 /// The most steps that a stage may come to.
 const STEPS_MAX: usize = 1_000;
@@ -38,6 +41,8 @@ pub(crate) struct PlannedStage {
     pub base: Option<Base>,
     /// The stages that it takes files from, by number.
     pub after: BTreeSet<usize>,
+    /// Programs that its actions need, and the packages that have them.
+    pub needs: BTreeSet<NeededPackage>,
     /// What it takes from other stages, by number.
     pub taken: Vec<(usize, Spanned<Artifact>)>,
     /// What is run, in order.
@@ -83,6 +88,8 @@ pub(crate) struct PlannedStep {
     pub secrets: Vec<Spanned<Secret>>,
     /// The action that it is a part of, and the digest of what that says.
     pub action: Option<(String, String)>,
+    /// Files below [`ACTION_DIRECTORY`] that it may read, by path.
+    pub files: BTreeMap<String, String>,
     /// Where it stands.
     #[serde(skip)]
     pub span: Span,
@@ -119,8 +126,9 @@ pub(crate) struct PlannedStatement {
 /// Plans the stages of a rendered definition.
 pub(crate) fn plan(
     definition: &Definition,
+    actions: &Actions,
     refuse_network: bool,
-) -> Result<StagePlan, Box<StageError>> {
+) -> Result<StagePlan, Error> {
     let names = stage_names(definition);
     let mut stages = Vec::new();
     // Where each stage of the definition begins in `stages`: a matrix makes several of one.
@@ -128,7 +136,7 @@ pub(crate) fn plan(
     for (stage, name) in definition.contents.builds.iter().zip(&names) {
         first.push(stages.len());
         for run in matrix_runs(stage, stage.span)? {
-            stages.push(plan_stage(definition, stage, name, &run)?);
+            stages.push(plan_stage(definition, stage, name, &run, actions)?);
         }
     }
     for (index, stage) in definition.contents.builds.iter().enumerate() {
@@ -240,15 +248,36 @@ fn plan_stage(
     stage: &Spanned<BuildStage>,
     name: &str,
     run: &MatrixRun,
-) -> Result<PlannedStage, Box<StageError>> {
+    actions: &Actions,
+) -> Result<PlannedStage, Error> {
     let mut steps = Vec::new();
+    let mut needs: BTreeSet<NeededPackage> = BTreeSet::new();
     for (index, step) in stage.pipeline.iter().enumerate() {
         let label = step.name.clone().unwrap_or_else(|| format!("step {}", index + 1));
-        steps.extend(plan_step(stage, step, label, run)?);
+        let plain = plan_step(stage, step, label, run);
+        if step.runs.is_some() {
+            if step.uses.is_some() {
+                let what = "a step with both `runs` and `uses`".to_owned();
+                return Err(Box::new(StageError::Unsupported { what, span: step.span }).into());
+            }
+            steps.push(plain);
+            continue;
+        }
+        let distribution = definition.syntax.distribution;
+        let directories = Directories {
+            source: SOURCE_DIRECTORY,
+            target: TARGET_DIRECTORY,
+            action: ACTION_DIRECTORY,
+        };
+        let expanded = actions.expand(step, distribution, &directories).map_err(Box::new)?;
+        // A step without `runs` has `uses`: the definition was checked.
+        let Some(expanded) = expanded else { continue };
+        needs.extend(expanded.packages.iter().cloned());
+        steps.extend(plan_action(stage, &plain, &expanded));
     }
     if steps.len() > STEPS_MAX {
         let what = format!("a stage of more than {STEPS_MAX} steps");
-        return Err(Box::new(StageError::Unsupported { what, span: stage.span }));
+        return Err(Box::new(StageError::Unsupported { what, span: stage.span }).into());
     }
     let outputs = stage.outputs.iter().map(|output| PlannedOutput {
         source: path_in_stage(&output.source, stage),
@@ -274,6 +303,7 @@ fn plan_stage(
         base: stage.uses.as_ref().map(|image| Base::Image(image.value.clone())),
         after: BTreeSet::new(),
         taken: Vec::new(),
+        needs,
         steps,
         outputs: outputs.collect(),
         statements: statements.collect(),
@@ -281,35 +311,24 @@ fn plan_stage(
     })
 }
 
+/// Spells out a step with a script; of a step that uses an action all but its scripts.
 fn plan_step(
     stage: &BuildStage,
     step: &Spanned<Step>,
     label: String,
     run: &MatrixRun,
-) -> Result<Vec<PlannedStep>, Box<StageError>> {
-    let unsupported = |what: &str| {
-        Err(Box::new(StageError::Unsupported { what: what.to_owned(), span: step.span }))
-    };
-    let Some(script) = &step.runs else {
-        return unsupported("an action");
-    };
-    if step.uses.is_some() {
-        return unsupported("a step with both `runs` and `uses`");
-    }
+) -> PlannedStep {
     let own = stage.environment.iter().chain(&step.environment);
     let own = own.map(|(name, value)| (name.clone(), in_stage(value)));
     let environment = run.variables.clone().into_iter().chain(own).collect();
     let shell = step.shell.as_ref().or(stage.shell.as_ref());
     let work_dir = step.work_dir.as_ref().or(stage.work_dir.as_ref());
-    Ok(vec![PlannedStep {
+    let run_as = step.run_as.as_ref().or(stage.accounts.run_as.as_ref());
+    PlannedStep {
         label,
         shell: shell.map(|shell| shell.split_whitespace().map(str::to_owned).collect()),
-        script: in_stage(script),
-        run_as: step
-            .run_as
-            .as_ref()
-            .or(stage.accounts.run_as.as_ref())
-            .map(|user| user.value.clone()),
+        script: step.runs.as_ref().map_or_else(String::new, |script| in_stage(script)),
+        run_as: run_as.map(|user| user.value.clone()),
         work_dir: work_dir
             .map_or_else(|| SOURCE_DIRECTORY.to_owned(), |path| path_in_stage(path, stage)),
         network: stage.privileged || step.privileged,
@@ -317,8 +336,34 @@ fn plan_step(
         caches: stage.caches.iter().chain(&step.caches).cloned().collect(),
         secrets: step.secrets.clone(),
         action: None,
+        files: BTreeMap::new(),
         span: step.span,
-    }])
+    }
+}
+
+/// Spells out a step that uses an action: a step for each of the action's scripts.
+fn plan_action(stage: &BuildStage, plain: &PlannedStep, action: &Expanded) -> Vec<PlannedStep> {
+    action
+        .steps
+        .iter()
+        .map(|script| {
+            let mut step = plain.clone();
+            if action.steps.len() > 1 {
+                step.label = format!("{}: {}", plain.label, script.name);
+            }
+            // Scripts of actions are for the plain shell, whatever the stage's own are for.
+            step.shell = Some(vec!["/bin/sh".to_owned()]);
+            step.script.clone_from(&script.runs);
+            if let Some(work_dir) = &script.work_dir {
+                step.work_dir = path_in_stage(work_dir, stage);
+            }
+            step.network |= script.privileged;
+            step.environment.extend(script.environment.clone());
+            step.action = Some((action.action.clone(), action.digest.to_string()));
+            step.files.clone_from(&action.files);
+            step
+        })
+        .collect()
 }
 
 /// Finds the stages that a stage takes files from: a `uses` or an artifact that has the name of a stage,
@@ -344,8 +389,9 @@ mod tests {
     use super::*;
     use crate::finish::testing::definition;
 
-    fn planned(builds: &str) -> Result<StagePlan, Box<StageError>> {
-        plan(&definition(&format!("contents:\n  builds:\n{builds}")), false)
+    fn planned(builds: &str) -> Result<StagePlan, Error> {
+        let definition = definition(&format!("contents:\n  builds:\n{builds}"));
+        plan(&definition, &Actions::built_in(), false)
     }
 
     #[test]
@@ -411,7 +457,7 @@ mod tests {
             match (planned(&text), expected) {
                 (Ok(plan), Some(expected)) => assert_eq!(plan.waves(), expected, "{summary}"),
                 (Err(error), None) => {
-                    assert!(matches!(*error, StageError::Cycle { .. }), "{summary}: {error}");
+                    assert!(error.to_string().contains("in a circle"), "{summary}: {error}");
                 }
                 (result, _) => panic!("{summary}: {result:?}"),
             }
@@ -443,6 +489,41 @@ mod tests {
     }
 
     #[test]
+    fn actions_become_steps() {
+        let plan = planned(
+            "
+    - name: app
+      work-dir: ${source.dir}/app
+      shell: bash
+      environment: {A: a}
+      pipeline:
+        - name: fix
+          uses: patch@v1
+          with: {patches: ['${source.dir}/one.patch'], options: '-p0; rm -rf /'}
+        - uses: strip@v1
+          with: {dir: '${target.dir}/usr'}
+",
+        )
+        .unwrap();
+        let [stage] = plan.stages.as_slice() else { panic!("one stage") };
+        let fix = &stage.steps[0];
+        assert_eq!(fix.label, "fix");
+        assert_eq!(fix.work_dir, "/work/source/app");
+        assert_eq!(fix.shell.as_deref(), Some(&["/bin/sh".to_owned()][..]));
+        assert_eq!(fix.action.as_ref().map(|(name, _)| name.as_str()), Some("patch@v1"));
+        // What a definition says never gets into a script.
+        assert!(!fix.script.contains("rm -rf"), "{}", fix.script);
+        assert!(fix.environment.iter().any(|(_, value)| value.contains("rm -rf /")));
+        assert!(fix.files.values().any(|text| text.contains("/work/source/one.patch")));
+        let commands: Vec<&str> = stage.needs.iter().map(|need| need.command.as_str()).collect();
+        assert!(commands.contains(&"patch") && commands.contains(&"strip"), "{commands:?}");
+        assert!(plan.steps_with_network().is_empty());
+        let error = planned("    - pipeline: [{uses: pach@v1}]\n").unwrap_err();
+        assert!(error.to_string().contains("pach"), "{error}");
+        assert!(error.hints().iter().any(|hint| hint.contains("patch@v1")), "{:?}", error.hints());
+    }
+
+    #[test]
     fn what_cannot_be_run_is_refused() {
         for (summary, builds, refuse_network, expected) in [
             ("network", "    - pipeline: [{runs: x, privileged: true}]\n", true, "--no-network"),
@@ -460,9 +541,9 @@ mod tests {
             ),
         ] {
             let definition = definition(&format!("contents:\n  builds:\n{builds}"));
-            let error = plan(&definition, refuse_network).unwrap_err();
+            let error = plan(&definition, &Actions::built_in(), refuse_network).unwrap_err();
             assert!(error.to_string().contains(expected), "{summary}: {error}");
-            assert!(error.span().is_some(), "{summary}");
+            assert!(!error.spans().is_empty(), "{summary}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use hardpan_definition::{CacheSharing, Platform};
 use hardpan_image::canonical_json;
-use hardpan_tree::{Digest, Kind, Tree, TreePath};
+use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 use serde::Serialize;
 
 use super::error::StageError;
@@ -16,6 +16,7 @@ use super::log::StepLog;
 use super::plan::{PlannedStage, PlannedStep};
 use super::record::{GivenSecret, RecordError, record};
 use super::result::StageChanges;
+use crate::action::ACTION_DIRECTORY;
 use crate::contents::StoreContents;
 use crate::error::Error;
 use crate::layers::tree_digest;
@@ -137,9 +138,15 @@ impl Session<'_> {
         self.observer.event(Event::Step { platform, stage, step: &step.label });
         let secrets = self.secrets_of(ready, step)?;
         let mut locks = Vec::new();
+        let mut mounts = self.cache_mounts(ready, step, &mut locks)?;
+        let action_files = self.action_files(step)?;
+        mounts.extend(action_files.as_ref().map(|files| Mount {
+            target: TreePath::parse(ACTION_DIRECTORY).unwrap_or_default(),
+            kind: MountKind::Bind { source: files.path().to_path_buf(), is_read_only: true },
+        }));
         let sandbox = Sandbox {
             root: Root::Layered(root),
-            mounts: self.cache_mounts(ready, step, &mut locks)?,
+            mounts,
             identity: identity(ready, step)?,
             network: if step.network { Network::Host } else { Network::None },
             limits: Limits {
@@ -219,6 +226,36 @@ impl Session<'_> {
             }
         }
         Ok(given)
+    }
+
+    /// Writes the files that an action's script reads, for as long as it runs.
+    fn action_files(&self, step: &PlannedStep) -> Result<Option<Scratch>, Error> {
+        if step.files.is_empty() {
+            return Ok(None);
+        }
+        let scratch = self.store.scratch_directory()?;
+        let mut tree = Tree::new();
+        let fail = |path: &str, why: &dyn std::fmt::Display| Error::Io {
+            action: "write",
+            path: std::path::PathBuf::from(path),
+            source: std::io::Error::other(why.to_string()),
+        };
+        for (name, text) in &step.files {
+            let path = TreePath::parse(name).map_err(|error| fail(name, &error))?;
+            let parent = path.parent().unwrap_or_default();
+            let file = hardpan_tree::File::inline(text.as_bytes());
+            let node = Node {
+                metadata: Metadata::root(0o644, 0),
+                kind: Kind::File(file),
+                origin: Origin::Definition,
+            };
+            tree.make_directories(&parent, &Metadata::root(0o755, 0), Origin::Definition)
+                .and_then(|()| tree.insert(path, node))
+                .map_err(|error| fail(name, &error))?;
+        }
+        let contents = StoreContents { store: self.store };
+        materialize(&tree, contents, scratch.path(), host_owner(), self.threads)?;
+        Ok(Some(scratch))
     }
 
     /// Returns the directories that a step keeps from build to build, locked where one at a time may.

@@ -4,8 +4,9 @@
 use hardpan_definition::Definition;
 use serde::Serialize;
 
-use super::error::StageError;
 use super::plan::{Base, plan};
+use crate::action::Actions;
+use crate::error::Error;
 
 /// The stages of a rendered definition, in the order of the definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,8 +51,11 @@ pub struct StepSummary {
 }
 
 /// Plans the stages of a rendered definition and says what would run. Nothing is looked up, fetched or run.
-pub fn summarize_stages(definition: &Definition) -> Result<StagesSummary, Box<StageError>> {
-    let plan = plan(definition, false)?;
+pub fn summarize_stages(
+    definition: &Definition,
+    actions: &Actions,
+) -> Result<StagesSummary, Error> {
+    let plan = plan(definition, actions, false)?;
     let name = |number: usize| plan.stages[number].name.clone();
     let stages = plan
         .stages

@@ -4,6 +4,7 @@
 use hardpan_tree::Digest;
 
 use super::*;
+use crate::action::Actions;
 use crate::finish::testing::{EPOCH, definition, dump, tree};
 use crate::stage::plan::plan;
 use crate::stage::result::RecordedChange;
@@ -54,7 +55,7 @@ fn run(outputs: &str, image: &[&str]) -> Result<String, Box<StageError>> {
     let text = format!(
         "contents:\n  builds:\n    - name: s\n      pipeline: [{{runs: x}}]\n      outputs:\n{outputs}"
     );
-    let plan = plan(&definition(&text), false).unwrap();
+    let plan = plan(&definition(&text), &Actions::default(), false).unwrap();
     let root = tree(&[
         "usr/bin/tool",
         "usr/bin/old",
