@@ -56,5 +56,6 @@ pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace}
 pub use session::{Mirrors, Session};
 pub use settings::LABEL_PREFIX;
 pub use stage::{
-    Secret, StageError, StageOptions, StageSummary, StagesSummary, StepSummary, summarize_stages,
+    Secret, StageError, StageOptions, StageSummary, StagesSummary, StepSummary, check_stages,
+    summarize_stages,
 };

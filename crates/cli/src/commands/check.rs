@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hardpan::definition::{Diagnostic, Severity, Source};
+use hardpan::action::Actions;
+use hardpan::definition::{Diagnostic, Parsed, Severity, Source};
 use hardpan::{CatalogRoot, Error, ProjectError};
 use serde_json::json;
 
@@ -132,5 +133,34 @@ fn check(path: &Path) -> anyhow::Result<Checked> {
     let sources = parsed.sources().to_vec();
     let included = sources.iter().skip(1).filter_map(|source| root.locate(&source.name).ok());
     let included = included.collect();
-    Ok(Checked { diagnostics: parsed.diagnostics().to_vec(), sources, included })
+    let mut diagnostics = parsed.diagnostics().to_vec();
+    if parsed.is_ok() {
+        diagnostics.extend(check_all_stages(&parsed, &root)?);
+    }
+    Ok(Checked { diagnostics, sources, included })
+}
+
+/// Checks the build stages on every platform; what holds for several is said once.
+fn check_all_stages(parsed: &Parsed, root: &CatalogRoot) -> anyhow::Result<Vec<Diagnostic>> {
+    let mut found: Vec<Diagnostic> = Vec::new();
+    let mut actions = None;
+    for &platform in parsed.platforms() {
+        // A rendering that fails has said why.
+        let Ok(definition) = parsed.render(platform) else { continue };
+        if definition.contents.builds.is_empty() {
+            continue;
+        }
+        if actions.is_none() {
+            let (workspace, _) = hardpan::read_workspace(root).map_err(Error::from)?;
+            let loaded = Actions::load(root, &workspace.actions.paths);
+            actions = Some(loaded.map_err(|error| Error::from(Box::new(error)))?);
+        }
+        let Some(actions) = &actions else { continue };
+        for diagnostic in hardpan::check_stages(&definition, actions) {
+            if !found.contains(&diagnostic) {
+                found.push(diagnostic);
+            }
+        }
+    }
+    Ok(found)
 }

@@ -6,6 +6,7 @@
 //! into data, and `outputs` takes of that what the image should have. What a stage does is a function of
 //! its fresh root, its steps and the lock's epoch, so its result is kept in the store under their digest.
 
+mod check;
 mod definition;
 mod error;
 mod log;
@@ -25,6 +26,7 @@ use hardpan_package::deb::strip::StripPolicy;
 use hardpan_remote::registry::Logins;
 use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 
+pub use check::check_stages;
 pub(crate) use definition::{images_of, in_stage, stage_definition, stage_names};
 pub use error::StageError;
 pub(crate) use plan::{Base, StagePlan, plan};
