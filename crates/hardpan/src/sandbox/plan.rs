@@ -12,7 +12,7 @@ use std::ptr;
 use hardpan_tree::TreePath;
 use libc::c_char;
 
-use super::sys::{self, Errno};
+use super::sys::{self, Errno, Fresh};
 use super::{Mount, MountKind, Network, Program, SandboxError};
 
 /// The device nodes of the host that a sandbox sees.
@@ -35,20 +35,20 @@ impl Source {
     pub(super) fn of(path: &Path) -> Result<Self, SandboxError> {
         let path = text(std::path::absolute(path).map_err(setup("find what is mounted"))?)?;
         // Who may not mount has to leave it to the child; it is the same user then.
-        let taken = sys::open_tree(&path, true).ok().map(sys::owned);
-        let mount = Cell::new(taken.as_ref().map_or(-1, |mount| mount.as_raw_fd()));
+        let taken = sys::open_tree(&path, true).ok().map(Fresh::own);
+        let mount = Cell::new(taken.as_ref().map_or(-1, OwnedFd::as_raw_fd));
         Ok(Self { path, taken, mount })
     }
 
     /// Returns what has to stay open.
     pub(super) fn descriptor(&self) -> Option<RawFd> {
-        self.taken.as_ref().map(|mount| mount.as_raw_fd())
+        self.taken.as_ref().map(OwnedFd::as_raw_fd)
     }
 
     /// Takes it in the child, before that becomes somebody else, unless the parent did.
     pub(super) fn open(&self) -> Result<(), Errno> {
         if self.taken.is_none() {
-            self.mount.set(sys::open_tree(&self.path, true)?);
+            self.mount.set(sys::open_tree(&self.path, true)?.raw());
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,10 @@ use super::plan::{self, DEVICES, Plan, RootPlan, Source, setup};
 use super::root::State;
 use super::spawn::spawn;
 use super::supervise::{Ears, Heard, listen};
+use super::sys::{self, Fresh};
 use super::{
     DeviceRequest, Exit, LayeredRoot, Network, Owner, Program, Root, Sandbox, SandboxError,
-    Streams, changes, emulator, filter, sys,
+    Streams, changes, emulator, filter,
 };
 
 /// What came of a program.
@@ -208,13 +209,13 @@ pub(super) fn pipe() -> Result<[OwnedFd; 2], SandboxError> {
 }
 
 /// Keeps a descriptor out of the way of the standard streams.
-pub(super) fn above(descriptor: RawFd) -> Result<OwnedFd, SandboxError> {
-    let descriptor = sys::owned(descriptor);
+pub(super) fn above(descriptor: Fresh) -> Result<OwnedFd, SandboxError> {
+    let descriptor = descriptor.own();
     if descriptor.as_raw_fd() > 2 {
         return Ok(descriptor);
     }
     let above = sys::dup_above(descriptor.as_raw_fd(), 3).map_err(setup("make a pipe"))?;
-    Ok(sys::owned(above))
+    Ok(above.own())
 }
 
 /// The caller's terminal, which the program has until this is dropped.

@@ -14,7 +14,8 @@ use super::message::{Failure, MESSAGE_BYTES_MAX, Message, Step, parse};
 use super::plan::setup;
 use super::run::{Finished, above, pipe};
 use super::spawn::Running;
-use super::{DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator, sys};
+use super::sys::{self, Fresh};
+use super::{DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator};
 
 /// Most messages that are kept of one program.
 const MESSAGES_MAX: usize = 10_000_000;
@@ -36,7 +37,7 @@ impl Ears {
         let [messages, child_messages] = sys::socket_pair().map_err(setup("make a socket"))?;
         let (messages, child_messages) = (above(messages)?, above(child_messages)?);
         let timer = time.map(sys::timer).transpose().map_err(setup("make a timer"))?;
-        let timer = timer.map(sys::owned);
+        let timer = timer.map(Fresh::own);
         if !is_captured {
             return Ok(Self {
                 messages,
@@ -56,7 +57,7 @@ impl Ears {
                 fchown(end, Some(uid), Some(gid)).map_err(setup("make a pipe"))?;
             }
         }
-        let streams = Some([sys::owned(nothing), out, err]);
+        let streams = Some([nothing.own(), out, err]);
         Ok(Self {
             messages,
             child_messages,

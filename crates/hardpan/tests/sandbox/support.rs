@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hardpan::sandbox::{
-    Change, ChangeKind, DeviceRequest, Exit, Identity, LayeredRoot, Limits, Mount, Network,
-    Program, Root, Sandbox, SandboxError, Stream, Streams, host_owner,
+    Change, ChangeKind, DeviceRequest, Exit, Identity, LayeredRoot, Limits, Network, Program, Root,
+    Sandbox, SandboxError, Stream, Streams, host_owner,
 };
 use hardpan_tree::TreePath;
 use tempfile::TempDir;
@@ -128,7 +128,7 @@ pub(crate) fn sandbox(root: Root<'_>) -> Sandbox<'_> {
         mounts: Vec::new(),
         identity: Identity::default(),
         network: Network::None,
-        limits: Limits { time: Some(Duration::from_secs(60)), ..Limits::default() },
+        limits: Limits { time: Some(Duration::from_mins(1)), ..Limits::default() },
         emulators: BTreeMap::new(),
         hostname: "sandbox".to_owned(),
     }
