@@ -118,7 +118,12 @@ fn machines_that_forbid_it() {
         return;
     }
     let (directory, program) = copy_for_all();
-    let cases: [(&str, &[&str], &str, &str); 3] = [
+    add_calls(test, &program);
+    let calls = program.with_extension("calls");
+    let calls = calls.to_str().unwrap();
+    let number = |number: libc::c_long| number.to_string();
+    let (clone, mount) = (number(libc::SYS_clone3), number(libc::SYS_mount_setattr));
+    let cases: [(&str, &[&str], &str, &str); 5] = [
         (
             "no user namespaces",
             &own,
@@ -130,6 +135,19 @@ fn machines_that_forbid_it() {
             &["unshare", "--user", "--map-root-user", "--mount", "--"],
             "mount -t tmpfs none /proc/sys",
             "forbidden: a new /proc, since parts of the one here are hidden",
+        ),
+        (
+            "a container's filter",
+            &[calls, "filtered", &clone],
+            "true",
+            "forbidden: to prepare the process, since a filter of system calls is in force; hardpan runs \
+             in a container",
+        ),
+        (
+            "a filter of mounts",
+            &[calls, "filtered", &mount],
+            "true",
+            "forbidden: to make a place for mounts, since a filter of system calls is in force",
         ),
         ("a namespace in a namespace", &own, "true", "ran: Ran { exit: Code(0)"),
     ];
