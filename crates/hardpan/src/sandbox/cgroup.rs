@@ -131,7 +131,8 @@ mod tests {
         let new =
             "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
         let both = format!("{old}32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
-        let cases: [(&str, &str, &str, &[(&str, Version)]); 7] = [
+        type Expected = &'static [(&'static str, Version)];
+        let cases: [(&str, &str, &str, Expected); 7] = [
             (
                 "v1",
                 "9:cpu,cpuacct:/x\n4:memory:/a/b\n",

@@ -95,7 +95,7 @@ impl Step {
             Self::Pivot => "leave the host's files",
             Self::HostName => "set the host name",
             Self::Loopback => "bring the loopback up",
-            Self::Emulator => "register emulators",
+            Self::Emulator => "register the emulator",
             Self::WorkDir => "enter the working directory",
             Self::Limits => "set limits",
             Self::Capabilities => "drop capabilities",

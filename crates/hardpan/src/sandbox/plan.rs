@@ -12,6 +12,7 @@ use std::ptr;
 use hardpan_tree::TreePath;
 use libc::c_char;
 
+use super::message::{Failure, Step};
 use super::sys::{self, Errno, Fresh};
 use super::{Mount, MountKind, Network, Program, SandboxError};
 
@@ -173,6 +174,19 @@ impl Plan {
         let devices = self.devices.iter().map(|(source, _)| source);
         let emulators = self.emulators.iter().map(|emulator| &emulator.source);
         root.into_iter().flatten().chain(devices).chain(mounts).chain(emulators)
+    }
+
+    /// Returns what it is that could not be mounted.
+    pub(super) fn place(&self, failure: Failure) -> Option<String> {
+        let index = usize::try_from(failure.index).ok()?;
+        let text = match failure.step {
+            Step::Source => &self.sources().nth(index)?.path,
+            Step::Emulator => &self.emulators.get(index)?.source.path,
+            Step::Mount => self.mounts.get(index)?.way.last()?,
+            _ => return None,
+        };
+        let root = if failure.step == Step::Mount { "/" } else { "" };
+        Some(format!("{root}{}", text.to_string_lossy()))
     }
 
     /// Lists all descriptors that have to stay open.
