@@ -36,6 +36,7 @@ pub(super) struct Entry {
     /// Where it is below, if that can be seen through the directories above.
     below: Option<PathBuf>,
     is_opaque: bool,
+    is_whiteout: bool,
 }
 
 /// Returns all changes, sorted by path.
@@ -109,14 +110,13 @@ impl Entry {
     fn below_metadata(&self) -> Option<Metadata> {
         self.below.as_ref()?.symlink_metadata().ok()
     }
+}
 
-    fn is_whiteout(&self) -> bool {
-        let file_type = self.metadata.file_type();
-        file_type.is_char_device() && self.metadata.rdev() == 0
-            || file_type.is_file()
-                && self.metadata.len() == 0
-                && xattr(&self.place, WHITEOUT).is_some()
-    }
+/// Returns whether a file of an overlay means that there is none.
+fn is_whiteout(place: &Path, metadata: &Metadata) -> bool {
+    let file_type = metadata.file_type();
+    file_type.is_char_device() && metadata.rdev() == 0
+        || file_type.is_file() && metadata.len() == 0 && xattr(place, WHITEOUT).is_some()
 }
 
 /// Reads all of the directory of changes, directories before what is in them.
@@ -175,7 +175,8 @@ fn entry(
         } else {
             xattr(&place, OPAQUE).is_some_and(|value| value == b"y")
         };
-    Ok(Entry { path, place, metadata, mode, key, below, is_opaque })
+    let is_whiteout = !state.is_copied && is_whiteout(&place, &metadata);
+    Ok(Entry { path, place, metadata, mode, key, below, is_opaque, is_whiteout })
 }
 
 fn xattr(place: &Path, name: &str) -> Option<Vec<u8>> {
@@ -194,7 +195,7 @@ fn change(entry: Entry, owner: Option<Owner>) -> io::Result<Option<ChangeKind>> 
         },
         None => None,
     };
-    if entry.is_whiteout() {
+    if entry.is_whiteout {
         return Ok(below.is_some().then_some(ChangeKind::Removed));
     }
     let file_type = entry.metadata.file_type();

@@ -110,8 +110,9 @@ impl Sandbox<'_> {
         let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
         let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
         let [go, ours] = pipe()?;
-        let plan = self.plan(program, root, maps, &ears, &go)?;
-        let terminal = plan.has_terminal.then(Terminal::take);
+        let mut plan = self.plan(program, root, maps, &ears, &go)?;
+        let terminal = ears.streams.is_none().then(Terminal::of_caller).flatten();
+        plan.has_terminal = terminal.is_some();
         let is_network_own = self.network != Network::Host;
         let running = spawn(&plan, ours, is_network_own, maps, cgroup.as_ref())?;
         // The child has these now; what it has shall be seen to close.
@@ -147,7 +148,7 @@ impl Sandbox<'_> {
             go: go.as_raw_fd(),
             messages: ears.child_messages.as_raw_fd(),
             streams: ears.child_streams(),
-            has_terminal: ears.streams.is_none() && Terminal::is_ours(),
+            has_terminal: false,
             uid: self.identity.uid,
             gid: self.identity.gid,
             drop_groups: maps.drop_groups,
@@ -235,30 +236,25 @@ pub(super) fn above(descriptor: Fresh) -> Result<OwnedFd, SandboxError> {
 }
 
 /// The caller's terminal, which the program has until this is dropped.
-struct Terminal {
-    signals: Option<u64>,
-}
+struct Terminal;
 
 impl Terminal {
-    /// Returns whether standard input is a terminal that listens to us.
-    fn is_ours() -> bool {
-        io::stdin().is_terminal()
-            && sys::terminal_group(0).is_ok_and(|group| sys::group() == Ok(group))
-    }
-
-    fn take() -> Self {
-        Self { signals: None }
+    /// Returns the terminal that standard input is, if that listens to us.
+    fn of_caller() -> Option<Self> {
+        let is_ours = io::stdin().is_terminal()
+            && sys::terminal_group(0).is_ok_and(|group| sys::group() == Ok(group));
+        is_ours.then_some(Self)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         // Who is in the background is stopped for taking the terminal back, unless signals are blocked.
-        self.signals = sys::block_signals().ok();
+        let signals = sys::block_signals();
         if let Ok(group) = sys::group() {
             let _ = sys::take_terminal(0, group);
         }
-        if let Some(signals) = self.signals {
+        if let Ok(signals) = signals {
             let _ = sys::set_signals(signals);
         }
     }
