@@ -65,7 +65,7 @@ pub enum ChangeKind {
     Directory {
         /// Permission bits.
         mode: u32,
-        /// What was asked for; `None` where nobody asked.
+        /// Whose it is; `None`: as it is below, or root's where nothing is below.
         owner: Option<Owner>,
         /// Seconds since the epoch.
         mtime: i64,
@@ -76,7 +76,7 @@ pub enum ChangeKind {
     File {
         /// Permission bits, setuid and setgid included.
         mode: u32,
-        /// What was asked for; `None` where nobody asked.
+        /// Whose it is; `None`: as it is below, or root's where nothing is below.
         owner: Option<Owner>,
         /// Seconds since the epoch.
         mtime: i64,
@@ -91,7 +91,7 @@ pub enum ChangeKind {
     Symlink {
         /// Its target.
         target: Vec<u8>,
-        /// What was asked for; `None` where nobody asked.
+        /// Whose it is; `None`: as it is below, or root's where nothing is below.
         owner: Option<Owner>,
         /// Seconds since the epoch.
         mtime: i64,
