@@ -173,7 +173,10 @@ fn networks() {
         let up = run(&sandbox, &script("ifconfig lo up || ifconfig lo down")).unwrap();
         assert_ne!(up.exit, Exit::Code(0), "{network:?}");
     }
-    let own = script("(echo hello | nc -l -p 4000) & sleep 0.3; nc -w 2 127.0.0.1 4000");
+    let own = script(
+        "(echo hello | nc -l -p 4000) & \
+         for try in 1 2 3 4 5 6 7 8 9; do nc -w 2 127.0.0.1 4000 && exit; sleep 0.3; done; exit 1",
+    );
     assert_eq!(run(&sandbox, &own).unwrap().good(), "hello\n");
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();

@@ -14,7 +14,7 @@ fn time() {
     let Some(place) = Place::new("time") else { return };
     let root = place.layered("scratch");
     let mut sandbox = sandbox(Root::Layered(&root));
-    sandbox.limits.time = Some(Duration::from_millis(600));
+    sandbox.limits.time = Some(Duration::from_secs(2));
     for text in [
         "echo before; sleep 100; echo after",
         "echo before; trap '' TERM INT HUP; while :; do :; done",

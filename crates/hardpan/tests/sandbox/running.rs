@@ -313,7 +313,7 @@ fn emulated_programs() {
     );
     let ran = run(&sandbox, &script(&text)).unwrap();
     assert_eq!(ran.output, "here\naarch64\naarch64\nenabled\n", "{}", ran.errors);
-    let text = "/arm/busybox sleep 5 & sleep 1; cat /proc/$!/exe | head -c 4 | tail -c 3; echo; \
+    let text = "/arm/busybox sleep 20 & sleep 2; cat /proc/$!/exe | head -c 4 | tail -c 3; echo; \
                 echo x >/proc/$!/exe && echo written";
     let ran = run(&sandbox, &script(text)).unwrap();
     assert_eq!(ran.output, "ELF\n", "{}", ran.errors);
