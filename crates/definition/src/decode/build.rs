@@ -84,9 +84,6 @@ impl<'n> Decoder<'n> {
             let check = check::image_reference;
             self.parsed(&entry.value, "`uses`", Code::BadImageReference, check)
         });
-        if let Some(uses) = uses.as_ref().filter(|uses| uses.digest.is_none()) {
-            self.push(unpinned(uses));
-        }
         let entitlement = self.entitlement(fields.take("entitlement"));
         let work_dir = self.work_dir(fields.take("work-dir"), Place::Stage);
         let shell = self.shell(fields.take("shell"));
@@ -116,6 +113,21 @@ impl<'n> Decoder<'n> {
             accounts,
             outputs,
             attestations,
+        }
+    }
+
+    /// Warns of images that can change their meaning; a stage's name means that stage.
+    pub(crate) fn check_stage_images(&mut self, stages: &[Spanned<BuildStage>]) {
+        let names: Vec<&str> =
+            stages.iter().filter_map(|stage| Some(stage.name.as_ref()?.value.as_str())).collect();
+        for stage in stages {
+            let artifacts = stage.contents.artifacts.iter().map(|artifact| &artifact.name);
+            for image in stage.uses.iter().chain(artifacts) {
+                let is_stage = image.tag.is_none() && names.contains(&image.name.as_str());
+                if image.digest.is_none() && !is_stage {
+                    self.push(unpinned(image));
+                }
+            }
         }
     }
 

@@ -64,12 +64,20 @@ impl<'n> Decoder<'n> {
                 let entry = fields.take("builds");
                 let builds = self.list(entry, Self::build_stage);
                 self.check_stage_names(&builds);
+                self.check_stage_images(&builds);
                 builds
             }
             Place::Stage => Vec::new(),
         };
         let mappings = fields.take("mappings");
         let artifacts = self.list(fields.take("artifacts"), Self::artifact);
+        if place == Place::Image {
+            for name in artifacts.iter().map(|artifact| &artifact.name) {
+                if name.digest.is_none() {
+                    self.push(unpinned(name));
+                }
+            }
+        }
         let contents = Contents {
             repositories,
             keyring,
@@ -275,9 +283,6 @@ impl<'n> Decoder<'n> {
                     check::image_reference,
                 )
             });
-            if let Some(name) = name.as_ref().filter(|name| name.digest.is_none()) {
-                decoder.push(unpinned(name));
-            }
             let includes = decoder.globs(fields.take("includes"));
             let excludes = decoder.globs(fields.take("excludes"));
             let (uid, gid) = decoder.owner(fields);

@@ -9,6 +9,7 @@ use super::plan::{EmulatorPlan, Source, setup, text};
 
 const X86_64: u16 = 62;
 const AARCH64: u16 = 183;
+const RISCV: u16 = 243;
 
 /// The ELF machine number of this machine.
 #[cfg(target_arch = "x86_64")]
@@ -26,8 +27,12 @@ const NAMES: [(u16, &str); 8] = [
     (40, "arm"),
     (X86_64, "x86-64"),
     (AARCH64, "aarch64"),
-    (243, "riscv"),
+    (RISCV, "riscv64"),
 ];
+
+/// Machines that can be emulated: those with little-endian 64-bit programs, which is what
+/// [`registration`] describes.
+const EMULATED: [u16; 3] = [X86_64, AARCH64, RISCV];
 
 /// Returns a machine's name.
 pub(super) fn machine_name(number: u16) -> String {
@@ -41,6 +46,10 @@ pub(super) fn plans(emulators: &BTreeMap<u16, PathBuf>) -> Result<Vec<EmulatorPl
     foreign
         .map(|(&machine, path)| {
             let name = format!("emulator-{machine}");
+            if !EMULATED.contains(&machine) {
+                let what = format!("use an emulator for {}", machine_name(machine));
+                return Err(setup(&what)(std::io::Error::from(std::io::ErrorKind::Unsupported)));
+            }
             // Who can't be opened is an error here, where its name is known.
             std::fs::metadata(path)
                 .map_err(setup(&format!("use the emulator {}", path.display())))?;
@@ -68,4 +77,24 @@ fn registration(machine: u16, name: &str) -> Vec<u8> {
     };
     let (magic, mask) = (escape(&magic), escape(&mask));
     format!(":hardpan-{machine}:M::{magic}:{mask}:/dev/{name}:FP").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_that_can_not_be() {
+        let error = plans(&BTreeMap::from([(40, "/bin/true".into())])).unwrap_err();
+        assert_eq!(error.to_string(), "can't set up the sandbox: use an emulator for arm");
+        assert!(plans(&BTreeMap::from([(NATIVE, "/nowhere".into())])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_the_kernel_is_told() {
+        let expected = r":hardpan-183:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff:/dev/emulator-183:FP";
+        assert_eq!(registration(183, "emulator-183"), expected.as_bytes());
+        assert_eq!(machine_name(62), "x86-64");
+        assert_eq!(machine_name(9_999), "machine 9999");
+    }
 }

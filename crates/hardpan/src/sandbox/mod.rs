@@ -20,6 +20,7 @@ pub mod credential_helper;
 mod emulator;
 mod filter;
 mod forbidden;
+mod heard;
 mod identity;
 mod inside;
 mod message;

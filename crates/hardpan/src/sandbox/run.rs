@@ -4,22 +4,25 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use hardpan_tree::TreePath;
+use rustix::fs::{CWD, FileType, Mode};
 
 use super::cgroup::Cgroup;
+use super::heard::Heard;
 use super::identity::{Maps, maps};
 use super::message::Step;
 use super::plan::{self, DEVICES, Plan, RootPlan, Source, setup};
 use super::root::State;
 use super::spawn::spawn;
-use super::supervise::{Ears, Heard, listen};
+use super::supervise::{Ears, listen};
+use super::sys::{self, Fresh};
 use super::{
     DeviceRequest, Exit, LayeredRoot, Network, Owner, Program, Root, Sandbox, SandboxError,
-    Streams, changes, emulator, filter, sys,
+    Streams, changes, emulator, filter,
 };
 
 /// What came of a program.
@@ -59,17 +62,18 @@ impl Sandbox<'_> {
         };
         let mut state = root.state();
         root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
-        let before = self.files_before(root, &mut state)?;
+        let mut before = self.files_before(root, &mut state)?;
         let mut heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
         if heard.failure.is_some_and(|failure| failure.step == Step::Overlay) && !state.is_copied {
             root.copy(&mut state).map_err(setup("copy the root file system"))?;
+            before = before.map(|_| state.copied.clone());
             root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
             heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
         }
-        for (key, path, uid, gid) in std::mem::take(&mut heard.owners) {
-            state.owners.give(&key, &path, uid, gid);
+        for (key, given) in std::mem::take(&mut heard.owners) {
+            state.owners.give(key, &given);
         }
-        remove_made(&root.upper(&state), &heard.made);
+        remove_made(root, &state, &heard.made).map_err(setup("remove mount points"))?;
         if let Some(before) = before {
             let found = changes::new_files(root, &mut state);
             let mut new = found.map_err(setup("look for new files"))?;
@@ -106,14 +110,16 @@ impl Sandbox<'_> {
         let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
         let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
         let [go, ours] = pipe()?;
-        let plan = self.plan(program, root, maps, &ears, &go)?;
-        let terminal = plan.has_terminal.then(Terminal::take);
+        let mut plan = self.plan(program, root, maps, &ears, &go)?;
+        let terminal = ears.streams.is_none().then(Terminal::of_caller).flatten();
+        plan.has_terminal = terminal.is_some();
         let is_network_own = self.network != Network::Host;
         let running = spawn(&plan, ours, is_network_own, maps, cgroup.as_ref())?;
         // The child has these now; what it has shall be seen to close.
         drop(go);
         let ears = ears.after_spawn();
-        let heard = listen(running, ears, streams, self.limits.output_bytes)?;
+        let mut heard = listen(running, ears, streams, self.limits.output_bytes)?;
+        heard.place = heard.failure.and_then(|failure| plan.place(failure));
         drop(terminal);
         drop(cgroup);
         Ok(heard)
@@ -142,7 +148,7 @@ impl Sandbox<'_> {
             go: go.as_raw_fd(),
             messages: ears.child_messages.as_raw_fd(),
             streams: ears.child_streams(),
-            has_terminal: ears.streams.is_none() && Terminal::is_ours(),
+            has_terminal: false,
             uid: self.identity.uid,
             gid: self.identity.gid,
             drop_groups: maps.drop_groups,
@@ -184,21 +190,33 @@ fn root_plan(root: &LayeredRoot, state: &State) -> Result<RootPlan, SandboxError
 }
 
 /// Removes the mount points that were made for a program, if it left nothing in them.
-fn remove_made(upper: &Path, made: &[(TreePath, bool)]) {
+fn remove_made(root: &LayeredRoot, state: &State, made: &[(TreePath, bool)]) -> io::Result<()> {
+    let on_disk = |path: &TreePath| PathBuf::from(std::ffi::OsStr::from_bytes(path.as_bytes()));
+    let upper = root.upper(state);
+    let mut removed = BTreeSet::new();
     for (path, is_directory) in made.iter().rev() {
-        let place = upper.join(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())));
-        let is_empty = |place: &PathBuf| {
-            place.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == 0)
-        };
-        // What is in use stays.
-        let _ = if *is_directory {
-            fs::remove_dir(&place)
-        } else if is_empty(&place) {
-            fs::remove_file(&place)
+        let place = upper.join(on_disk(path));
+        let is_empty = |file: fs::Metadata| file.is_file() && file.len() == 0;
+        // One that is in use stays.
+        let is_removed = if *is_directory {
+            fs::remove_dir(&place).is_ok()
         } else {
-            Ok(())
+            place.symlink_metadata().is_ok_and(is_empty) && fs::remove_file(&place).is_ok()
         };
+        if is_removed {
+            removed.insert(path.clone());
+        }
     }
+    // What was removed before must not come back from below.
+    for path in removed.iter().filter(|_| !state.is_copied) {
+        let is_first = path.parent().is_none_or(|parent| !removed.contains(&parent));
+        let path = on_disk(path);
+        if is_first && root.lower().join(&path).symlink_metadata().is_ok() {
+            let (kind, mode) = (FileType::CharacterDevice, Mode::empty());
+            rustix::fs::mknodat(CWD, upper.join(path), kind, mode, rustix::fs::makedev(0, 0))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a pipe: the end to read from and the end to write to.
@@ -208,40 +226,35 @@ pub(super) fn pipe() -> Result<[OwnedFd; 2], SandboxError> {
 }
 
 /// Keeps a descriptor out of the way of the standard streams.
-pub(super) fn above(descriptor: RawFd) -> Result<OwnedFd, SandboxError> {
-    let descriptor = sys::owned(descriptor);
+pub(super) fn above(descriptor: Fresh) -> Result<OwnedFd, SandboxError> {
+    let descriptor = descriptor.own();
     if descriptor.as_raw_fd() > 2 {
         return Ok(descriptor);
     }
     let above = sys::dup_above(descriptor.as_raw_fd(), 3).map_err(setup("make a pipe"))?;
-    Ok(sys::owned(above))
+    Ok(above.own())
 }
 
 /// The caller's terminal, which the program has until this is dropped.
-struct Terminal {
-    signals: Option<u64>,
-}
+struct Terminal;
 
 impl Terminal {
-    /// Returns whether standard input is a terminal that listens to us.
-    fn is_ours() -> bool {
-        io::stdin().is_terminal()
-            && sys::terminal_group(0).is_ok_and(|group| sys::group() == Ok(group))
-    }
-
-    fn take() -> Self {
-        Self { signals: None }
+    /// Returns the terminal that standard input is, if that listens to us.
+    fn of_caller() -> Option<Self> {
+        let is_ours = io::stdin().is_terminal()
+            && sys::terminal_group(0).is_ok_and(|group| sys::group() == Ok(group));
+        is_ours.then_some(Self)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         // Who is in the background is stopped for taking the terminal back, unless signals are blocked.
-        self.signals = sys::block_signals().ok();
+        let signals = sys::block_signals();
         if let Ok(group) = sys::group() {
             let _ = sys::take_terminal(0, group);
         }
-        if let Some(signals) = self.signals {
+        if let Ok(signals) = signals {
             let _ = sys::set_signals(signals);
         }
     }
