@@ -20,6 +20,7 @@ use hardpan_tree::{Digest, PathError};
 use crate::demand::DemandError;
 use crate::finish::FinishError;
 use crate::graph::GraphError;
+use crate::image_tree::ImageTreeError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
@@ -186,6 +187,9 @@ pub enum Error {
         /// The platforms.
         platforms: Vec<String>,
     },
+    /// The layers of an image do not make a root file system.
+    #[error(transparent)]
+    ImageTree(#[from] ImageTreeError),
     /// A program could not be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -228,6 +232,7 @@ impl Error {
         match self {
             Self::Hardening { .. } => Trouble::No,
             Self::Stage(error) => error.trouble(),
+            Self::ImageTree(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)

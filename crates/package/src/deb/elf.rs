@@ -32,7 +32,7 @@ const TEXT_BYTES_MAX: usize = 4096;
 
 /// Watches a file's bytes.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub struct Probe {
     size_bytes: u64,
     position_bytes: u64,
     prefix: Vec<u8>,
@@ -50,7 +50,8 @@ struct Piece {
 }
 
 impl Probe {
-    pub(super) fn new(size_bytes: u64) -> Self {
+    /// Makes a probe for a file of this length.
+    pub fn new(size_bytes: u64) -> Self {
         Self {
             size_bytes,
             position_bytes: 0,
@@ -63,7 +64,7 @@ impl Probe {
     }
 
     /// Takes the next bytes.
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+    pub fn feed(&mut self, mut bytes: &[u8]) {
         if self.prefix.len() < self.prefix_bytes_max {
             let kept = bytes.len().min(self.prefix_bytes_max - self.prefix.len());
             self.prefix.extend_from_slice(&bytes[..kept]);
@@ -86,7 +87,7 @@ impl Probe {
     }
 
     /// Returns what was learned.
-    pub(super) fn finish(self) -> Option<Facts> {
+    pub fn finish(self) -> Option<Facts> {
         if self.is_elf() {
             return read_elf(&self).map(Facts::Elf);
         }

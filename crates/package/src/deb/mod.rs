@@ -4,7 +4,7 @@
 pub mod ar;
 pub mod archive;
 pub mod control;
-mod elf;
+pub mod elf;
 pub mod index;
 mod index_cache;
 mod index_writer;
