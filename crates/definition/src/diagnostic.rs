@@ -256,10 +256,7 @@ pub(crate) fn normalise(diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// The candidate nearest to `word`, if it is near enough to be a likely typing mistake.
-pub(crate) fn nearest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let folded = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     let word = folded(word);
     if word.chars().count() > 64 {

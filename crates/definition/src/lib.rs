@@ -21,7 +21,7 @@ mod syntax;
 mod template;
 mod yaml;
 
-pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use diagnostic::{Code, Diagnostic, Label, Severity, nearest as nearest_name};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;
 pub use package_config::{PackageConfig, parse_package_config};
