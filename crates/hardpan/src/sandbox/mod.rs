@@ -12,7 +12,23 @@
 //! Where the kernel or its administrator forbids what this needs, running is an error that says what
 //! is missing. There is no second, weaker way.
 
+mod cgroup;
+mod changes;
+mod copy;
+mod emulator;
+mod filter;
+mod forbidden;
+mod identity;
+mod inside;
+mod message;
+mod owners;
+mod plan;
 mod root;
+mod run;
+mod spawn;
+mod supervise;
+mod sys;
+mod syscalls;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,7 +37,9 @@ use std::time::Duration;
 
 use hardpan_tree::TreePath;
 
+pub use identity::host_owner;
 pub use root::{Change, ChangeKind, DeviceRequest, LayeredRoot, Owner};
+pub use run::Finished;
 
 /// Where a program runs.
 #[derive(Debug)]

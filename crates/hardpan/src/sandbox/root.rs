@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A root directory whose changes are kept apart from it.
 
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hardpan_tree::TreePath;
+
+use super::identity::host_owner;
+use super::owners::Owners;
+use super::{SandboxError, changes, copy};
 
 /// A directory with a root file system, and what programs have changed on top of it.
 ///
@@ -13,6 +22,18 @@ use hardpan_tree::TreePath;
 pub struct LayeredRoot {
     lower: PathBuf,
     scratch: PathBuf,
+    state: Mutex<State>,
+}
+
+/// What is known of a root beside its files.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Whether the directory below was copied, since the kernel refused an overlay.
+    pub(super) is_copied: bool,
+    /// Who files were given to.
+    pub(super) owners: Owners,
+    /// Modes that were widened so that the caller can read what is his, as they were.
+    pub(super) widened: BTreeMap<PathBuf, u32>,
 }
 
 /// A user and a group.
@@ -91,9 +112,19 @@ pub struct DeviceRequest {
 }
 
 impl LayeredRoot {
-    /// Makes a root from a directory and an empty directory for what changes.
+    /// Makes a root from a directory and an empty directory for what changes. The first must belong to
+    /// [`host_owner`](super::host_owner) with all that is in it; the second is given to it.
     pub fn new(lower: &Path, scratch: &Path) -> Self {
-        Self { lower: lower.to_path_buf(), scratch: scratch.to_path_buf() }
+        let (lower, scratch) = (lower.to_path_buf(), scratch.to_path_buf());
+        Self { lower, scratch, state: Mutex::default() }
+    }
+
+    /// Tells whose the files below are, where that is not root. It matters to who asks for a new user
+    /// of a file and keeps its group, or the other way around.
+    #[must_use]
+    pub fn with_lower_owners(self, owners: BTreeMap<TreePath, Owner>) -> Self {
+        self.state().owners.set_below(owners);
+        self
     }
 
     /// Returns the directory below.
@@ -104,5 +135,72 @@ impl LayeredRoot {
     /// Returns where changes are kept.
     pub fn scratch(&self) -> &Path {
         &self.scratch
+    }
+
+    /// Returns what programs changed so far, sorted by path.
+    ///
+    /// What was only touched, and is as it was, is left out; so are directories where nothing but the
+    /// time changed. Where the caller is an ordinary user, modes that forbid him to read his own files
+    /// are widened on the disk until the next program runs; here they are as programs set them.
+    pub fn changes(&self) -> Result<Vec<Change>, SandboxError> {
+        let mut state = self.state();
+        changes::changes(self, &mut state)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // What is in it is whole after every statement.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the directory that has the changes, or everything if it was copied.
+    pub(super) fn upper(&self, state: &State) -> PathBuf {
+        self.scratch.join(if state.is_copied { "root" } else { "upper" })
+    }
+
+    /// Makes the scratch directory ready for the next program.
+    pub(super) fn prepare(&self, state: &mut State) -> io::Result<()> {
+        for (path, mode) in std::mem::take(&mut state.widened).into_iter().rev() {
+            fs::set_permissions(&path, Permissions::from_mode(mode))?;
+        }
+        own(&self.scratch)?;
+        let tmp = self.scratch.join("tmp");
+        if !tmp.exists() {
+            fs::create_dir(&tmp)?;
+            own(&tmp)?;
+            fs::set_permissions(&tmp, Permissions::from_mode(0o1777))?;
+        }
+        if state.is_copied {
+            return Ok(());
+        }
+        let upper = self.upper(state);
+        if !upper.exists() {
+            let lower = fs::metadata(&self.lower)?;
+            fs::create_dir(&upper)?;
+            own(&upper)?;
+            fs::set_permissions(&upper, Permissions::from_mode(lower.mode() & 0o7777))?;
+        }
+        // The kernel's directory; it has nothing that lasts.
+        let work = self.scratch.join("work");
+        if work.exists() {
+            crate::store::remove_directory(&work)?;
+        }
+        fs::create_dir(&work)?;
+        own(&work)
+    }
+
+    /// Copies the directory below, where the kernel refuses an overlay.
+    pub(super) fn copy(&self, state: &mut State) -> io::Result<()> {
+        let root = self.scratch.join("root");
+        fs::create_dir(&root)?;
+        copy::copy(&self.lower, &root)?;
+        state.is_copied = true;
+        Ok(())
+    }
+}
+
+fn own(path: &Path) -> io::Result<()> {
+    match host_owner() {
+        Some((uid, gid)) => std::os::unix::fs::lchown(path, Some(uid), Some(gid)),
+        None => Ok(()),
     }
 }

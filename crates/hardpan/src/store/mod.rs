@@ -34,7 +34,7 @@ use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
 pub use gc::{GcOptions, GcReport, VerifyReport};
-pub(crate) use roots::Scratch;
+pub(crate) use roots::{Scratch, remove_directory};
 pub use segments::{SegmentWriter, StoredSegment};
 
 /// The largest blob that is ever read into memory whole, in bytes.

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A limit of memory for all processes of a sandbox together.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::SandboxError;
+
+/// A group of processes with a limit. It goes away when this is dropped, after its last process.
+#[derive(Debug)]
+pub(super) struct Cgroup {
+    path: PathBuf,
+}
+
+/// So that two sandboxes of one process have two names.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl Cgroup {
+    /// Makes a group whose processes may have so much memory, swap included.
+    pub(super) fn with_memory(bytes: u64) -> Result<Self, SandboxError> {
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        for place in places(&own, &mounts) {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("hardpan-{}-{number}", std::process::id());
+            let group = Self { path: place.path.join(name) };
+            if fs::create_dir(&group.path).is_err() {
+                // Nothing to remove.
+                std::mem::forget(group);
+                continue;
+            }
+            if place.version.limit(&group.path, bytes).is_ok() {
+                return Ok(group);
+            }
+        }
+        Err(SandboxError::NoLimit { what: "memory" })
+    }
+
+    /// Puts a process into it, whose children will be in it too.
+    pub(super) fn add(&self, process: i32) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.procs"), process.to_string())
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Its processes have ended. If the kernel still counts one, an empty group stays.
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+impl Version {
+    fn limit(self, group: &Path, bytes: u64) -> io::Result<()> {
+        let write = |name: &str, value: u64| fs::write(group.join(name), value.to_string());
+        match self {
+            Self::One => {
+                write("memory.limit_in_bytes", bytes)?;
+                // Kernels may count no swap.
+                let _ = write("memory.memsw.limit_in_bytes", bytes);
+            }
+            Self::Two => {
+                write("memory.max", bytes)?;
+                let _ = write("memory.swap.max", 0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a group could be made.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    path: PathBuf,
+    version: Version,
+}
+
+/// Returns where a group could be made, from what the kernel says of the own group and of mounts.
+fn places(own: &str, mounts: &str) -> Vec<Place> {
+    let mut places = Vec::new();
+    for line in own.lines() {
+        let mut parts = line.splitn(3, ':');
+        let (Some(hierarchy), Some(controllers), Some(path)) =
+            (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        if hierarchy == "0" && controllers.is_empty() {
+            let Some(mount) = mount_point(mounts, "cgroup2", "") else { continue };
+            // A group with processes can't have groups with limits, so look above the own one.
+            for above in Path::new(path).ancestors() {
+                let path = mount.join(above.strip_prefix("/").unwrap_or(above));
+                places.push(Place { path, version: Version::Two });
+            }
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            let Some(mount) = mount_point(mounts, "cgroup", "memory") else { continue };
+            let path = mount.join(path.trim_start_matches('/'));
+            places.insert(0, Place { path, version: Version::One });
+        }
+    }
+    places
+}
+
+/// Finds where a hierarchy is mounted.
+fn mount_point(mounts: &str, kind: &str, option: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let mut words = file_system.split(' ');
+        let is_kind = words.next() == Some(kind);
+        let options = words.nth(1).unwrap_or_default();
+        let has_option = option.is_empty() || options.split(',').any(|word| word == option);
+        (is_kind && has_option).then(|| mount.split(' ').nth(4).map(PathBuf::from))?
+    })
+}

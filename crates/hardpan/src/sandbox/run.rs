@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Running one program from beginning to end.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use hardpan_tree::TreePath;
+
+use super::cgroup::Cgroup;
+use super::identity::{Maps, maps};
+use super::message::Step;
+use super::plan::{self, DEVICES, Plan, RootPlan, Source, setup};
+use super::root::State;
+use super::spawn::spawn;
+use super::supervise::{Ears, Heard, listen};
+use super::{
+    DeviceRequest, Exit, LayeredRoot, Network, Owner, Program, Root, Sandbox, SandboxError,
+    Streams, changes, emulator, filter, sys,
+};
+
+/// What came of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub exit: Exit,
+    /// The device nodes that it asked for, sorted, each once.
+    pub devices: Vec<DeviceRequest>,
+}
+
+/// What container engines leave to root inside of a container by default, without what is of no use
+/// here: no device nodes, no raw sockets, no new roots, no capabilities of files, no audit.
+const CAPABILITIES: u64 = 1 << 0 // CAP_CHOWN
+    | 1 << 1 // CAP_DAC_OVERRIDE
+    | 1 << 3 // CAP_FOWNER
+    | 1 << 4 // CAP_FSETID
+    | 1 << 5 // CAP_KILL
+    | 1 << 6 // CAP_SETGID
+    | 1 << 7 // CAP_SETUID
+    | 1 << 8 // CAP_SETPCAP
+    | 1 << 10; // CAP_NET_BIND_SERVICE
+
+impl Sandbox<'_> {
+    /// Runs a program and waits until it and all that it started have ended.
+    ///
+    /// A program that fails is no error: see [`Finished::exit`].
+    pub fn run(&self, program: &Program, streams: Streams<'_>) -> Result<Finished, SandboxError> {
+        let mut streams = streams;
+        let maps = maps(self.identity)?;
+        let Root::Layered(root) = &self.root else {
+            return self.attempt(program, &mut streams, &maps, None)?.finished(program);
+        };
+        let mut state = root.state();
+        root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
+        let before = self.files_before(root, &mut state)?;
+        let mut heard = self.attempt(program, &mut streams, &maps, Some((root, &state)))?;
+        if heard.failure.is_some_and(|failure| failure.step == Step::Overlay) && !state.is_copied {
+            root.copy(&mut state).map_err(setup("copy the root file system"))?;
+            root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
+            heard = self.attempt(program, &mut streams, &maps, Some((root, &state)))?;
+        }
+        for (key, path, uid, gid) in std::mem::take(&mut heard.owners) {
+            state.owners.give(&key, &path, uid, gid);
+        }
+        remove_made(&root.upper(&state), &heard.made);
+        if let Some(before) = before {
+            let found = changes::new_files(root, &mut state);
+            let mut new = found.map_err(setup("look for new files"))?;
+            new.retain(|key| !before.contains(key));
+            let owner = Owner { uid: self.identity.uid, gid: self.identity.gid };
+            state.owners.give_new(new, owner);
+        }
+        heard.finished(program)
+    }
+
+    /// Returns the new files of earlier programs, if those of this one will belong to somebody else.
+    fn files_before(
+        &self,
+        root: &LayeredRoot,
+        state: &mut State,
+    ) -> Result<Option<BTreeSet<Vec<u8>>>, SandboxError> {
+        if self.identity.uid == 0 && self.identity.gid == 0 {
+            return Ok(None);
+        }
+        let files = changes::new_files(root, state).map_err(setup("look for files"))?;
+        // Looking may have widened modes.
+        root.prepare(state).map_err(setup("prepare the scratch directory"))?;
+        Ok(Some(files))
+    }
+
+    fn attempt(
+        &self,
+        program: &Program,
+        streams: &mut Streams<'_>,
+        maps: &Maps,
+        layered: Option<(&LayeredRoot, &State)>,
+    ) -> Result<Heard, SandboxError> {
+        let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
+        let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
+        let [go, ours] = pipe()?;
+        let root = match (&self.root, layered) {
+            (_, Some((root, state))) if state.is_copied => {
+                RootPlan::Plain { scratch: Source::of(root.scratch())? }
+            }
+            (_, Some((root, _))) => RootPlan::Overlay {
+                lower: Source::of(root.lower())?,
+                scratch: Source::of(root.scratch())?,
+            },
+            (Root::Layered(root), None) => RootPlan::ReadOnly { lower: Source::of(root.lower())? },
+            (Root::ReadOnly(path), None) => RootPlan::ReadOnly { lower: Source::of(path)? },
+        };
+        let plan = self.plan(program, root, maps, &ears, &go)?;
+        let terminal = plan.has_terminal.then(Terminal::take);
+        let is_network_own = self.network != Network::Host;
+        let running = spawn(&plan, ours, is_network_own, maps, cgroup.as_ref())?;
+        // The child has these now; what it has shall be seen to close.
+        drop(go);
+        let ears = ears.after_spawn();
+        let heard = listen(running, ears, streams, self.limits.output_bytes)?;
+        drop(terminal);
+        drop(cgroup);
+        Ok(heard)
+    }
+
+    fn plan(
+        &self,
+        program: &Program,
+        root: RootPlan,
+        maps: &Maps,
+        ears: &Ears,
+        go: &OwnedFd,
+    ) -> Result<Plan, SandboxError> {
+        let network = plan::network_mounts(self.network);
+        let mounts = network.iter().chain(&self.mounts).map(plan::mount);
+        let devices = DEVICES
+            .iter()
+            .map(|name| Ok((Source::of(&Path::new("/dev").join(name))?, plan::text(*name)?)));
+        let emulators = emulator::plans(&self.emulators)?;
+        let mut machines = vec![emulator::NATIVE];
+        machines.extend(self.emulators.keys());
+        let limits = &self.limits;
+        let mut plan = Plan {
+            keep: Vec::new(),
+            go: go.as_raw_fd(),
+            messages: ears.child_messages.as_raw_fd(),
+            streams: ears.child_streams(),
+            has_terminal: ears.streams.is_none() && Terminal::is_ours(),
+            uid: self.identity.uid,
+            gid: self.identity.gid,
+            drop_groups: maps.drop_groups,
+            hostname: self.hostname.clone().into_bytes(),
+            is_loopback_up: self.network == Network::Loopback,
+            root,
+            devices: devices.collect::<Result<_, SandboxError>>()?,
+            mounts: mounts.collect::<Result<_, _>>()?,
+            emulators,
+            machines,
+            candidates: plan::candidates(program)?,
+            arguments: plan::arguments(program)?,
+            environment: plan::environment(program)?,
+            work_dir: plan::way(&program.work_dir)?,
+            limits: vec![
+                (libc::RLIMIT_CORE, 0),
+                (libc::RLIMIT_NPROC, limits.processes),
+                (libc::RLIMIT_FSIZE, limits.file_size_bytes),
+                (libc::RLIMIT_NOFILE, limits.open_files),
+            ],
+            capabilities: CAPABILITIES,
+            filter: filter::filter(self.identity),
+        };
+        plan.remember_descriptors();
+        Ok(plan)
+    }
+}
+
+/// Removes the mount points that were made for a program, if it left nothing in them.
+fn remove_made(upper: &Path, made: &[(TreePath, bool)]) {
+    for (path, is_directory) in made.iter().rev() {
+        let place = upper.join(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())));
+        let is_empty = |place: &PathBuf| {
+            place.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == 0)
+        };
+        // What is in use stays.
+        let _ = if *is_directory {
+            fs::remove_dir(&place)
+        } else if is_empty(&place) {
+            fs::remove_file(&place)
+        } else {
+            Ok(())
+        };
+    }
+}
+
+/// Makes a pipe: the end to read from and the end to write to.
+pub(super) fn pipe() -> Result<[OwnedFd; 2], SandboxError> {
+    let [from, to] = sys::pipe().map_err(setup("make a pipe"))?;
+    Ok([above(from)?, above(to)?])
+}
+
+/// Keeps a descriptor out of the way of the standard streams.
+pub(super) fn above(descriptor: RawFd) -> Result<OwnedFd, SandboxError> {
+    let descriptor = sys::owned(descriptor);
+    if descriptor.as_raw_fd() > 2 {
+        return Ok(descriptor);
+    }
+    let above = sys::dup_above(descriptor.as_raw_fd(), 3).map_err(setup("make a pipe"))?;
+    Ok(sys::owned(above))
+}
+
+/// The caller's terminal, which the program has until this is dropped.
+struct Terminal {
+    signals: Option<u64>,
+}
+
+impl Terminal {
+    /// Returns whether standard input is a terminal that listens to us.
+    fn is_ours() -> bool {
+        io::stdin().is_terminal()
+            && sys::terminal_group(0).is_ok_and(|group| sys::group() == Ok(group))
+    }
+
+    fn take() -> Self {
+        Self { signals: None }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Who is in the background is stopped for taking the terminal back, unless signals are blocked.
+        self.signals = sys::block_signals().ok();
+        if let Ok(group) = sys::group() {
+            let _ = sys::take_terminal(0, group);
+        }
+        if let Some(signals) = self.signals {
+            let _ = sys::set_signals(signals);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The sandbox, with real programs in it.
+
+mod changes;
+mod support;
