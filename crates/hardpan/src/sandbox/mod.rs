@@ -12,6 +12,7 @@
 //! Where the kernel or its administrator forbids what this needs, running is an error that says what
 //! is missing. There is no second, weaker way.
 
+mod beside;
 mod cgroup;
 mod changes;
 mod copy;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use hardpan_tree::TreePath;
 
+pub use beside::Service;
 pub use identity::host_owner;
 pub use root::{Change, ChangeKind, DeviceRequest, LayeredRoot, Owner};
 pub use run::Finished;
@@ -188,6 +190,8 @@ pub struct Program {
 pub enum Streams<'a> {
     /// Nothing to read; what it prints goes here as it comes, in pieces, until the limit.
     Captured(&'a mut dyn FnMut(Stream, &[u8])),
+    /// The caller's own input; what it prints goes here, as with [`Streams::Captured`].
+    Passed(&'a mut dyn FnMut(Stream, &[u8])),
     /// The caller's own, terminal and all.
     Inherited,
 }

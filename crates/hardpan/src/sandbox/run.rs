@@ -15,7 +15,7 @@ use super::identity::{Maps, maps};
 use super::message::Step;
 use super::plan::{self, DEVICES, Plan, RootPlan, Source, setup};
 use super::root::State;
-use super::spawn::spawn;
+use super::spawn::{Running, spawn};
 use super::supervise::{Ears, Heard, listen};
 use super::{
     DeviceRequest, Exit, LayeredRoot, Network, Owner, Program, Root, Sandbox, SandboxError,
@@ -48,19 +48,30 @@ impl Sandbox<'_> {
     ///
     /// A program that fails is no error: see [`Finished::exit`].
     pub fn run(&self, program: &Program, streams: Streams<'_>) -> Result<Finished, SandboxError> {
+        self.run_and_tell(program, streams, &mut |_| {})
+    }
+
+    /// Runs a program, and tells of its first process when that runs.
+    pub(super) fn run_and_tell(
+        &self,
+        program: &Program,
+        streams: Streams<'_>,
+        started: &mut dyn FnMut(&Running),
+    ) -> Result<Finished, SandboxError> {
         let mut streams = streams;
         let maps = maps(self.identity)?;
         let Root::Layered(root) = &self.root else {
-            return self.attempt(program, &mut streams, &maps, None)?.finished(program);
+            return self.attempt(program, &mut streams, &maps, None, started)?.finished(program);
         };
         let mut state = root.state();
         root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
         let before = self.files_before(root, &mut state)?;
-        let mut heard = self.attempt(program, &mut streams, &maps, Some((root, &state)))?;
+        let mut heard =
+            self.attempt(program, &mut streams, &maps, Some((root, &state)), started)?;
         if heard.failure.is_some_and(|failure| failure.step == Step::Overlay) && !state.is_copied {
             root.copy(&mut state).map_err(setup("copy the root file system"))?;
             root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
-            heard = self.attempt(program, &mut streams, &maps, Some((root, &state)))?;
+            heard = self.attempt(program, &mut streams, &maps, Some((root, &state)), started)?;
         }
         for (key, path, uid, gid) in std::mem::take(&mut heard.owners) {
             state.owners.give(&key, &path, uid, gid);
@@ -97,9 +108,10 @@ impl Sandbox<'_> {
         streams: &mut Streams<'_>,
         maps: &Maps,
         layered: Option<(&LayeredRoot, &State)>,
+        started: &mut dyn FnMut(&Running),
     ) -> Result<Heard, SandboxError> {
         let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
-        let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
+        let ears = Ears::new(streams, self.limits.time)?;
         let [go, ours] = pipe()?;
         let root = match (&self.root, layered) {
             (_, Some((root, state))) if state.is_copied => {
@@ -119,6 +131,7 @@ impl Sandbox<'_> {
         // The child has these now; what it has shall be seen to close.
         drop(go);
         let ears = ears.after_spawn();
+        started(&running);
         let heard = listen(running, ears, streams, self.limits.output_bytes)?;
         drop(terminal);
         drop(cgroup);

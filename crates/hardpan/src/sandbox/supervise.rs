@@ -12,7 +12,9 @@ use super::message::{Failure, MESSAGE_BYTES_MAX, Message, Step, parse};
 use super::plan::setup;
 use super::run::{Finished, above, pipe};
 use super::spawn::Running;
-use super::{DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator, sys};
+use super::{
+    DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator, host_owner, sys,
+};
 
 /// Most messages that are kept of one program.
 const MESSAGES_MAX: usize = 10_000_000;
@@ -30,12 +32,12 @@ pub(super) struct Ears {
 }
 
 impl Ears {
-    pub(super) fn new(is_captured: bool, time: Option<Duration>) -> Result<Self, SandboxError> {
+    pub(super) fn new(streams: &Streams<'_>, time: Option<Duration>) -> Result<Self, SandboxError> {
         let [messages, child_messages] = sys::socket_pair().map_err(setup("make a socket"))?;
         let (messages, child_messages) = (above(messages)?, above(child_messages)?);
         let timer = time.map(sys::timer).transpose().map_err(setup("make a timer"))?;
         let timer = timer.map(sys::owned);
-        if !is_captured {
+        if matches!(streams, Streams::Inherited) {
             return Ok(Self {
                 messages,
                 child_messages,
@@ -45,10 +47,18 @@ impl Ears {
                 timer,
             });
         }
-        let nothing = File::open("/dev/null").map_err(setup("open /dev/null"))?;
-        let nothing = sys::dup_above(nothing.as_raw_fd(), 3).map_err(setup("open /dev/null"))?;
+        let input = if matches!(streams, Streams::Passed(_)) {
+            sys::dup_above(0, 3)
+        } else {
+            let nothing = File::open("/dev/null").map_err(setup("open /dev/null"))?;
+            sys::dup_above(nothing.as_raw_fd(), 3)
+        };
+        let input = sys::owned(input.map_err(setup("open the program's input"))?);
         let ([output, out], [errors, err]) = (pipe()?, pipe()?);
-        let streams = Some([sys::owned(nothing), out, err]);
+        for end in [&out, &err] {
+            give_away(end).map_err(setup("give a pipe to the sandbox"))?;
+        }
+        let streams = Some([input, out, err]);
         Ok(Self {
             messages,
             child_messages,
@@ -71,6 +81,14 @@ impl Ears {
     pub(super) fn after_spawn(self) -> Listening {
         let Self { messages, output, errors, timer, .. } = self;
         Listening { messages, output, errors, timer }
+    }
+}
+
+/// Gives a pipe to the sandbox's user: programs open it again by the name of `/dev/stderr`.
+fn give_away(pipe: &OwnedFd) -> std::io::Result<()> {
+    match host_owner() {
+        Some((uid, gid)) => std::os::unix::fs::fchown(pipe, Some(uid), Some(gid)),
+        None => Ok(()),
     }
 }
 
@@ -172,7 +190,7 @@ fn pass_on(
     let room = usize::try_from(*left).unwrap_or(usize::MAX);
     let allowed = &bytes[..length.min(room)];
     *left -= allowed.len() as u64;
-    if let Streams::Captured(print) = streams
+    if let Streams::Captured(print) | Streams::Passed(print) = streams
         && !allowed.is_empty()
     {
         print(stream, allowed);

@@ -577,6 +577,37 @@ pub(super) fn loopback_up() -> Result<(), Errno> {
     Ok(())
 }
 
+/// Enters namespaces of a process.
+pub(super) fn enter(pidfd: RawFd, namespaces: c_int) -> Result<(), Errno> {
+    // SAFETY: it takes no pointer.
+    unsafe { sys!(SYS_setns, pidfd, namespaces).map(drop) }
+}
+
+/// Connects to a TCP port of the loopback.
+pub(super) fn connect(port: u16) -> Result<RawFd, Errno> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    let address = libc::sockaddr_in {
+        #[expect(clippy::cast_possible_truncation, reason = "it is 2")]
+        #[expect(clippy::cast_sign_loss, reason = "it is 2")]
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: the address has the size given.
+    unsafe {
+        let socket = number(sys!(SYS_socket, libc::AF_INET, kind, 0)?);
+        let at = std::ptr::from_ref(&address).addr();
+        match sys!(SYS_connect, socket, at, size_of_val(&address)) {
+            Ok(_) => Ok(socket),
+            Err(errno) => {
+                close(socket);
+                Err(errno)
+            }
+        }
+    }
+}
+
 // Signals.
 
 const SIGNALS: c_int = 64;

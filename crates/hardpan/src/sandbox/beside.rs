@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A program that runs on while others ask it something.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::sync::mpsc;
+use std::thread;
+
+use super::run::pipe;
+use super::spawn::Running;
+use super::sys::{self, Errno, Never};
+use super::{Finished, Program, Sandbox, SandboxError, Stream, Streams};
+
+/// A program that runs in a sandbox.
+#[derive(Debug)]
+pub struct Service {
+    first_process: RefCell<OwnedFd>,
+    /// Another one, where the sandbox had to be made in another way.
+    newer: mpsc::Receiver<OwnedFd>,
+    has_ended: mpsc::Receiver<()>,
+}
+
+impl Service {
+    /// Returns whether the program has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        // The sender is dropped when it has.
+        matches!(self.has_ended.try_recv(), Err(mpsc::TryRecvError::Disconnected))
+    }
+
+    /// Connects to a TCP port on the sandbox's own loopback. Nobody outside the sandbox can do that, so
+    /// a child of this process goes in and makes the socket.
+    pub fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        while let Ok(newer) = self.newer.try_recv() {
+            self.first_process.replace(newer);
+        }
+        let [from, to] = pipe().map_err(io::Error::other)?;
+        let first_process = self.first_process.borrow().as_raw_fd();
+        let errand = Errand { first_process, port, to: to.as_raw_fd() };
+        // The table of descriptors is shared: what the child opens is open here.
+        let flags = libc::CLONE_FILES.cast_unsigned().into();
+        let before = sys::block_signals()?;
+        let forked = sys::fork_with(flags, libc::SIGCHLD, &errand, run_errand);
+        sys::set_signals(before)?;
+        let (_, child) = forked?;
+        let child = sys::owned(child);
+        sys::wait_for(child.as_raw_fd())?;
+        drop(to);
+        let mut answer = [0u8; 8];
+        if sys::read(from.as_raw_fd(), &mut answer)? != answer.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let [a, b, c, d, e, f, g, h] = answer;
+        match i32::from_le_bytes([e, f, g, h]) {
+            0 => Ok(TcpStream::from(sys::owned(i32::from_le_bytes([a, b, c, d])))),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+/// What a child is sent into a sandbox for.
+struct Errand {
+    first_process: RawFd,
+    port: u16,
+    to: RawFd,
+}
+
+fn run_errand(errand: &Errand) -> Never {
+    let namespaces = libc::CLONE_NEWUSER | libc::CLONE_NEWNET;
+    let made =
+        sys::enter(errand.first_process, namespaces).and_then(|()| sys::connect(errand.port));
+    let (socket, errno) = match made {
+        Ok(socket) => (socket, 0),
+        Err(Errno(errno)) => (-1, errno),
+    };
+    let mut answer = [0u8; 8];
+    answer[..4].copy_from_slice(&socket.to_le_bytes());
+    answer[4..].copy_from_slice(&errno.to_le_bytes());
+    let _ = sys::write_all(errand.to, &answer);
+    sys::exit(0)
+}
+
+impl Sandbox<'_> {
+    /// Starts a program, does something while it runs, and then ends it with all that it started.
+    ///
+    /// `ask` is not called where the program can't be started at all; where it ends by itself meanwhile,
+    /// [`Service::has_ended`] says so.
+    pub fn run_beside<T>(
+        &self,
+        program: &Program,
+        print: &mut (dyn FnMut(Stream, &[u8]) + Send),
+        ask: impl FnOnce(&Service) -> T,
+    ) -> Result<(T, Option<Finished>), SandboxError> {
+        thread::scope(|scope| {
+            let (tell, told) = mpsc::channel::<OwnedFd>();
+            let (alive, has_ended) = mpsc::channel::<()>();
+            let runner = scope.spawn(move || {
+                // Dropped when the program has ended.
+                let _alive = alive;
+                let mut started = |running: &Running| {
+                    if let Ok(copy) = sys::dup_above(running.descriptor(), 3) {
+                        let _ = tell.send(sys::owned(copy));
+                    }
+                };
+                self.run_and_tell(program, Streams::Captured(print), &mut started)
+            });
+            let ended = |runner: thread::ScopedJoinHandle<'_, _>| {
+                runner.join().unwrap_or_else(|_| {
+                    Err(SandboxError::Setup {
+                        what: "look after the sandbox".to_owned(),
+                        source: io::Error::other("its thread panicked"),
+                    })
+                })
+            };
+            let Ok(first_process) = told.recv() else {
+                // It never ran: the runner says why.
+                return match ended(runner) {
+                    Err(error) => Err(error),
+                    Ok(_) => Err(SandboxError::Setup {
+                        what: "keep hold of the sandbox".to_owned(),
+                        source: io::ErrorKind::NotFound.into(),
+                    }),
+                };
+            };
+            let first_process = RefCell::new(first_process);
+            let service = Service { first_process, newer: told, has_ended };
+            let answer = ask(&service);
+            let was_over = service.has_ended();
+            while let Ok(newer) = service.newer.try_recv() {
+                service.first_process.replace(newer);
+            }
+            let _ = sys::kill(service.first_process.borrow().as_raw_fd());
+            let finished = ended(runner)?;
+            Ok((answer, was_over.then_some(finished)))
+        })
+    }
+}
