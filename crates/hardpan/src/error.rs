@@ -17,9 +17,11 @@ use hardpan_remote::RemoteError;
 use hardpan_scan::controls::Finding;
 use hardpan_tree::{Digest, PathError};
 
+use crate::container::ContainerError;
 use crate::demand::DemandError;
 use crate::finish::FinishError;
 use crate::graph::GraphError;
+use crate::image_test::TestError;
 use crate::image_tree::ImageTreeError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
@@ -190,6 +192,12 @@ pub enum Error {
     /// The layers of an image do not make a root file system.
     #[error(transparent)]
     ImageTree(#[from] ImageTreeError),
+    /// There is no container.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// The tests that were asked for are not there.
+    #[error(transparent)]
+    Test(#[from] TestError),
     /// A program could not be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -233,6 +241,8 @@ impl Error {
             Self::Hardening { .. } => Trouble::No,
             Self::Stage(error) => error.trouble(),
             Self::ImageTree(error) => error.trouble(),
+            Self::Container(error) => error.trouble(),
+            Self::Test(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -302,6 +312,8 @@ impl Error {
             }
             Self::Sandbox(SandboxError::Forbidden { help, .. }) => vec![help.clone()],
             Self::Stage(error) => error.hints(),
+            Self::Container(error) => error.hints(),
+            Self::Test(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }
