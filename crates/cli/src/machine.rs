@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hardpan::config::Workspace;
+use hardpan::definition::Platform;
 use hardpan::store::Store;
 use hardpan::{Client, ClientOptions, Mirrors, Observer, Session, StageOptions};
 
@@ -148,6 +149,20 @@ fn client_options(common: &Common) -> ClientOptions {
     options.proxies.https = variable("https_proxy").or_else(|| variable("HTTPS_PROXY"));
     options.proxies.none_for = variable("no_proxy").or_else(|| variable("NO_PROXY"));
     options
+}
+
+/// Returns the platform of programs that this machine runs without help; `None` if no image can be built for it.
+pub(crate) fn platform() -> Option<Platform> {
+    match std::env::consts::ARCH {
+        "x86_64" => Some(Platform::LinuxAmd64),
+        "aarch64" => Some(Platform::LinuxArm64),
+        _ => None,
+    }
+}
+
+/// Returns the value of a variable that the user names.
+pub(crate) fn caller_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Returns an environment variable that is set to something.

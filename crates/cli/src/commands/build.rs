@@ -25,7 +25,7 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
         session.fitting_lock(&project, &settings, command.locked).and_then(|(lock, state)| {
             let request = BuildRequest {
                 platforms: command.platform.clone(),
-                layout: layout(command, &project),
+                layout: layout(command.output.as_ref(), command.docker_archive.is_some(), &project),
                 docker_archive: command.docker_archive.clone(),
             };
             let built = session.build(&project, &lock, &settings, &request)?;
@@ -48,11 +48,15 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
 }
 
 /// Returns where the layout goes; with only a docker archive there is none.
-fn layout(command: &Build, project: &Project) -> Option<PathBuf> {
-    if let Some(output) = &command.output {
+pub(super) fn layout(
+    output: Option<&PathBuf>,
+    has_archive: bool,
+    project: &Project,
+) -> Option<PathBuf> {
+    if let Some(output) = output {
         return Some(output.clone());
     }
-    if command.docker_archive.is_some() {
+    if has_archive {
         return None;
     }
     let definition = project.any_definition();
