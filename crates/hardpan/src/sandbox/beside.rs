@@ -16,10 +16,26 @@ use super::{Finished, Program, Sandbox, SandboxError, Stream, Streams};
 /// A program that runs in a sandbox.
 #[derive(Debug)]
 pub struct Service {
-    first_process: RefCell<OwnedFd>,
+    place: RefCell<Place>,
     /// Another one, where the sandbox had to be made in another way.
-    newer: mpsc::Receiver<OwnedFd>,
+    newer: mpsc::Receiver<Place>,
     has_ended: mpsc::Receiver<()>,
+}
+
+/// A sandbox, from outside.
+#[derive(Debug)]
+struct Place {
+    first_process: OwnedFd,
+    user: OwnedFd,
+    network: OwnedFd,
+}
+
+impl Place {
+    fn of(running: &Running) -> io::Result<Self> {
+        let [user, network] = running.namespaces()?;
+        let first_process = sys::owned(sys::dup_above(running.descriptor(), 3)?);
+        Ok(Self { first_process, user, network })
+    }
 }
 
 impl Service {
@@ -29,15 +45,24 @@ impl Service {
         matches!(self.has_ended.try_recv(), Err(mpsc::TryRecvError::Disconnected))
     }
 
+    fn look_for_newer(&self) {
+        while let Ok(newer) = self.newer.try_recv() {
+            self.place.replace(newer);
+        }
+    }
+
     /// Connects to a TCP port on the sandbox's own loopback. Nobody outside the sandbox can do that, so
     /// a child of this process goes in and makes the socket.
     pub fn connect(&self, port: u16) -> io::Result<TcpStream> {
-        while let Ok(newer) = self.newer.try_recv() {
-            self.first_process.replace(newer);
-        }
+        self.look_for_newer();
         let [from, to] = pipe().map_err(io::Error::other)?;
-        let first_process = self.first_process.borrow().as_raw_fd();
-        let errand = Errand { first_process, port, to: to.as_raw_fd() };
+        let place = self.place.borrow();
+        let errand = Errand {
+            user: place.user.as_raw_fd(),
+            network: place.network.as_raw_fd(),
+            port,
+            to: to.as_raw_fd(),
+        };
         // The table of descriptors is shared: what the child opens is open here.
         let flags = libc::CLONE_FILES.cast_unsigned().into();
         let before = sys::block_signals()?;
@@ -61,15 +86,16 @@ impl Service {
 
 /// What a child is sent into a sandbox for.
 struct Errand {
-    first_process: RawFd,
+    user: RawFd,
+    network: RawFd,
     port: u16,
     to: RawFd,
 }
 
 fn run_errand(errand: &Errand) -> Never {
-    let namespaces = libc::CLONE_NEWUSER | libc::CLONE_NEWNET;
-    let made =
-        sys::enter(errand.first_process, namespaces).and_then(|()| sys::connect(errand.port));
+    let made = sys::enter(errand.user, libc::CLONE_NEWUSER)
+        .and_then(|()| sys::enter(errand.network, libc::CLONE_NEWNET))
+        .and_then(|()| sys::connect(errand.port));
     let (socket, errno) = match made {
         Ok(socket) => (socket, 0),
         Err(Errno(errno)) => (-1, errno),
@@ -93,46 +119,39 @@ impl Sandbox<'_> {
         ask: impl FnOnce(&Service) -> T,
     ) -> Result<(T, Option<Finished>), SandboxError> {
         thread::scope(|scope| {
-            let (tell, told) = mpsc::channel::<OwnedFd>();
+            let (tell, told) = mpsc::channel::<Place>();
             let (alive, has_ended) = mpsc::channel::<()>();
             let runner = scope.spawn(move || {
                 // Dropped when the program has ended.
                 let _alive = alive;
                 let mut started = |running: &Running| {
-                    if let Ok(copy) = sys::dup_above(running.descriptor(), 3) {
-                        let _ = tell.send(sys::owned(copy));
+                    // Where that fails the program runs to its own end, and nobody asks it anything.
+                    if let Ok(place) = Place::of(running) {
+                        let _ = tell.send(place);
                     }
                 };
                 self.run_and_tell(program, Streams::Captured(print), &mut started)
             });
             let ended = |runner: thread::ScopedJoinHandle<'_, _>| {
-                runner.join().unwrap_or_else(|_| {
-                    Err(SandboxError::Setup {
-                        what: "look after the sandbox".to_owned(),
-                        source: io::Error::other("its thread panicked"),
-                    })
-                })
+                runner.join().unwrap_or_else(|_| Err(lost("look after the sandbox")))
             };
-            let Ok(first_process) = told.recv() else {
-                // It never ran: the runner says why.
-                return match ended(runner) {
-                    Err(error) => Err(error),
-                    Ok(_) => Err(SandboxError::Setup {
-                        what: "keep hold of the sandbox".to_owned(),
-                        source: io::ErrorKind::NotFound.into(),
-                    }),
-                };
+            let Ok(place) = told.recv() else {
+                // It never ran, and the runner says why.
+                return ended(runner).and(Err(lost("keep hold of the sandbox")));
             };
-            let first_process = RefCell::new(first_process);
-            let service = Service { first_process, newer: told, has_ended };
+            let service = Service { place: RefCell::new(place), newer: told, has_ended };
             let answer = ask(&service);
             let was_over = service.has_ended();
-            while let Ok(newer) = service.newer.try_recv() {
-                service.first_process.replace(newer);
-            }
-            let _ = sys::kill(service.first_process.borrow().as_raw_fd());
+            service.look_for_newer();
+            // It may have ended by itself.
+            let _ = sys::kill(service.place.borrow().first_process.as_raw_fd());
             let finished = ended(runner)?;
             Ok((answer, was_over.then_some(finished)))
         })
     }
+}
+
+fn lost(what: &str) -> SandboxError {
+    let source = io::Error::other("its thread is gone");
+    SandboxError::Setup { what: what.to_owned(), source }
 }

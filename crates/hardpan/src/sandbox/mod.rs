@@ -15,6 +15,7 @@
 mod beside;
 mod cgroup;
 mod changes;
+mod check;
 mod copy;
 mod emulator;
 mod filter;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use hardpan_tree::TreePath;
 
 pub use beside::Service;
+pub use check::check;
 pub use identity::host_owner;
 pub use root::{Change, ChangeKind, DeviceRequest, LayeredRoot, Owner};
 pub use run::Finished;

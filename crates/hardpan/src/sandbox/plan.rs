@@ -120,6 +120,8 @@ pub(super) struct EmulatorPlan {
 /// All that the first process needs.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Where the parent's own arguments are in memory, and their length.
+    pub(super) own_arguments: (u64, usize),
     /// Descriptors that stay open, in order.
     pub(super) keep: Vec<RawFd>,
     /// Readable once the parent has mapped the user; closed when it has died.
@@ -135,6 +137,7 @@ pub(super) struct Plan {
     pub(super) drop_groups: bool,
     pub(super) hostname: Vec<u8>,
     pub(super) is_loopback_up: bool,
+    pub(super) is_network_shared: bool,
     pub(super) root: RootPlan,
     pub(super) devices: Vec<(Source, CString)>,
     pub(super) mounts: Vec<MountPlan>,
@@ -181,6 +184,22 @@ impl Plan {
         keep.dedup();
         self.keep = keep;
     }
+}
+
+/// Returns where this process's arguments are in its memory, and their length.
+pub(super) fn own_arguments() -> Result<(u64, usize), SandboxError> {
+    let status =
+        std::fs::read_to_string("/proc/self/stat").map_err(setup("read /proc/self/stat"))?;
+    // The name of the program is in parentheses and may have any character. Of the fields after it,
+    // which begin with the third, these are the 48th and 49th.
+    let fields = status.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let mut fields = fields.split_ascii_whitespace().skip(45).map(str::parse::<u64>);
+    let (Some(Ok(start)), Some(Ok(end))) = (fields.next(), fields.next()) else {
+        return Err(setup("understand /proc/self/stat")(io::Error::from(
+            io::ErrorKind::InvalidData,
+        )));
+    };
+    Ok((start, usize::try_from(end.saturating_sub(start)).unwrap_or(0)))
 }
 
 /// Plans a mount.

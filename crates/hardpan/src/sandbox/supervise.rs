@@ -3,18 +3,18 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::fchown;
 use std::time::Duration;
 
 use hardpan_tree::TreePath;
 
 use super::forbidden::explain;
+use super::identity::host_owner;
 use super::message::{Failure, MESSAGE_BYTES_MAX, Message, Step, parse};
 use super::plan::setup;
 use super::run::{Finished, above, pipe};
 use super::spawn::Running;
-use super::{
-    DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator, host_owner, sys,
-};
+use super::{DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator, sys};
 
 /// Most messages that are kept of one program.
 const MESSAGES_MAX: usize = 10_000_000;
@@ -55,8 +55,11 @@ impl Ears {
         };
         let input = sys::owned(input.map_err(setup("open the program's input"))?);
         let ([output, out], [errors, err]) = (pipe()?, pipe()?);
-        for end in [&out, &err] {
-            give_away(end).map_err(setup("give a pipe to the sandbox"))?;
+        if let Some((uid, gid)) = host_owner() {
+            // So that /dev/stdout can be opened again.
+            for end in [&out, &err] {
+                fchown(end, Some(uid), Some(gid)).map_err(setup("make a pipe"))?;
+            }
         }
         let streams = Some([input, out, err]);
         Ok(Self {
@@ -81,14 +84,6 @@ impl Ears {
     pub(super) fn after_spawn(self) -> Listening {
         let Self { messages, output, errors, timer, .. } = self;
         Listening { messages, output, errors, timer }
-    }
-}
-
-/// Gives a pipe to the sandbox's user: programs open it again by the name of `/dev/stderr`.
-fn give_away(pipe: &OwnedFd) -> std::io::Result<()> {
-    match host_owner() {
-        Some((uid, gid)) => std::os::unix::fs::fchown(pipe, Some(uid), Some(gid)),
-        None => Ok(()),
     }
 }
 

@@ -205,6 +205,22 @@ pub(super) fn pread(file: RawFd, to: &mut [u8], at: u64) -> Result<usize, Errno>
     unsafe { sys!(SYS_pread64, file, to.as_mut_ptr().addr(), to.len(), at) }
 }
 
+/// Turns a part of this process's memory into zeros. Nobody may look at it again.
+pub(super) fn forget_memory(start: u64, length: usize) -> Result<(), Errno> {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let memory = openat2(libc::AT_FDCWD, c"/proc/self/mem", libc::O_WRONLY, 0)?;
+    let mut done = 0;
+    while done < length {
+        let part = (length - done).min(ZEROS.len());
+        let at = start + done as u64;
+        // SAFETY: the kernel reads no more than the length given. What it writes to is what the
+        // caller named, who knows that no value of ours is there.
+        done += unsafe { sys!(SYS_pwrite64, memory, ZEROS.as_ptr().addr(), part, at)? };
+    }
+    close(memory);
+    Ok(())
+}
+
 /// Writes all of it.
 pub(super) fn write_all(file: RawFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
@@ -430,6 +446,37 @@ pub(super) fn reap() -> Result<Option<(i32, i32)>, Errno> {
     Ok((process != 0).then_some((number(process), status)))
 }
 
+/// Enters namespaces of a process.
+pub(super) fn enter(pidfd: RawFd, namespaces: c_int) -> Result<(), Errno> {
+    // SAFETY: it takes no pointer.
+    unsafe { sys!(SYS_setns, pidfd, namespaces).map(drop) }
+}
+
+/// Connects to a TCP port of the loopback.
+pub(super) fn connect(port: u16) -> Result<RawFd, Errno> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    let address = libc::sockaddr_in {
+        #[expect(clippy::cast_possible_truncation, reason = "it is 2")]
+        #[expect(clippy::cast_sign_loss, reason = "it is 2")]
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: the address has the size given.
+    unsafe {
+        let socket = number(sys!(SYS_socket, libc::AF_INET, kind, 0)?);
+        let at = std::ptr::from_ref(&address).addr();
+        match sys!(SYS_connect, socket, at, size_of_val(&address)) {
+            Ok(_) => Ok(socket),
+            Err(errno) => {
+                close(socket);
+                Err(errno)
+            }
+        }
+    }
+}
+
 /// Waits for the process of a descriptor, which must be a child, to end.
 pub(super) fn wait_for(pidfd: RawFd) -> Result<(), Errno> {
     loop {
@@ -577,38 +624,44 @@ pub(super) fn loopback_up() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Enters namespaces of a process.
-pub(super) fn enter(pidfd: RawFd, namespaces: c_int) -> Result<(), Errno> {
-    // SAFETY: it takes no pointer.
-    unsafe { sys!(SYS_setns, pidfd, namespaces).map(drop) }
+/// Names the process in lists of processes.
+pub(super) fn set_name(name: &CStr) -> Result<(), Errno> {
+    // SAFETY: the name ends with NUL; the kernel reads 16 bytes at most, and no further than that.
+    unsafe { sys!(SYS_prctl, libc::PR_SET_NAME, name, 0, 0, 0).map(drop) }
 }
 
-/// Connects to a TCP port of the loopback.
-pub(super) fn connect(port: u16) -> Result<RawFd, Errno> {
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
-    let address = libc::sockaddr_in {
-        #[expect(clippy::cast_possible_truncation, reason = "it is 2")]
-        #[expect(clippy::cast_sign_loss, reason = "it is 2")]
-        sin_family: libc::AF_INET as libc::sa_family_t,
-        sin_port: port.to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
-        sin_zero: [0; 8],
-    };
-    // SAFETY: the address has the size given.
+/// Keeps this process and its children from sockets without a file that others made. Kernels before
+/// Linux 6.12 can't.
+pub(super) fn leave_abstract_sockets() -> Result<(), Errno> {
+    const VERSION: u32 = 1;
+    const VERSION_WITH_SCOPES: usize = 6;
+    const ABSTRACT_UNIX_SOCKET: u64 = 1;
+    // Files, network, scopes.
+    let rules: [u64; 3] = [0, 0, ABSTRACT_UNIX_SOCKET];
+    // SAFETY: the rules have the layout and size given; asking for the version takes none.
     unsafe {
-        let socket = number(sys!(SYS_socket, libc::AF_INET, kind, 0)?);
-        let at = std::ptr::from_ref(&address).addr();
-        match sys!(SYS_connect, socket, at, size_of_val(&address)) {
-            Ok(_) => Ok(socket),
-            Err(errno) => {
-                close(socket);
-                Err(errno)
-            }
+        match sys!(SYS_landlock_create_ruleset, 0, 0, VERSION) {
+            Ok(VERSION_WITH_SCOPES..) => {}
+            Ok(_) | Err(Errno(libc::ENOSYS | libc::EOPNOTSUPP)) => return Ok(()),
+            Err(errno) => return Err(errno),
         }
+        let (at, length) = (rules.as_ptr().addr(), size_of_val(&rules));
+        let rules = number(sys!(SYS_landlock_create_ruleset, at, length, 0)?);
+        sys!(SYS_landlock_restrict_self, rules, 0)?;
+        close(rules);
     }
+    Ok(())
 }
 
 // Signals.
+
+/// Ignores a signal, as do programs that this one becomes.
+pub(super) fn ignore_signal(signal: c_int) -> Result<(), Errno> {
+    // Handler (1 is to ignore), flags, restorer, mask.
+    let action = [1u64, 0, 0, 0];
+    // SAFETY: the action has the layout and mask size that the kernel takes.
+    unsafe { sys!(SYS_rt_sigaction, signal, action.as_ptr().addr(), 0, 8).map(drop) }
+}
 
 const SIGNALS: c_int = 64;
 

@@ -2,4 +2,9 @@
 //! The sandbox, with real programs in it.
 
 mod changes;
+mod isolation;
+mod limits;
+mod mounts;
+mod ordinary;
+mod running;
 mod support;

@@ -65,7 +65,10 @@ fn whole_life(plan: &Plan) -> Result<(), Failure> {
 
 /// Becomes independent of the parent but for what it was given.
 fn prepare(plan: &Plan) -> Result<(), Errno> {
-    sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    // Everybody may read a process's arguments. These are the parent's.
+    let (start, length) = plan.own_arguments;
+    sys::forget_memory(start, length)?;
+    sys::set_name(c"init")?;
     die_with_parent()?;
     sys::default_signals();
     let mut next = 0u32;
@@ -93,7 +96,8 @@ fn become_mapped(plan: &Plan) -> Result<(), Errno> {
         return Err(Errno(libc::ESRCH));
     }
     sys::become_user(plan.uid, plan.gid, plan.drop_groups)?;
-    // The kernel forgets both of these when the user changes.
+    // Not before: the parent can map nobody in what is not its own. The kernel forgets the second
+    // when the user changes.
     sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
     die_with_parent()?;
     let mut parent = [libc::pollfd { fd: plan.go, events: libc::POLLIN, revents: 0 }];

@@ -135,23 +135,29 @@ fn try_become(start: &Start<'_>) -> Result<(), Failure> {
     if plan.has_terminal {
         let group = sys::own_group().at(Step::Streams)?;
         sys::take_terminal(plan.streams[0], group).at(Step::Streams)?;
+        // Nobody would be there to continue it.
+        sys::ignore_signal(libc::SIGTSTP).at(Step::Streams)?;
     } else {
         sys::setsid().at(Step::Streams)?;
-    }
-    for &(resource, value) in &plan.limits {
-        sys::set_limit(resource, value).at(Step::Limits)?;
     }
     drop_capabilities(plan).at(Step::Capabilities)?;
     if let Some(directory) = plan.work_dir.last() {
         sys::chdir(directory).at(Step::WorkDir)?;
     }
     sys::umask(0o022);
+    if plan.is_network_shared {
+        sys::leave_abstract_sockets().at(Step::Filter)?;
+    }
     let listener = sys::install_filter(&plan.filter).at(Step::Filter)?;
     sys::write_all(start.ready, &listener.to_le_bytes()).at(Step::Filter)?;
     let flags = libc::CLOSE_RANGE_UNSHARE | libc::CLOSE_RANGE_CLOEXEC;
     sys::close_range(3, u32::MAX, flags).at(Step::Streams)?;
     for (to, from) in (0..).zip(plan.streams) {
         sys::dup2(from, to).at(Step::Streams)?;
+    }
+    // Only now is nothing more opened than the program will have.
+    for &(resource, value) in &plan.limits {
+        sys::set_limit(resource, value).at(Step::Limits)?;
     }
     sys::set_signals(0).at(Step::Execute)?;
     let (arguments, environment) = (plan.arguments.pointers(), plan.environment.pointers());
