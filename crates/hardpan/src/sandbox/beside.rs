@@ -10,7 +10,7 @@ use std::thread;
 
 use super::run::pipe;
 use super::spawn::Running;
-use super::sys::{self, Errno, Never};
+use super::sys::{self, Errno};
 use super::{Finished, Program, Sandbox, SandboxError, Stream, Streams};
 
 /// A program that runs in a sandbox.
@@ -33,7 +33,7 @@ struct Place {
 impl Place {
     fn of(running: &Running) -> io::Result<Self> {
         let [user, network] = running.namespaces()?;
-        let first_process = sys::owned(sys::dup_above(running.descriptor(), 3)?);
+        let first_process = sys::dup_above(running.descriptor(), 3)?.own();
         Ok(Self { first_process, user, network })
     }
 }
@@ -69,7 +69,7 @@ impl Service {
         let forked = sys::fork_with(flags, libc::SIGCHLD, &errand, run_errand);
         sys::set_signals(before)?;
         let (_, child) = forked?;
-        let child = sys::owned(child);
+        let child = child.own();
         sys::wait_for(child.as_raw_fd())?;
         drop(to);
         let mut answer = [0u8; 8];
@@ -78,7 +78,7 @@ impl Service {
         }
         let [a, b, c, d, e, f, g, h] = answer;
         match i32::from_le_bytes([e, f, g, h]) {
-            0 => Ok(TcpStream::from(sys::owned(i32::from_le_bytes([a, b, c, d])))),
+            0 => Ok(TcpStream::from(sys::left_by_child(i32::from_le_bytes([a, b, c, d])).own())),
             errno => Err(io::Error::from_raw_os_error(errno)),
         }
     }
@@ -92,7 +92,7 @@ struct Errand {
     to: RawFd,
 }
 
-fn run_errand(errand: &Errand) -> Never {
+fn run_errand(errand: &Errand) -> ! {
     let made = sys::enter(errand.user, libc::CLONE_NEWUSER)
         .and_then(|()| sys::enter(errand.network, libc::CLONE_NEWNET))
         .and_then(|()| sys::connect(errand.port));

@@ -20,6 +20,7 @@ mod copy;
 mod emulator;
 mod filter;
 mod forbidden;
+mod heard;
 mod identity;
 mod inside;
 mod message;
@@ -192,8 +193,6 @@ pub struct Program {
 pub enum Streams<'a> {
     /// Nothing to read; what it prints goes here as it comes, in pieces, until the limit.
     Captured(&'a mut dyn FnMut(Stream, &[u8])),
-    /// The caller's own input; what it prints goes here, as with [`Streams::Captured`].
-    Passed(&'a mut dyn FnMut(Stream, &[u8])),
     /// The caller's own, terminal and all.
     Inherited,
 }

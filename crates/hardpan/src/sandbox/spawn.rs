@@ -17,8 +17,8 @@ use super::{inside, sys};
 #[derive(Debug)]
 pub(super) struct Running {
     pidfd: OwnedFd,
-    /// Closed when the parent dies, which the child notices.
-    _go: OwnedFd,
+    /// Starts the child, and is closed when the parent dies, which the child notices.
+    go: OwnedFd,
     /// Its user and network namespaces; `None` where they could not be opened.
     namespaces: Option<[File; 2]>,
     has_ended: bool,
@@ -83,8 +83,7 @@ pub(super) fn spawn(
     let forked = sys::fork_with(namespaces.cast_unsigned().into(), 0, plan, inside::first_process);
     let _ = sys::set_signals(before);
     let (process, pidfd) = forked.map_err(|errno| explain(Step::Process, errno.into()))?;
-    let mut running =
-        Running { pidfd: sys::owned(pidfd), _go: go, namespaces: None, has_ended: false };
+    let mut running = Running { pidfd: pidfd.own(), go, namespaces: None, has_ended: false };
     if let Some(cgroup) = cgroup {
         cgroup.add(process).map_err(|_| SandboxError::NoLimit { what: "memory" })?;
     }
@@ -92,7 +91,7 @@ pub(super) fn spawn(
     // Once the child is shut, an ordinary user can't open these any more.
     let namespace = |name: &str| File::open(format!("/proc/{process}/ns/{name}"));
     running.namespaces = namespace("user").and_then(|user| Ok([user, namespace("net")?])).ok();
-    sys::write_all(running._go.as_raw_fd(), b"g").map_err(setup("start the sandbox"))?;
+    sys::write_all(running.go.as_raw_fd(), b"g").map_err(setup("start the sandbox"))?;
     Ok(running)
 }
 

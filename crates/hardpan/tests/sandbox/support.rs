@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hardpan::sandbox::{
-    Change, ChangeKind, DeviceRequest, Exit, Identity, LayeredRoot, Limits, Mount, Network,
-    Program, Root, Sandbox, SandboxError, Stream, Streams, host_owner,
+    Change, ChangeKind, DeviceRequest, Exit, Identity, LayeredRoot, Limits, Network, Program, Root,
+    Sandbox, SandboxError, Stream, Streams, host_owner,
 };
 use hardpan_tree::TreePath;
 use tempfile::TempDir;
@@ -128,7 +128,7 @@ pub(crate) fn sandbox(root: Root<'_>) -> Sandbox<'_> {
         mounts: Vec::new(),
         identity: Identity::default(),
         network: Network::None,
-        limits: Limits { time: Some(Duration::from_secs(60)), ..Limits::default() },
+        limits: Limits { time: Some(Duration::from_mins(1)), ..Limits::default() },
         emulators: BTreeMap::new(),
         hostname: "sandbox".to_owned(),
     }
@@ -177,6 +177,15 @@ pub(crate) fn calls(sandbox: &Sandbox<'_>, arguments: &[&str]) -> BTreeMap<Strin
     let output = run(sandbox, &program(&arguments)).unwrap().good();
     let split = |line: &str| line.rsplit_once(' ').map(|(name, word)| (name.into(), word.into()));
     output.lines().filter_map(split).collect()
+}
+
+/// Returns whether a process whose arguments have this text is there.
+pub(crate) fn has_process(text: &str) -> bool {
+    fs::read_dir("/proc").unwrap().any(|entry| {
+        let path = entry.unwrap().path().join("cmdline");
+        fs::read(path)
+            .is_ok_and(|line| line.windows(text.len()).any(|window| window == text.as_bytes()))
+    })
 }
 
 /// Returns changes as lines.

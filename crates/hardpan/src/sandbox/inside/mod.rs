@@ -18,7 +18,7 @@ use std::os::fd::RawFd;
 
 use super::message::{At as _, Failure, Message, Step, send};
 use super::plan::Plan;
-use super::sys::{self, Errno, Never};
+use super::sys::{self, Errno};
 
 /// What the first process keeps.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +32,10 @@ struct World {
 }
 
 /// Runs as the first process.
-pub(super) fn first_process(plan: &Plan) -> Never {
+pub(super) fn first_process(plan: &Plan) -> ! {
     if let Err(failure) = whole_life(plan) {
         send(plan.messages, &Message::Failed(failure));
-        return sys::exit(1);
+        sys::exit(1);
     }
     sys::exit(0)
 }

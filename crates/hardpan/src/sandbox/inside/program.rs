@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 
 use super::super::message::{At as _, Failure, Message, Step, send};
 use super::super::plan::Plan;
-use super::super::sys::{self, Errno, Never};
+use super::super::sys::{self, Errno};
 
 /// How much of a file says what it is: as much as the kernel looks at.
 const HEAD_BYTES: usize = 256;
@@ -107,21 +107,21 @@ struct Start<'a> {
 /// Starts the program; returns its process and what hears of its questions.
 pub(super) fn start(plan: &Plan, candidate: usize) -> Result<(i32, RawFd), Failure> {
     let [from, ready] = sys::pipe().at(Step::Process)?;
-    let start = Start { plan, candidate, ready };
+    let start = Start { plan, candidate, ready: ready.raw() };
     // The table of descriptors is shared until the program has its own, so that the listener is here
     // without being sent.
     let flags = libc::CLONE_FILES.cast_unsigned().into();
     let forked = sys::fork_with(flags, libc::SIGCHLD, &start, become_program);
     let (process, _) = forked.at(Step::Process)?;
     let mut listener = [0u8; 4];
-    match sys::read(from, &mut listener) {
+    match sys::read(from.raw(), &mut listener) {
         Ok(4) => Ok((process, RawFd::from_le_bytes(listener))),
         // The child has said what was wrong, and the parent believes the first that speaks.
         _ => Err(Failure { step: Step::Process, errno: libc::ECHILD, index: 0 }),
     }
 }
 
-fn become_program(start: &Start<'_>) -> Never {
+fn become_program(start: &Start<'_>) -> ! {
     if let Err(failure) = try_become(start) {
         send(start.plan.messages, &Message::Failed(failure));
         // Wakes the first process where it still waits for a listener.
