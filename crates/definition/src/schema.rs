@@ -461,6 +461,7 @@ fn container_test() -> Value {
     );
     object(
         &[
+            ("if", string(), IF),
             ("name", string(), "What is tested."),
             (
                 "directory",

@@ -31,23 +31,30 @@ impl<'n> Decoder<'n> {
     /// An entry of `x-hardpan.tests`.
     pub(crate) fn container_test(&mut self, node: &'n Node) -> Option<Spanned<ContainerTest>> {
         let mut fields = Fields::new(self, node, "a test", node.span)?;
+        let on = self.condition(fields.take("if"));
+        let test = self.gated_by(on, &mut fields, Self::container_test_fields);
+        fields.finish(self);
+        Some(Spanned::new(test??, node.span))
+    }
+
+    fn container_test_fields(&mut self, fields: &mut Fields<'n>) -> Option<ContainerTest> {
         let name =
             fields.require(self, "name").and_then(|entry| self.text(&entry.value, "`name`", LOOSE));
         let directory = self.test_directory(fields.take("directory"));
-        let user = self.optional(&mut fields, "user", STRICT);
+        let user = self.optional(fields, "user", STRICT);
         let environment = self.environment(fields.take("environment"));
         let writable = self.list(fields.take("writable"), |decoder, node| {
             decoder.valid(node, "a path", STRICT, Code::BadPath, check::absolute_path)
         });
         let before = self.texts(fields.take("before"), "a command", SHELL);
-        let service = self.flag(&mut fields, "service");
+        let service = self.flag(fields, "service");
         let commands = self.texts(fields.take("commands"), "a command", SHELL);
         let ask = fields.take("ask").and_then(|entry| self.ask(entry));
         let exit_code =
             fields.take("exit-code").and_then(|entry| self.integer(&entry.value, "`exit-code`"));
         let timeout =
             fields.take("timeout").and_then(|entry| self.integer(&entry.value, "`timeout`"));
-        let output = self.optional(&mut fields, "output", SHELL);
+        let output = self.optional(fields, "output", SHELL);
         if commands.is_empty() && ask.is_none() {
             let message = "the test has neither `commands` nor `ask`";
             self.error(Code::MissingKey, fields.span(), message);
@@ -56,8 +63,7 @@ impl<'n> Decoder<'n> {
             let message = "`ask` needs `service: true`: nobody else would answer";
             self.error(Code::MissingKey, fields.span(), message);
         }
-        fields.finish(self);
-        let test = ContainerTest {
+        Some(ContainerTest {
             name: name?.value,
             directory,
             user,
@@ -70,8 +76,7 @@ impl<'n> Decoder<'n> {
             exit_code: exit_code.unwrap_or_default(),
             timeout,
             output,
-        };
-        Some(Spanned::new(test, node.span))
+        })
     }
 
     fn test_directory(&mut self, entry: Option<&'n Entry>) -> Option<Spanned<String>> {
