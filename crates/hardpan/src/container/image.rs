@@ -259,13 +259,14 @@ fn choose(
     }
 }
 
-/// Returns the first name that a layout gives to what is in it.
+/// Returns the first name that a layout gives to what is in it. What others write there may be a tag alone.
 fn name_in(layout: &Layout) -> Option<String> {
-    let named = layout.index().value().manifests.iter();
-    let mut names = named.filter_map(|manifest| {
-        manifest.annotations.get(media_type::ANNOTATION_CONTAINERD_NAME).cloned()
-    });
-    names.next()
+    let named = &layout.index().value().manifests;
+    [media_type::ANNOTATION_REF_NAME, media_type::ANNOTATION_CONTAINERD_NAME]
+        .into_iter()
+        .flat_map(|key| named.iter().filter_map(move |manifest| manifest.annotations.get(key)))
+        .find(|name| name.contains(['/', ':']))
+        .cloned()
 }
 
 /// Makes places for what is mounted: a root that can't be changed has to have them.
@@ -293,6 +294,72 @@ fn add_mount_points(tree: &mut Tree) {
             if tree.get(&path).is_none_or(|node| matches!(node.kind, Kind::Symlink(_))) {
                 let _ = tree.insert(path, node);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(change: impl FnOnce(&mut ContainerConfig)) -> (tempfile::TempDir, ContainerImage) {
+        let root = tempfile::tempdir().unwrap();
+        for directory in ["bin", "etc", "srv"] {
+            fs::create_dir(root.path().join(directory)).unwrap();
+        }
+        fs::write(root.path().join("etc/passwd"), "app:x:7:7::/srv:\n").unwrap();
+        fs::write(root.path().join("bin/app"), "").unwrap();
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(root.path().join("bin/app"), executable).unwrap();
+        let mut config = ContainerConfig {
+            user: "app".to_owned(),
+            env: vec!["PATH=/none:/bin".to_owned()],
+            entrypoint: vec!["app".to_owned()],
+            working_dir: "/srv".to_owned(),
+            ..ContainerConfig::default()
+        };
+        change(&mut config);
+        let image = ContainerImage {
+            name: "app".to_owned(),
+            platform: "linux/amd64".to_owned(),
+            manifest: Digest::of(b""),
+            config,
+            root: root.path().to_owned(),
+        };
+        (root, image)
+    }
+
+    #[test]
+    fn configurations_that_fit() {
+        let fits =
+            |change: fn(&mut ContainerConfig)| image(change).1.check_configuration().unwrap();
+        assert!(fits(|_| {}));
+        assert!(fits(|config| config.entrypoint[0] = "/bin/app".to_owned()));
+        assert!(fits(|config| config.cmd = std::mem::take(&mut config.entrypoint)));
+        assert!(fits(|config| config.user = "1000:1000".to_owned()));
+        assert!(fits(|config| config.working_dir = String::new()));
+        assert!(!fits(|config| config.entrypoint.clear()));
+    }
+
+    #[test]
+    fn configurations_that_do_not() {
+        let cases: [(fn(&mut ContainerConfig), &str); 7] = [
+            (|config| config.entrypoint[0] = "ap".to_owned(), "no program \"ap\""),
+            (|config| config.entrypoint[0] = "/srv/app".to_owned(), "no program \"/srv/app\""),
+            (|config| config.entrypoint[0] = "./app".to_owned(), "no program \"./app\""),
+            (|config| config.env.clear(), "no program \"app\""),
+            (|config| config.user = "nobody".to_owned(), "no user \"nobody\""),
+            (|config| config.working_dir = "/none".to_owned(), "no directory \"/none\""),
+            (|config| config.working_dir = "/srv/..".to_owned(), "working directory"),
+        ];
+        for (number, (change, expected)) in cases.into_iter().enumerate() {
+            let (root, image) = image(change);
+            if number == 3 {
+                // Nowhere on the usual path.
+                fs::rename(root.path().join("bin"), root.path().join("opt")).unwrap();
+            }
+            let error = image.check_configuration().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::sandbox::{Exit, Service};
 
 /// How long to wait before a service that is not up yet is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How much longer than its test a service may run.
+const GRACE: Duration = Duration::from_secs(10);
 /// How long to wait for a service that says nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// How much of an answer is read, in bytes.
@@ -24,7 +26,9 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 impl Run<'_> {
     /// Starts the image's program, asks, and ends it.
     pub(super) fn beside_service(&mut self) -> Result<(), Stop> {
-        let options = self.options()?;
+        let mut options = self.options()?;
+        // The test's time is what it has to be asked in; it ends with that.
+        options.limits.time = options.limits.time.map(|time| time + GRACE);
         let (session, image) = (self.session, self.image);
         let mut log = Output::default();
         let asked = session.run_container_beside(
