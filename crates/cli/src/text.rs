@@ -61,21 +61,6 @@ pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {
     std::process::exit(EXIT_OUTPUT_LOST);
 }
 
-/// Writes what a program printed, as it is, to the stream that the program meant. A reader that went away
-/// ends this program, and with it the other one.
-pub(crate) fn pass_on(is_error: bool, bytes: &[u8]) {
-    let written = if is_error {
-        io::stderr().lock().write_all(bytes)
-    } else {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush())
-    };
-    if written.is_err() {
-        #[expect(clippy::exit, reason = "there is nobody left to tell")]
-        std::process::exit(EXIT_OUTPUT_LOST);
-    }
-}
-
 /// Writes a line to the standard error; where that can't be done, nothing can.
 pub(crate) fn print_note(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");

@@ -7,14 +7,13 @@ use std::process::ExitCode;
 
 use hardpan::Error;
 use hardpan::container::{ContainerError, ContainerMount, ContainerOptions};
-use hardpan::sandbox::{Exit, Limits, Network, Stream, Streams};
+use hardpan::sandbox::{Exit, Limits, Network, Streams};
 
 use super::image::{open_named, ready};
 use crate::args::{Common, NetworkChoice, Run};
 use crate::failure::{self, Named};
 use crate::machine::caller_variable;
 use crate::progress::Progress;
-use crate::text::pass_on;
 
 /// What shells answer where there is no such program.
 const EXIT_NO_PROGRAM: u8 = 127;
@@ -29,13 +28,7 @@ pub(crate) fn run(common: &Common, command: &Run) -> anyhow::Result<ExitCode> {
     let image = ready(&opened, &command.image, &progress);
     progress.clear();
     let session = opened.machine.session(&progress);
-    let is_terminal = std::io::stdin().is_terminal()
-        && std::io::stdout().is_terminal()
-        && std::io::stderr().is_terminal();
-    // What is not a terminal may belong to somebody that the program is not.
-    let mut print = |stream, bytes: &[u8]| pass_on(stream == Stream::Error, bytes);
-    let streams = if is_terminal { Streams::Inherited } else { Streams::Passed(&mut print) };
-    match session.run_container(&image?, &options, streams) {
+    match session.run_container(&image?, &options, Streams::Inherited) {
         Ok(Exit::Code(code)) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
         Ok(Exit::Signal(signal)) => {
             Ok(ExitCode::from(u8::try_from(EXIT_SIGNAL + signal).unwrap_or(u8::MAX)))
@@ -74,7 +67,7 @@ fn options(command: &Run) -> anyhow::Result<ContainerOptions> {
         is_writable: command.writable,
         entrypoint: command.entrypoint.clone().map(|program| vec![program]),
         command: command.command.clone(),
-        limits: Limits { output_bytes: u64::MAX, ..Limits::default() },
+        limits: Limits::default(),
     })
 }
 
