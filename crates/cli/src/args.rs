@@ -187,7 +187,7 @@ pub(crate) struct Run {
 pub(crate) struct Image {
     /// A definition, whose image is built first, or an OCI layout
     #[arg(value_name = "DEFINITION|LAYOUT")]
-    pub(crate) image: PathBuf,
+    pub(crate) place: PathBuf,
     /// The platform [default: this machine's]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,

@@ -21,7 +21,7 @@ pub(super) struct Opened {
 
 /// Opens what was named: a definition, or a layout.
 pub(super) fn open_named(common: &Common, image: &Image) -> anyhow::Result<Opened> {
-    let path = &image.image;
+    let path = &image.place;
     if path.is_dir() {
         if !path.join("oci-layout").exists() {
             let message = format!("{} is neither a definition nor an OCI layout", path.display());
@@ -49,7 +49,7 @@ fn near_path(path: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(directory).ok()?;
     let mut names: Vec<String> =
         entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.retain(|name| !name.ends_with(".lock"));
+    names.retain(|name| Path::new(name).extension().is_none_or(|end| end != "lock"));
     names.sort();
     let near = nearest_name(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
     Some(path.with_file_name(near))
@@ -65,7 +65,7 @@ pub(super) fn ready(
     let session = opened.machine.session(observer);
     let machine = machine::platform();
     let Some(project) = &opened.project else {
-        return Ok(session.open_image(&image.image, image.platform, machine)?);
+        return Ok(session.open_image(&image.place, image.platform, machine)?);
     };
     let fail = in_definition(project);
     if let Some(platform) = image.platform

@@ -19,6 +19,10 @@ pub(crate) fn fixture(test: &str) -> Option<Fixture> {
         skip(test, "the image is for x86-64");
         return None;
     }
+    if let Err(error) = hardpan::sandbox::check() {
+        skip(test, &error.to_string());
+        return None;
+    }
     let Ok(busybox) = fs::read(Path::new(BUSYBOX)) else {
         skip(test, "busybox-static is not installed");
         return None;
@@ -39,8 +43,6 @@ pub(crate) fn fixture(test: &str) -> Option<Fixture> {
         "entrypoint:\n  - /usr/bin/app\n",
         "entrypoint:\n  - busybox-app\ncmd:\n  - httpd\n  - -f\n  - -p\n  - '8080'\n  - -h\n  - /srv\n",
     );
-    let ran = run(hardpan(&fixture, &["run", "nothing-here"]));
-    assert_eq!(ran.code, 2, "{ran}");
     Some(fixture)
 }
 

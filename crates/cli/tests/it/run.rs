@@ -99,7 +99,7 @@ fn input_is_passed_on() {
     let mut command = hardpan(&fixture, &["run", "out/app", "--", "wc", "-c"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(&[b'x'; 100_000]).unwrap();
+    child.stdin.take().unwrap().write_all(&vec![b'x'; 100_000]).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "100000\n");
 }

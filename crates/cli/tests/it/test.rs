@@ -124,11 +124,10 @@ fn tests_that_fail_say_why() {
     let mut tests = "tests:\n".to_owned();
     for (number, (command, extra, _)) in cases.iter().enumerate() {
         let command = serde_json::to_string(command).unwrap();
-        tests +=
-            &format!("  - name: case {number:02}\n    exit-code: 0\n    commands: [{command}]\n");
-        if !extra.is_empty() {
-            tests += &format!("    {extra}\n");
-        }
+        tests.extend([
+            format!("  - name: case {number:02}\n    exit-code: 0\n    commands: [{command}]\n"),
+            if extra.is_empty() { String::new() } else { format!("    {extra}\n") },
+        ]);
     }
     fs::write(fixture.definition(), base + &tests).unwrap();
     let ran = test(&fixture, &["--json"]);

@@ -302,6 +302,8 @@ fn add_mount_points(tree: &mut Tree) {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut ContainerConfig);
+
     fn image(change: impl FnOnce(&mut ContainerConfig)) -> (tempfile::TempDir, ContainerImage) {
         let root = tempfile::tempdir().unwrap();
         for directory in ["bin", "etc", "srv"] {
@@ -343,7 +345,7 @@ mod tests {
 
     #[test]
     fn configurations_that_do_not() {
-        let cases: [(fn(&mut ContainerConfig), &str); 7] = [
+        let cases: [(Change, &str); 7] = [
             (|config| config.entrypoint[0] = "ap".to_owned(), "no program \"ap\""),
             (|config| config.entrypoint[0] = "/srv/app".to_owned(), "no program \"/srv/app\""),
             (|config| config.entrypoint[0] = "./app".to_owned(), "no program \"./app\""),

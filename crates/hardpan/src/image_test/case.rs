@@ -9,9 +9,9 @@ use hardpan_definition::{Ask, ContainerTest, Definition, Test};
 use super::TestError;
 
 /// How long a test may take that does not say so itself.
-const TIME_DEFAULT: Duration = Duration::from_secs(60);
+const TIME_DEFAULT: Duration = Duration::from_mins(1);
 /// The longest that a test may ask for: a day.
-const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const TIME_MAX: Duration = Duration::from_hours(24);
 
 /// A test.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

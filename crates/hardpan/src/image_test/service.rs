@@ -84,13 +84,10 @@ impl Run<'_> {
     /// Waits a bit; where no time is left, the test failed for this reason.
     fn pause(&self, reason: &str) -> Result<(), Stop> {
         thread::sleep(PAUSE);
-        match self.left() {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                let seconds = self.case.time.as_secs();
-                Err(Stop::Failed(format!("{reason}, after {seconds} s")))
-            }
-        }
+        self.left().map(drop).map_err(|_| {
+            let seconds = self.case.time.as_secs();
+            Stop::Failed(format!("{reason}, after {seconds} s"))
+        })
     }
 
     /// Sends what is to be sent, and reads until the answer has what it should have, or ends.

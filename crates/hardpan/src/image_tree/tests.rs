@@ -92,6 +92,7 @@ fn say(tree: &Tree, store: &Store) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn layers_are_applied_as_containers_see_them() {
     let base = || {
         layer(&[

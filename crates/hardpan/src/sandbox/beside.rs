@@ -72,13 +72,14 @@ impl Service {
         let child = child.own();
         sys::wait_for(child.as_raw_fd())?;
         drop(to);
-        let mut answer = [0u8; 8];
-        if sys::read(from.as_raw_fd(), &mut answer)? != answer.len() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let (mut socket, mut errno) = ([0u8; 4], [0u8; 4]);
+        for part in [&mut socket, &mut errno] {
+            if sys::read(from.as_raw_fd(), part)? != part.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
         }
-        let [a, b, c, d, e, f, g, h] = answer;
-        match i32::from_le_bytes([e, f, g, h]) {
-            0 => Ok(TcpStream::from(sys::left_by_child(i32::from_le_bytes([a, b, c, d])).own())),
+        match i32::from_le_bytes(errno) {
+            0 => Ok(TcpStream::from(sys::left_by_child(i32::from_le_bytes(socket)).own())),
             errno => Err(io::Error::from_raw_os_error(errno)),
         }
     }

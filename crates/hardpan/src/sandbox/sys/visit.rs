@@ -18,7 +18,7 @@ pub(in crate::sandbox) fn enter(namespace: RawFd, kind: c_int) -> Result<(), Err
 pub(in crate::sandbox) fn connect(port: u16) -> Result<RawFd, Errno> {
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
     let address = libc::sockaddr_in {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 2")]
+        #[expect(clippy::cast_possible_truncation, reason = "it is 2")]
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: port.to_be(),
         sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
