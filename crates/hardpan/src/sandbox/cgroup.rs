@@ -124,6 +124,8 @@ fn mount_point(mounts: &str, kind: &str, option: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    type Expected = &'static [(&'static str, Version)];
+
     #[test]
     fn where_groups_are_made() {
         let old = "30 25 0:26 / /sys/fs/cgroup/memory rw,relatime shared:5 - cgroup cgroup rw,memory\n\
@@ -131,7 +133,7 @@ mod tests {
         let new =
             "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
         let both = format!("{old}32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
-        type Expected = &'static [(&'static str, Version)];
+
         let cases: [(&str, &str, &str, Expected); 7] = [
             (
                 "v1",

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use hardpan::sandbox::{Root, SandboxError};
 use tempfile::TempDir;
 
+use crate::running::{EMULATOR, FOREIGN};
 use crate::support::{Place, run, sandbox, script, skip};
 
 const NOBODY: u32 = 65_534;
@@ -71,7 +72,15 @@ fn all_tests_as_an_ordinary_user() {
     }
     let (directory, program) = copy_for_all();
     add_calls(test, &program);
-    let output = Command::new(AS_NOBODY[0])
+    let mut command = Command::new(AS_NOBODY[0]);
+    for name in [EMULATOR, FOREIGN] {
+        if let Some(path) = std::env::var_os(name) {
+            let copy = directory.path().join(name);
+            fs::copy(path, &copy).unwrap();
+            command.env(name, copy);
+        }
+    }
+    let output = command
         .args(&AS_NOBODY[1..])
         .arg(&program)
         .args(["--test-threads=2", "--nocapture"])

@@ -273,8 +273,8 @@ fn what_a_start_costs() {
 }
 
 /// Where the test of emulators gets them from; `run-tests` sets both.
-const EMULATOR: &str = "HARDPAN_TEST_QEMU_AARCH64";
-const FOREIGN: &str = "HARDPAN_TEST_BUSYBOX_ARM64";
+pub(crate) const EMULATOR: &str = "HARDPAN_TEST_QEMU_AARCH64";
+pub(crate) const FOREIGN: &str = "HARDPAN_TEST_BUSYBOX_ARM64";
 
 #[test]
 fn emulated_programs() {
