@@ -83,6 +83,8 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Build(Build),
+    Test(Test),
+    Run(Run),
     Resolve(Resolve),
     Check(Check),
     Explain(Explain),
@@ -140,12 +142,126 @@ pub(crate) struct Stages {
     /// Most memory of a step, such as 512M or 4G [default: no limit]
     #[arg(long, value_name = "SIZE")]
     pub(crate) step_memory: Option<String>,
-    /// An OCI layout with images for `artifacts` and `uses`, looked at before any registry; may be given several times
-    #[arg(long, value_name = "DIR")]
-    pub(crate) artifact_layout: Vec<PathBuf>,
     /// Print what steps print, also where standard error is no terminal
     #[arg(long, short)]
     pub(crate) verbose: bool,
+}
+
+/// Test an image: run its definition's tests in the finished image
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan test catalog/python/debian-13/3.13.yaml
+  hardpan test catalog/nginx/debian-13/1.26.yaml --filter serves --ctrf results.json
+  hardpan test out/python --tests catalog/python/debian-13/3.13.yaml")]
+pub(crate) struct Test {
+    #[command(flatten)]
+    pub(crate) image: Image,
+    /// Take the tests of this definition [default: the image's own; a layout has none]
+    #[arg(long, value_name = "DEFINITION")]
+    pub(crate) tests: Option<PathBuf>,
+    /// Run only tests with this text in their names; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filter: Vec<String>,
+    /// Let tests use the host's network [default: a loopback of their own]
+    #[arg(long)]
+    pub(crate) network: bool,
+    /// Write the results as a CTRF document
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ctrf: Option<PathBuf>,
+}
+
+/// Run a program of an image in the sandbox, without any container runtime
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The exit code is the program's; 128 and the signal's number if a signal ended it, 127 if there is no such program.
+
+Examples:
+  hardpan run out/python -- python3 -c 'print(6 * 7)'
+  hardpan run catalog/nginx/debian-13/1.26.yaml --network host
+  hardpan run out/base-dev --writable --entrypoint /bin/bash --mount .:/src:ro --workdir /src"
+)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) image: Image,
+    /// Who runs the program: UID, UID:GID or names of the image [default: the image's user]
+    #[arg(long, short, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Set a variable; a NAME alone has the caller's value
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Where the program starts [default: the image's working directory]
+    #[arg(long, short, value_name = "PATH")]
+    pub(crate) workdir: Option<String>,
+    /// The network
+    #[arg(long, value_enum, default_value_t = NetworkChoice::Loopback)]
+    pub(crate) network: NetworkChoice,
+    /// Mount a file or directory of the host
+    #[arg(long, value_name = "SOURCE:TARGET[:ro]", value_parser = mount)]
+    pub(crate) mount: Vec<MountChoice>,
+    /// Mount an empty file system in memory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tmpfs: Vec<String>,
+    /// Forbid changes of the image's files; /tmp and /run are empty and in memory [default]
+    #[arg(long, conflicts_with = "writable")]
+    pub(crate) read_only: bool,
+    /// Allow changes of the image's files; they are gone when the program ends
+    #[arg(long)]
+    pub(crate) writable: bool,
+    /// Run this program in place of the image's
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entrypoint: Option<String>,
+    /// The program or its arguments [default: the image's]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// An image to work with.
+#[derive(Debug, Args)]
+pub(crate) struct Image {
+    /// A definition, whose image is built first, or an OCI layout
+    #[arg(value_name = "DEFINITION|LAYOUT")]
+    pub(crate) place: PathBuf,
+    /// The platform [default: this machine's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<Platform>,
+    /// Directory of the OCI layout of a definition's image [default: as for `build`]
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Refuse to resolve: the definition's lock must be there and fit
+    #[arg(long)]
+    pub(crate) locked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkChoice {
+    /// Nothing, not even a loopback
+    None,
+    /// A loopback of its own
+    Loopback,
+    /// The host's network
+    Host,
+}
+
+/// `--mount`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MountChoice {
+    pub(crate) source: PathBuf,
+    pub(crate) target: String,
+    pub(crate) is_read_only: bool,
+}
+
+fn mount(text: &str) -> Result<MountChoice, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, is_read_only) = match parts[..] {
+        [source, target] | [source, target, "rw"] => (source, target, false),
+        [source, target, "ro"] => (source, target, true),
+        [_, _, other] => return Err(format!("{other:?} is neither `ro` nor `rw`")),
+        _ => return Err("expected SOURCE:TARGET or SOURCE:TARGET:ro".to_owned()),
+    };
+    if source.is_empty() || !target.starts_with('/') || target.trim_matches('/').is_empty() {
+        return Err("the target has to be a path such as /src".to_owned());
+    }
+    Ok(MountChoice { source: PathBuf::from(source), target: target.to_owned(), is_read_only })
 }
 
 /// Write or refresh the lock of definitions, and print what changed

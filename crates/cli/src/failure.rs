@@ -30,17 +30,20 @@ impl std::fmt::Display for Usage {
 
 impl StdError for Usage {}
 
-/// The same, with what is not known before.
+/// Something that the user named and that is not there, or is something else.
 #[derive(Debug)]
-pub(crate) struct UsageText(pub(crate) String);
+pub(crate) struct Named {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
 
-impl std::fmt::Display for UsageText {
+impl std::fmt::Display for Named {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
-impl StdError for UsageText {}
+impl StdError for Named {}
 
 impl std::fmt::Display for InDefinition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,8 +60,12 @@ impl StdError for InDefinition {
 /// Prints an error and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
     let known = known(error);
-    let is_usage =
-        error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<UsageText>().is_some();
+    let named = error.downcast_ref::<Named>();
+    let is_usage = named.is_some() || error.downcast_ref::<Usage>().is_some();
+    let help: Vec<String> = match (known, named) {
+        (Some(known), _) => known.hints(),
+        (None, named) => named.and_then(|named| named.help.clone()).into_iter().collect(),
+    };
     let fallback = if is_usage { 2 } else { 70 };
     let code = known.map_or(fallback, |known| exit_code(known.trouble()));
     if is_json {
@@ -66,7 +73,7 @@ pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
             "error": {
                 "message": error.to_string(),
                 "causes": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
-                "help": known.map(Error::hints).unwrap_or_default(),
+                "help": help,
                 "log": match known {
                     Some(Error::Stage(stage)) => stage.log(),
                     _ => &[],
@@ -114,8 +121,8 @@ pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
                 note!("    {} {line}", styled(HELP, "help:"));
             }
         }
-    } else if let Some(known) = known {
-        for hint in known.hints() {
+    } else {
+        for hint in help {
             note!("  {} {hint}", styled(HELP, "help:"));
         }
     }

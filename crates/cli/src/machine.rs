@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hardpan::config::Workspace;
+use hardpan::definition::Platform;
 use hardpan::store::Store;
 use hardpan::{Client, ClientOptions, Mirrors, Observer, Session, StageOptions};
 
-use crate::args::Common;
+use crate::args::{Common, Stages};
 use crate::failure::Usage;
 use crate::logins;
 
@@ -53,6 +54,7 @@ impl Machine {
         });
         let stages = StageOptions {
             artifact_layouts: layouts(common, &workspace, workspace_folder),
+            emulators: crate::stages::emulators(std::env::var_os("PATH").as_deref()),
             logins: logins::logins(|name| std::env::var_os(name).filter(|value| !value.is_empty())),
             ..StageOptions::default()
         };
@@ -60,8 +62,9 @@ impl Machine {
     }
 
     /// Gives build stages what the command line says.
-    pub(crate) fn with_stages(self, stages: StageOptions) -> Self {
-        Self { stages, ..self }
+    pub(crate) fn with_stages(mut self, stages: &Stages) -> anyhow::Result<Self> {
+        crate::stages::apply(stages, &mut self.stages)?;
+        Ok(self)
     }
 
     /// Returns a session on this machine, now.
@@ -165,6 +168,20 @@ fn client_options(common: &Common) -> ClientOptions {
     options.proxies.https = variable("https_proxy").or_else(|| variable("HTTPS_PROXY"));
     options.proxies.none_for = variable("no_proxy").or_else(|| variable("NO_PROXY"));
     options
+}
+
+/// Returns the platform of programs that this machine runs without help; `None` if no image can be built for it.
+pub(crate) fn platform() -> Option<Platform> {
+    match std::env::consts::ARCH {
+        "x86_64" => Some(Platform::LinuxAmd64),
+        "aarch64" => Some(Platform::LinuxArm64),
+        _ => None,
+    }
+}
+
+/// Returns the value of a variable that the user names.
+pub(crate) fn caller_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Returns an environment variable that is set to something.

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let common = &arguments.common;
     let result = match &arguments.command {
         Command::Build(command) => commands::build::run(common, command),
+        Command::Test(command) => commands::test::run(common, command),
+        Command::Run(command) => commands::run::run(common, command),
         Command::Resolve(command) => commands::resolve::run(common, command),
         Command::Check(command) => commands::check::run(common, command),
         Command::Explain(command) => commands::explain::run(common, command),

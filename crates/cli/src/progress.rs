@@ -69,6 +69,11 @@ impl Progress {
         }
     }
 
+    /// Prints something while the line is away.
+    pub(crate) fn beside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
     /// Removes the line.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
@@ -125,6 +130,7 @@ impl Observer for Progress {
                 counts.written += 1;
                 format!("layers {}/{}", counts.written, counts.layers)
             }
+            Event::Test { name } => format!("test {name}"),
             _ => return,
         };
         self.bar.set_message(message);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hardpan::{Secret, StageOptions};
 
 use crate::args::Stages;
-use crate::failure::UsageText;
+use crate::failure::Named;
 
 /// The largest secret, in bytes.
 const SECRET_BYTES_MAX: u64 = 1 << 20;
@@ -17,13 +17,12 @@ const SECRET_BYTES_MAX: u64 = 1 << 20;
 const EMULATORS: [(u16, [&str; 2]); 2] =
     [(62, ["qemu-x86_64-static", "qemu-x86_64"]), (183, ["qemu-aarch64-static", "qemu-aarch64"])];
 
-/// Reads what the command line says of stages.
-pub(crate) fn options(stages: &Stages) -> anyhow::Result<StageOptions> {
-    let mut options = StageOptions::default();
+/// Adds what the command line says of stages to what every command gives them.
+pub(crate) fn apply(stages: &Stages, options: &mut StageOptions) -> anyhow::Result<()> {
     for text in &stages.secret {
         let (id, secret) = secret(text)?;
         if options.secrets.insert(id.clone(), secret).is_some() {
-            return Err(UsageText(format!("the secret {id} is given twice")).into());
+            return Err(usage(format!("the secret {id} is given twice")).into());
         }
     }
     options.refuse_network = stages.no_network;
@@ -31,19 +30,21 @@ pub(crate) fn options(stages: &Stages) -> anyhow::Result<StageOptions> {
     options.keep_failed.clone_from(&stages.keep_failed);
     options.step_time = stages.step_timeout.map(Duration::from_secs);
     options.step_memory_bytes = match &stages.step_memory {
-        Some(text) => Some(
-            parse_size(text).map_err(|why| UsageText(format!("--step-memory {text}: {why}")))?,
-        ),
+        Some(text) => {
+            Some(parse_size(text).map_err(|why| usage(format!("--step-memory {text}: {why}")))?)
+        }
         None => None,
     };
-    options.artifact_layouts.clone_from(&stages.artifact_layout);
-    options.emulators = emulators(std::env::var_os("PATH").as_deref());
-    Ok(options)
+    Ok(())
+}
+
+fn usage(message: String) -> Named {
+    Named { message, help: None }
 }
 
 /// Reads `id=ID,src=FILE` or `id=ID,env=VARIABLE`. What is wrong never names the value.
 fn secret(text: &str) -> anyhow::Result<(String, Secret)> {
-    let form = || UsageText("a secret is `id=ID,src=FILE` or `id=ID,env=VARIABLE`".to_owned());
+    let form = || usage("a secret is `id=ID,src=FILE` or `id=ID,env=VARIABLE`".to_owned());
     let (mut id, mut source, mut variable) = (None, None, None);
     for part in text.split(',') {
         let (key, value) = part.split_once('=').ok_or_else(form)?;
@@ -62,26 +63,26 @@ fn secret(text: &str) -> anyhow::Result<(String, Secret)> {
         (Some(path), None) => read(id, Path::new(path))?,
         (None, Some(name)) => std::env::var_os(name)
             .map(std::os::unix::ffi::OsStringExt::into_vec)
-            .ok_or_else(|| UsageText(format!("secret {id}: the variable {name} is not set")))?,
+            .ok_or_else(|| usage(format!("secret {id}: the variable {name} is not set")))?,
         _ => return Err(form().into()),
     };
     if value.is_empty() {
-        return Err(UsageText(format!("secret {id} is empty")).into());
+        return Err(usage(format!("secret {id} is empty")).into());
     }
     Ok((id.to_owned(), Secret(value)))
 }
 
 fn read(id: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
-    let fail = |error| UsageText(format!("secret {id}: can't read {}: {error}", path.display()));
+    let fail = |error| usage(format!("secret {id}: can't read {}: {error}", path.display()));
     let size_bytes = fs::metadata(path).map_err(fail)?.len();
     if size_bytes > SECRET_BYTES_MAX {
-        return Err(UsageText(format!("secret {id}: {} is too large", path.display())).into());
+        return Err(usage(format!("secret {id}: {} is too large", path.display())).into());
     }
     Ok(fs::read(path).map_err(fail)?)
 }
 
 /// Finds the emulators on a search path.
-fn emulators(path: Option<&std::ffi::OsStr>) -> BTreeMap<u16, PathBuf> {
+pub(crate) fn emulators(path: Option<&std::ffi::OsStr>) -> BTreeMap<u16, PathBuf> {
     let directories: Vec<PathBuf> =
         path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
     let find = |names: [&str; 2]| {

@@ -169,7 +169,9 @@ fn commands_in_pages_are_accepted() {
                 continue;
             }
             // Options before `--help` are checked by clap, what comes after is not.
-            let own = words[1..].iter().take_while(|word| !matches!(word.as_str(), "|" | ">"));
+            let own = words[1..]
+                .iter()
+                .take_while(|word| !matches!(word.as_str(), "|" | ">" | "2>&1" | "--"));
             let output = Command::new(env!("CARGO_BIN_EXE_hardpan"))
                 .args(own)
                 .arg("--help")

@@ -164,11 +164,18 @@ fn root_properties() -> Vec<Property> {
 
 fn hardpan() -> Value {
     object(
-        &[(
-            "scripts",
-            with_default(words(&SCRIPTS), json!("declarative")),
-            "Maintainer scripts: apply their known effects and warn about the rest, run the rest in the sandbox, or neither.",
-        )],
+        &[
+            (
+                "scripts",
+                with_default(words(&SCRIPTS), json!("declarative")),
+                "Maintainer scripts: apply their known effects and warn about the rest, run the rest in the sandbox, or neither.",
+            ),
+            (
+                "tests",
+                list(container_test()),
+                "Tests of the image, each in a container of its own.",
+            ),
+        ],
         &[],
     )
 }
@@ -440,6 +447,55 @@ fn test() -> Value {
             ("output", string(), "Text that the output must contain."),
         ],
         &["exit-code"],
+    )
+}
+
+fn container_test() -> Value {
+    let port = json!({ "type": "integer", "minimum": 1, "maximum": 65_535 });
+    let ask = object(
+        &[
+            ("port", port, "TCP port on the container's loopback."),
+            ("send", string(), "What is sent to it."),
+        ],
+        &["port"],
+    );
+    object(
+        &[
+            ("if", string(), IF),
+            ("name", string(), "What is tested."),
+            (
+                "directory",
+                string(),
+                "Folder that the container sees, relative to the catalog root.",
+            ),
+            ("user", text(), "Who runs it, in place of the image's user."),
+            ("environment", map(text()), ENVIRONMENT),
+            (
+                "writable",
+                list(pattern("^/")),
+                "Paths in the container that can be written to; what is written stays until the test's end.",
+            ),
+            ("before", list(string()), "Commands that come first; each must end with 0."),
+            (
+                "service",
+                with_default(boolean(), json!(false)),
+                "Whether the image's own program runs beside the commands.",
+            ),
+            ("commands", list(string()), "Commands, run one after the other in one container."),
+            ("ask", ask, "What a port of the service is asked."),
+            (
+                "exit-code",
+                with_default(json!({ "type": "integer" }), json!(0)),
+                "Exit code of each command.",
+            ),
+            (
+                "timeout",
+                with_default(json!({ "type": "integer", "minimum": 0 }), json!(60)),
+                "Limit of all of it in seconds.",
+            ),
+            ("output", string(), "Text that the output, or the answer, must contain."),
+        ],
+        &["name"],
     )
 }
 

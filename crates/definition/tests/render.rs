@@ -35,6 +35,15 @@ fn the_complete_definition() {
     assert_eq!(amd64.environment["SEARCH"].value, "${SEARCH}:/opt");
     assert_eq!(amd64.environment["DEMO_VERSION"].value, "1.30.2");
     assert_eq!(amd64.x_hardpan.scripts, Scripts::Declarative);
+    assert_eq!(amd64.x_hardpan.tests.len(), 1);
+    assert_eq!(rendered(GOOD, Platform::LinuxArm64).x_hardpan.tests.len(), 2);
+    let test = &amd64.x_hardpan.tests[0];
+    assert_eq!((test.name.as_str(), test.service, test.exit_code), ("answers", true, 0));
+    assert_eq!((test.user.as_deref(), test.timeout), (Some("0:0"), Some(10)));
+    assert_eq!(test.writable[0].value, "/var/lib/demo");
+    assert_eq!((&test.before[0][..], &test.commands[0][..]), ("demo --init", "demo ask"));
+    let ask = test.ask.as_ref().expect("it asks");
+    assert_eq!((ask.port, ask.send.as_str()), (8080, "GET / HTTP/1.0\r\n\r\n"));
     assert_eq!(amd64.track.len(), 4);
 }
 

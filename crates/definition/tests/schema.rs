@@ -52,6 +52,10 @@ fn broken_definitions_are_invalid() {
         ("  packages:\n    - '!mawk'", "  packges:\n    - '!mawk'"),
         ("      uid: 65532\n      gid: 65532\n      mode", "      gid: 65532\n      mode"),
         ("  scripts: declarative", "  scripts: run"),
+        ("    - name: answers\n", "    - title: answers\n"),
+        ("        port: 8080", "        port: 80800"),
+        ("      service: true", "      service: maybe"),
+        ("        - /var/lib/demo", "        - var/lib/demo"),
         ("image: example.org/demo\n", ""),
         ("    recursive: true", "    recursive: 7"),
     ] {
@@ -109,11 +113,11 @@ fn the_published_schema_has_the_same_keys() {
     };
     let (own_keys, published_keys) = (keys(&own), keys(&published));
     let extra: Vec<&String> = own_keys.difference(&published_keys).collect();
-    assert_eq!(extra, [".x-hardpan", ".x-hardpan.scripts"]);
+    assert!(extra.iter().all(|key| key.starts_with(".x-hardpan")), "{extra:?}");
     let missing: Vec<&String> = published_keys.difference(&own_keys).collect();
     assert_eq!(missing, Vec::<&String>::new());
-    let plain = GOOD.replace("x-hardpan:\n  scripts: declarative\n", "");
-    let remarks = errors(&published, &plain);
+    let (plain, _) = GOOD.split_once("x-hardpan:\n").expect("it comes last");
+    let remarks = errors(&published, plain);
     // The published schema takes unquoted numbers for wrong; the catalog quotes them.
     let strict: Vec<&String> =
         remarks.iter().filter(|remark| !remark.contains("is not of type \"string\"")).collect();

@@ -19,10 +19,13 @@ use hardpan_tree::{Digest, PathError};
 
 use crate::action::ActionError;
 use crate::artifact::{ArtifactError, ArtifactProblem};
+use crate::container::ContainerError;
 use crate::demand::DemandError;
 use crate::download::DownloadError;
 use crate::finish::FinishError;
 use crate::graph::GraphError;
+use crate::image_test::TestError;
+use crate::image_tree::ImageTreeError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
@@ -189,6 +192,15 @@ pub enum Error {
         /// The platforms.
         platforms: Vec<String>,
     },
+    /// The layers of an image do not make a root file system.
+    #[error(transparent)]
+    ImageTree(#[from] ImageTreeError),
+    /// There is no container.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// The tests that were asked for are not there.
+    #[error(transparent)]
+    Test(#[from] TestError),
     /// A program could not be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -249,6 +261,9 @@ impl Error {
             Self::Download(error) => error.trouble(),
             Self::Artifact(error) => error.problem.trouble(),
             Self::Action(error) => error.trouble(),
+            Self::ImageTree(error) => error.trouble(),
+            Self::Container(error) => error.trouble(),
+            Self::Test(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -321,6 +336,8 @@ impl Error {
             Self::Download(error) => error.hints(),
             Self::Artifact(error) => error.problem.hints(),
             Self::Action(error) => error.hints(),
+            Self::Container(error) => error.hints(),
+            Self::Test(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }

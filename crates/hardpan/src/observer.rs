@@ -83,6 +83,18 @@ pub enum Event<'e> {
     },
     /// One of them is done.
     Layer,
+    /// A test of an image begins.
+    Test {
+        /// Its name.
+        name: &'e str,
+    },
+    /// A test of an image is done.
+    Tested {
+        /// Its name.
+        name: &'e str,
+        /// What came of it.
+        outcome: &'e crate::image_test::TestOutcome,
+    },
     /// The verb is done.
     Done,
 }

@@ -12,14 +12,12 @@ use super::{in_definition, open};
 use crate::args::{Build, Common};
 use crate::diagnostics;
 use crate::progress::Progress;
-use crate::stages;
 use crate::text::{DIM, GOOD, HELP, WARNING, count, note, say, size, styled};
 
 /// Builds an image.
 pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> {
-    let options = stages::options(&command.stages)?;
     let (project, machine) = open(common, &command.definition)?;
-    let machine = machine.with_stages(options);
+    let machine = machine.with_stages(&command.stages)?;
     let progress = Progress::new(common).with_step_output(command.stages.verbose);
     let session = machine.session(&progress);
     let fail = in_definition(&project);
@@ -28,7 +26,7 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
         session.fitting_lock(&project, &settings, command.locked).and_then(|(lock, state)| {
             let request = BuildRequest {
                 platforms: command.platform.clone(),
-                layout: layout(command, &project),
+                layout: layout(command.output.as_ref(), command.docker_archive.is_some(), &project),
                 docker_archive: command.docker_archive.clone(),
             };
             let built = session.build(&project, &lock, &settings, &request)?;
@@ -51,11 +49,15 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
 }
 
 /// Returns where the layout goes; with only a docker archive there is none.
-fn layout(command: &Build, project: &Project) -> Option<PathBuf> {
-    if let Some(output) = &command.output {
+pub(super) fn layout(
+    output: Option<&PathBuf>,
+    has_archive: bool,
+    project: &Project,
+) -> Option<PathBuf> {
+    if let Some(output) = output {
         return Some(output.clone());
     }
-    if command.docker_archive.is_some() {
+    if has_archive {
         return None;
     }
     let definition = project.any_definition();

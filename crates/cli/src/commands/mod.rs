@@ -5,10 +5,13 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod explain;
+mod image;
 pub(crate) mod init;
 pub(crate) mod resolve;
+pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod store;
+pub(crate) mod test;
 
 use std::path::Path;
 

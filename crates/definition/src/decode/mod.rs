@@ -11,6 +11,7 @@ mod contents;
 mod fields;
 mod info;
 mod root;
+mod test;
 mod track;
 mod value;
 

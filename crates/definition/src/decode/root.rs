@@ -8,11 +8,11 @@ use crate::check;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
     Compression, Dates, Definition, Entitlement, Hardpan, OsRelease, Output, Platform, Scripts,
-    Syntax, Test, Variant,
+    Syntax, Variant,
 };
 use crate::scope::Facts;
 use crate::source::{Span, Spanned};
-use crate::template::{ENVIRONMENT, LOOSE, SHELL, STRICT};
+use crate::template::{ENVIRONMENT, LOOSE, STRICT};
 use crate::yaml::{Entry, Kind, Node};
 
 /// The values of `variant`.
@@ -295,25 +295,6 @@ impl<'n> Decoder<'n> {
         map.into_iter().map(|(key, value)| (key, value.value)).collect()
     }
 
-    fn test(&mut self, node: &'n Node) -> Option<Spanned<Test>> {
-        let mut fields = Fields::new(self, node, "a test", node.span)?;
-        let name = self.optional(&mut fields, "name", LOOSE);
-        let directory = fields.take("directory").and_then(|entry| {
-            self.valid(&entry.value, "`directory`", LOOSE, Code::BadPath, check::catalog_path)
-        });
-        let commands = self.texts(fields.take("commands"), "a command", SHELL);
-        let exit_code = fields
-            .require(self, "exit-code")
-            .and_then(|entry| self.integer(&entry.value, "`exit-code`"));
-        let timeout =
-            fields.take("timeout").and_then(|entry| self.integer(&entry.value, "`timeout`"));
-        let output = self.optional(&mut fields, "output", SHELL);
-        fields.finish(self);
-        let exit_code = exit_code.unwrap_or_default();
-        let test = Test { name, directory, commands, exit_code, timeout, output };
-        Some(Spanned::new(test, node.span))
-    }
-
     fn hardpan(&mut self, entry: Option<&'n Entry>) -> Hardpan {
         let Some(entry) = entry.filter(|entry| !entry.value.is_null()) else {
             return Hardpan::default();
@@ -323,7 +304,8 @@ impl<'n> Decoder<'n> {
             return Hardpan::default();
         };
         let scripts = self.pick(&mut fields, "scripts", &SCRIPTS);
+        let tests = self.list(fields.take("tests"), Self::container_test);
         fields.finish(self);
-        Hardpan { scripts: scripts.unwrap_or_default() }
+        Hardpan { scripts: scripts.unwrap_or_default(), tests }
     }
 }

@@ -10,6 +10,7 @@ mod build;
 mod contents;
 mod info;
 mod platform;
+mod test;
 mod track;
 mod value;
 
@@ -32,6 +33,7 @@ pub use contents::{
 };
 pub use info::{Advisory, Exclusion, IncludedTool, Info, Metadata, TrackIgnore, VexSource};
 pub use platform::{Distribution, Platform, Port, Protocol, Syntax, UnknownPlatform};
+pub use test::{Ask, ContainerTest, Test};
 pub use track::{Track, TrackKind, TrackSet, TrackValue};
 pub use value::Value;
 
@@ -137,24 +139,6 @@ pub struct OsRelease {
     pub bug_report_url: Option<String>,
 }
 
-/// One entry of `tests`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Test {
-    /// What is tested.
-    pub name: Option<String>,
-    /// Folder to run in, relative to the catalog root.
-    pub directory: Option<Spanned<String>>,
-    /// Shell commands.
-    pub commands: Vec<String>,
-    /// Expected exit code.
-    pub exit_code: i64,
-    /// Limit in seconds.
-    pub timeout: Option<u64>,
-    /// Text that the output must contain.
-    pub output: Option<String>,
-}
-
 /// What to do about maintainer scripts that no finisher covers: `x-hardpan: scripts`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -176,6 +160,9 @@ pub enum Scripts {
 pub struct Hardpan {
     /// What to do about maintainer scripts.
     pub scripts: Scripts,
+    /// Tests of the image, in hardpan's own form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Spanned<ContainerTest>>,
 }
 
 /// A definition rendered for one platform.

@@ -32,7 +32,7 @@ pub fn check() -> Result<(), SandboxError> {
     sys::can_ask().map_err(|errno| explain(Step::Filter, errno.into()))?;
     let mut streams = Streams::Captured(&mut |_, _| ());
     let maps = maps(sandbox.identity)?;
-    let heard = sandbox.attempt(&program, &mut streams, &maps, RootPlan::Empty)?;
+    let heard = sandbox.attempt(&program, &mut streams, &maps, RootPlan::Empty, &mut |_| {})?;
     match heard.finished(&program) {
         Err(SandboxError::NoProgram { .. }) | Ok(_) => Ok(()),
         Err(error) => Err(error),

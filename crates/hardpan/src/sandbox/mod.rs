@@ -12,6 +12,7 @@
 //! Where the kernel or its administrator forbids what this needs, running is an error that says what
 //! is missing. There is no second, weaker way.
 
+mod beside;
 mod cgroup;
 mod changes;
 mod check;
@@ -40,6 +41,7 @@ use std::time::Duration;
 
 use hardpan_tree::TreePath;
 
+pub use beside::Service;
 pub use check::check;
 pub use identity::host_owner;
 pub use root::{Change, ChangeKind, DeviceRequest, LayeredRoot, Owner};

@@ -17,7 +17,7 @@ use super::identity::{Maps, maps};
 use super::message::Step;
 use super::plan::{self, DEVICES, Plan, RootPlan, Source, setup};
 use super::root::State;
-use super::spawn::spawn;
+use super::spawn::{Running, spawn};
 use super::supervise::{Ears, listen};
 use super::sys::{self, Fresh};
 use super::{
@@ -51,24 +51,38 @@ impl Sandbox<'_> {
     ///
     /// A program that fails is no error: see [`Finished::exit`].
     pub fn run(&self, program: &Program, streams: Streams<'_>) -> Result<Finished, SandboxError> {
+        self.run_and_tell(program, streams, &mut |_| {})
+    }
+
+    /// Runs a program, and tells of its first process when that runs.
+    pub(super) fn run_and_tell(
+        &self,
+        program: &Program,
+        streams: Streams<'_>,
+        started: &mut dyn FnMut(&Running),
+    ) -> Result<Finished, SandboxError> {
         let mut streams = streams;
         let maps = maps(self.identity)?;
         let root = match &self.root {
             Root::Layered(root) => *root,
             Root::ReadOnly(path) => {
                 let root = RootPlan::ReadOnly { lower: Source::of(path)? };
-                return self.attempt(program, &mut streams, &maps, root)?.finished(program);
+                return self
+                    .attempt(program, &mut streams, &maps, root, started)?
+                    .finished(program);
             }
         };
         let mut state = root.state();
         root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
         let mut before = self.files_before(root, &mut state)?;
-        let mut heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
+        let mut heard =
+            self.attempt(program, &mut streams, &maps, root_plan(root, &state)?, started)?;
         if heard.failure.is_some_and(|failure| failure.step == Step::Overlay) && !state.is_copied {
             root.copy(&mut state).map_err(setup("copy the root file system"))?;
             before = before.map(|_| state.copied.clone());
             root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
-            heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
+            heard =
+                self.attempt(program, &mut streams, &maps, root_plan(root, &state)?, started)?;
         }
         for (key, given) in std::mem::take(&mut heard.owners) {
             state.owners.give(key, &given);
@@ -106,6 +120,7 @@ impl Sandbox<'_> {
         streams: &mut Streams<'_>,
         maps: &Maps,
         root: RootPlan,
+        started: &mut dyn FnMut(&Running),
     ) -> Result<Heard, SandboxError> {
         let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
         let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
@@ -118,6 +133,7 @@ impl Sandbox<'_> {
         // The child has these now; what it has shall be seen to close.
         drop(go);
         let ears = ears.after_spawn();
+        started(&running);
         let mut heard = listen(running, ears, streams, self.limits.output_bytes)?;
         heard.place = heard.failure.and_then(|failure| plan.place(failure));
         drop(terminal);

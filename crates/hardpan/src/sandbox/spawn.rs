@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Starting the first process of a sandbox.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 
@@ -19,10 +19,18 @@ pub(super) struct Running {
     pidfd: OwnedFd,
     /// Starts the child, and is closed when the parent dies, which the child notices.
     go: OwnedFd,
+    /// Its user and network namespaces; `None` where they could not be opened.
+    namespaces: Option<[File; 2]>,
     has_ended: bool,
 }
 
 impl Running {
+    /// Returns what is needed to enter its network: its user and network namespaces.
+    pub(super) fn namespaces(&self) -> io::Result<[OwnedFd; 2]> {
+        let [user, network] = self.namespaces.as_ref().ok_or(io::ErrorKind::PermissionDenied)?;
+        Ok([user.try_clone()?.into(), network.try_clone()?.into()])
+    }
+
     /// Returns what becomes readable when it has ended.
     pub(super) fn descriptor(&self) -> RawFd {
         self.pidfd.as_raw_fd()
@@ -75,11 +83,14 @@ pub(super) fn spawn(
     let forked = sys::fork_with(namespaces.cast_unsigned().into(), 0, plan, inside::first_process);
     let _ = sys::set_signals(before);
     let (process, pidfd) = forked.map_err(|errno| explain(Step::Process, errno.into()))?;
-    let running = Running { pidfd: pidfd.own(), go, has_ended: false };
+    let mut running = Running { pidfd: pidfd.own(), go, namespaces: None, has_ended: false };
     if let Some(cgroup) = cgroup {
         cgroup.add(process).map_err(|_| SandboxError::NoLimit { what: "memory" })?;
     }
     map(process, maps).map_err(|error| explain(Step::User, error))?;
+    // Once the child is shut, an ordinary user can't open these any more.
+    let namespace = |name: &str| File::open(format!("/proc/{process}/ns/{name}"));
+    running.namespaces = namespace("user").and_then(|user| Ok([user, namespace("net")?])).ok();
     sys::write_all(running.go.as_raw_fd(), b"g").map_err(setup("start the sandbox"))?;
     Ok(running)
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod beside;
 mod changes;
 mod isolation;
 mod limits;

@@ -101,9 +101,11 @@ mod mounts;
 mod processes;
 mod seccomp;
 mod signals;
+mod visit;
 
 pub(super) use files::*;
 pub(super) use mounts::*;
 pub(super) use processes::*;
 pub(super) use seccomp::*;
 pub(super) use signals::*;
+pub(super) use visit::*;

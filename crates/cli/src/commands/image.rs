@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The image that a command works with: of a layout, or of a definition, which is built first.
+
+use std::path::{Path, PathBuf};
+
+use hardpan::container::ContainerImage;
+use hardpan::definition::nearest;
+use hardpan::{BuildRequest, BuildSettings, CatalogRoot, Error, Observer, Project, read_workspace};
+
+use super::build::layout;
+use super::{in_definition, open};
+use crate::args::{Common, Image};
+use crate::failure::Named;
+use crate::machine::{self, Machine};
+
+/// A machine, with the definition if one was named.
+pub(super) struct Opened {
+    pub(super) machine: Machine,
+    pub(super) project: Option<Project>,
+}
+
+/// Opens what was named: a definition, or a layout.
+pub(super) fn open_named(common: &Common, image: &Image) -> anyhow::Result<Opened> {
+    let path = &image.place;
+    if path.is_dir() {
+        if !path.join("oci-layout").exists() {
+            let message = format!("{} is neither a definition nor an OCI layout", path.display());
+            let help = Some("`hardpan build` writes layouts to ./out".to_owned());
+            return Err(Named { message, help }.into());
+        }
+        let catalog = CatalogRoot::of("hardpan.toml".as_ref());
+        let (workspace, _) = read_workspace(&catalog).map_err(Error::from)?;
+        let machine = Machine::new(common, workspace, catalog.path())?;
+        return Ok(Opened { machine, project: None });
+    }
+    if !path.exists() {
+        let message = format!("there is no {}", path.display());
+        let help = near_path(path).map(|near| format!("did you mean {}?", near.display()));
+        return Err(Named { message, help }.into());
+    }
+    let (project, machine) = open(common, path)?;
+    Ok(Opened { machine, project: Some(project) })
+}
+
+/// Returns the path beside one that is not there whose name is nearest to its.
+fn near_path(path: &Path) -> Option<PathBuf> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(directory).ok()?;
+    let mut names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| Path::new(name).extension().is_none_or(|end| end != "lock"));
+    names.sort();
+    let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near))
+}
+
+/// Builds a definition's image as `hardpan build` would, or takes the unchanged one, and opens it; opens
+/// a layout's.
+pub(super) fn ready(
+    opened: &Opened,
+    image: &Image,
+    observer: &dyn Observer,
+) -> anyhow::Result<ContainerImage> {
+    let session = opened.machine.session(observer);
+    let machine = machine::platform();
+    let Some(project) = &opened.project else {
+        return Ok(session.open_image(&image.place, image.platform, machine)?);
+    };
+    let fail = in_definition(project);
+    if let Some(platform) = image.platform
+        && !project.definitions.contains_key(&platform)
+    {
+        return Err(fail(Error::NoPlatform { platform }));
+    }
+    let settings = BuildSettings::of(project.any_definition(), opened.machine.workspace());
+    let target = layout(image.output.as_ref(), false, project).unwrap_or_default();
+    // Stages of other platforms may need an emulator: who names a platform needs no other.
+    let request = BuildRequest {
+        layout: Some(target.clone()),
+        platforms: image.platform.into_iter().collect(),
+        ..BuildRequest::default()
+    };
+    session
+        .fitting_lock(project, &settings, image.locked)
+        .and_then(|(lock, _)| session.build(project, &lock, &settings, &request))
+        .and_then(|_| session.open_image(&target, image.platform, machine))
+        .map_err(fail)
+}

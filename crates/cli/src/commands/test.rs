@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan test`
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use hardpan::definition::Platform;
+use hardpan::image_test::{
+    TestCase, TestOptions, TestOutcome, TestReport, TestStatus, ctrf, write_ctrf,
+};
+use hardpan::{Error, Event, Observer, Project};
+
+use super::image::{open_named, ready};
+use crate::args::{Common, Test};
+use crate::progress::Progress;
+use crate::text::{BAD, DIM, GOOD, WARNING, note, say, styled};
+
+/// The exit code where a test failed.
+const EXIT_NO: u8 = 1;
+
+/// Tests an image.
+pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
+    let opened = open_named(common, &command.image)?;
+    let other = match &command.tests {
+        Some(path) => Some(Project::open(path, &[]).map_err(Error::from)?),
+        None => None,
+    };
+    let tested = other.as_ref().or(opened.project.as_ref());
+    let progress = Progress::new(common);
+    let is_shown = !common.json && !common.quiet;
+    let lines = Lines { progress: &progress, is_shown };
+    let image = ready(&opened, &command.image, &lines);
+    let result = image.and_then(|image| {
+        let cases = tested.map_or_else(Vec::new, |project| cases(project, image.platform()));
+        let cases = TestCase::filter(cases, &command.filter).map_err(Error::from)?;
+        let options = TestOptions {
+            catalog: tested.map(|project| &project.root),
+            with_network: command.network,
+            clock: &SystemTime::now,
+        };
+        let session = opened.machine.session(&lines);
+        Ok((cases.len(), session.test_image(&image, &cases, &options)?))
+    });
+    progress.clear();
+    let (count, report) = result?;
+    let is_good = report.is_good();
+    let document = ctrf(std::slice::from_ref(&report), env!("CARGO_PKG_VERSION"));
+    if let Some(path) = &command.ctrf {
+        write_ctrf(path, &document)?;
+    }
+    if common.json {
+        say!("{document}");
+    } else {
+        if count == 0 && !common.quiet {
+            note!(
+                "{} no tests: only the image's configuration was looked at",
+                styled(WARNING, "warning:")
+            );
+        }
+        summary(common, &report);
+    }
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NO) })
+}
+
+/// Returns a definition's tests as they are for a platform.
+fn cases(project: &Project, platform: &str) -> Vec<TestCase> {
+    let own = platform.parse::<Platform>().ok();
+    let definition = own.and_then(|platform| project.definitions.get(&platform));
+    TestCase::of(definition.map_or_else(|| project.any_definition(), AsRef::as_ref))
+}
+
+/// Prints a line for each test when it is done.
+struct Lines<'p> {
+    progress: &'p Progress,
+    is_shown: bool,
+}
+
+impl Observer for Lines<'_> {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Tested { outcome, .. } if self.is_shown => {
+                self.progress.beside(|| line(outcome));
+            }
+            event => self.progress.event(event),
+        }
+    }
+}
+
+fn line(outcome: &TestOutcome) {
+    let style = match outcome.status {
+        TestStatus::Passed => GOOD,
+        TestStatus::Skipped => DIM,
+        _ => BAD,
+    };
+    let status = styled(style, &format!("{:<7}", outcome.status.name()));
+    let time = styled(DIM, &format!("{:.2} s", outcome.duration.as_secs_f64()));
+    say!("{status}  {}  {time}", outcome.name);
+    if !outcome.message.is_empty() {
+        say!("         {}", outcome.message);
+    }
+    for line in &outcome.output {
+        say!("         {} {line}", styled(DIM, "|"));
+    }
+}
+
+fn summary(common: &Common, report: &TestReport) {
+    if common.quiet && report.is_good() {
+        return;
+    }
+    let style = if report.is_good() { GOOD } else { BAD };
+    let verdict = styled(style, if report.is_good() { "passed" } else { "failed" });
+    say!(
+        "{verdict} {} {}: {} passed, {} failed, {} skipped",
+        report.image,
+        report.platform,
+        report.count(TestStatus::Passed),
+        report.count(TestStatus::Failed),
+        report.count(TestStatus::Skipped),
+    );
+}
