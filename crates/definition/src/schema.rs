@@ -164,11 +164,15 @@ fn root_properties() -> Vec<Property> {
 
 fn hardpan() -> Value {
     object(
-        &[(
-            "scripts",
-            with_default(words(&SCRIPTS), json!("declarative")),
-            "Maintainer scripts: apply their known effects and warn about the rest, run the rest in the sandbox, or neither.",
-        )],
+        &[
+            (
+                "scripts",
+                with_default(words(&SCRIPTS), json!("declarative")),
+                "Maintainer scripts: apply their known effects and warn about the rest, run the rest in the sandbox, or neither.",
+            ),
+            ("pyc", boolean(), "Whether Python modules are compiled."),
+            ("caches", boolean(), "Whether indexes that packages' triggers make are made."),
+        ],
         &[],
     )
 }

@@ -323,7 +323,12 @@ impl<'n> Decoder<'n> {
             return Hardpan::default();
         };
         let scripts = self.pick(&mut fields, "scripts", &SCRIPTS);
+        let mut switch = |key| {
+            let entry = fields.take(key)?;
+            self.boolean(&entry.value, key)
+        };
+        let (pyc, caches) = (switch("pyc"), switch("caches"));
         fields.finish(self);
-        Hardpan { scripts: scripts.unwrap_or_default() }
+        Hardpan { scripts: scripts.unwrap_or_default(), pyc, caches }
     }
 }

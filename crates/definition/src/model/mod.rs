@@ -171,6 +171,12 @@ pub enum Scripts {
 pub struct Hardpan {
     /// What to do about maintainer scripts.
     pub scripts: Scripts,
+    /// Whether Python modules are compiled; the workspace decides where it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pyc: Option<bool>,
+    /// Whether indexes that packages' triggers make are made; the workspace decides where it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caches: Option<bool>,
 }
 
 /// A definition rendered for one platform.
