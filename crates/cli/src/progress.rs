@@ -88,6 +88,7 @@ impl Observer for Progress {
                 }
             }
             Event::Assemble { platform } => format!("putting {platform} together"),
+            Event::Run { what } => what.to_owned(),
             Event::Layers { layers } => {
                 counts.layers = layers;
                 counts.written = 0;

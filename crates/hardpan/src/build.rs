@@ -41,6 +41,10 @@ pub struct BuildSettings {
     pub compression: Compression,
     /// What is left out of packages.
     pub strip: StripPolicy,
+    /// Whether Python modules are compiled.
+    pub pyc: bool,
+    /// Whether indexes that packages' triggers make are made.
+    pub caches: bool,
 }
 
 impl BuildSettings {
@@ -53,7 +57,17 @@ impl BuildSettings {
             }
         }
         let compression = resolve::compression(definition.compression, workspace.build.compression);
-        Self { compression, strip }
+        let own = &definition.x_hardpan;
+        let pyc = own.pyc.or(workspace.build.pyc).unwrap_or(true);
+        let caches = own.caches.or(workspace.build.caches).unwrap_or(true);
+        Self { compression, strip, pyc, caches }
+    }
+
+    /// Returns the names of what is switched off, sorted, for the lock.
+    pub(crate) fn without(&self) -> Vec<String> {
+        let switches = [("caches", self.caches), ("pyc", self.pyc)];
+        let off = switches.into_iter().filter(|(_, is_on)| !is_on);
+        off.map(|(name, _)| name.to_owned()).collect()
     }
 }
 
@@ -311,7 +325,7 @@ impl Session<'_> {
         settings: &BuildSettings,
     ) -> Result<PlannedPlatform, Error> {
         let packages = locked_packages(lock, definition);
-        let assembly = self.assemble(
+        let mut assembly = self.assemble(
             definition,
             &project.root,
             packages,
@@ -319,6 +333,7 @@ impl Session<'_> {
             &settings.strip,
             lock.epoch,
         )?;
+        self.finish_sandboxed(&mut assembly, definition, lock, prepared, settings)?;
         let environment = settings::environment(definition, &assembly.environment);
         let findings = self.inspect(definition, &assembly, &environment)?;
         let measured = measured_labels(&assembly.tree, &StoreContents { store: self.store });

@@ -140,6 +140,10 @@ pub struct BuildSection {
     pub compression: Option<CompressionName>,
     /// Names of strip rules that are switched off.
     pub keep: BTreeSet<String>,
+    /// Whether Python modules are compiled, where the definition does not say; `true` without it.
+    pub pyc: Option<bool>,
+    /// Whether indexes that packages' triggers make are made, where the definition does not say; `true` without it.
+    pub caches: Option<bool>,
 }
 
 /// The compressions that a definition or workspace may name.
@@ -314,6 +318,8 @@ keep = ["man"]
         assert_eq!(here.digest(), there.digest());
         let other = Workspace::parse(&EXAMPLE.replace("\"man\"", "\"docs\"")).unwrap();
         assert_ne!(here.digest(), other.digest());
+        let other = Workspace::parse(&format!("{EXAMPLE}pyc = false\n")).unwrap();
+        assert_ne!(here.digest(), other.digest());
     }
 
     #[test]
@@ -322,6 +328,7 @@ keep = ["man"]
             ("[stores]\n", "unknown field `stores`"),
             ("[build]\ncompression = \"lz4\"\n", "unknown variant `lz4`"),
             ("[build]\nkeep = [\"manuals\"]\n", "no strip rule \"manuals\""),
+            ("[build]\npyc = \"no\"\n", "expected a boolean"),
             ("[[packages.substitute]]\nfrom = \"a\"\n", "needs \"to\" or \"drop = true\""),
             ("[[packages.substitute]]\nfrom = \"a\"\nto = \"b*\"\n", "but \"from\" has none"),
             ("[[packages.substitute]]\nfrom = \"*a*\"\nto = \"b\"\n", "at most one"),

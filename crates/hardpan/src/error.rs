@@ -23,6 +23,7 @@ use crate::graph::GraphError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
+use crate::sandboxed::SandboxedError;
 use crate::stage::StageError;
 use crate::store::StoreError;
 
@@ -189,6 +190,9 @@ pub enum Error {
     /// A program could not be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// Something that needs a program could not be done.
+    #[error(transparent)]
+    Sandboxed(#[from] SandboxedError),
     /// A build stage failed.
     #[error(transparent)]
     Stage(#[from] Box<StageError>),
@@ -228,6 +232,7 @@ impl Error {
         match self {
             Self::Hardening { .. } => Trouble::No,
             Self::Stage(error) => error.trouble(),
+            Self::Sandboxed(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -297,6 +302,7 @@ impl Error {
             }
             Self::Sandbox(SandboxError::Forbidden { help, .. }) => vec![help.clone()],
             Self::Stage(error) => error.hints(),
+            Self::Sandboxed(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }

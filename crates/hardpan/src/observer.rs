@@ -49,6 +49,11 @@ pub enum Event<'e> {
         /// The platform.
         platform: &'e str,
     },
+    /// A program runs for an image.
+    Run {
+        /// What it does: `compiling Python modules`.
+        what: &'e str,
+    },
     /// Layers are being written.
     Layers {
         /// How many.

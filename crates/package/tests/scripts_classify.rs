@@ -44,12 +44,11 @@ fn read(script: &str, text: &str, files: &dyn FileTests, triggers: &str) -> Scri
     classify(&input, files)
 }
 
-/// One letter for each action: Ignored, Handled, deFerred, Denied, Unhandled.
+/// One letter for each action: Ignored, Handled, Denied, Unhandled.
 fn letters(report: &ScriptReport) -> String {
     let letter = |treatment: &Treatment| match treatment {
         Treatment::Ignored { .. } => 'i',
         Treatment::Handled { .. } => 'h',
-        Treatment::Deferred { .. } => 'f',
         Treatment::Denied { .. } => 'd',
         _ => 'u',
     };

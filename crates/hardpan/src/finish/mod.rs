@@ -41,7 +41,7 @@ pub mod scripts;
 pub mod shells;
 pub mod sysusers;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tmpfiles;
 
 use std::collections::{BTreeMap, BTreeSet};

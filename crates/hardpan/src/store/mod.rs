@@ -8,6 +8,7 @@
 //! releases/<key>.record        Release files with what a server needs for a conditional request
 //! layers/<key>.record          digest and diff id of a layer made of these segments
 //! builds/<key>.record          what a build with these inputs gave
+//! compiled/<key>.record        what became of Python modules and indexes of packages
 //! roots/ab/<key>/root/         root file systems as files, for programs that run in them
 //! caches/<key>/                directories that build steps keep from build to build
 //! tmp/                         what is being written
@@ -135,8 +136,10 @@ impl StoreError {
     }
 }
 
-const DIRECTORIES: [&str; 9] =
-    ["blobs", "segments", "indexes", "releases", "layers", "builds", "roots", "caches", "tmp"];
+const DIRECTORIES: [&str; 10] = [
+    "blobs", "segments", "indexes", "releases", "layers", "builds", "compiled", "roots", "caches",
+    "tmp",
+];
 
 impl Store {
     /// Opens a store, making it where there is none. Waits while another process collects garbage.
