@@ -10,6 +10,7 @@
 //! Whose machine a program is for must not show in an image. So what is made here is made by the
 //! packages of the platform that runs here, for all platforms, and checked not to depend on it.
 
+mod caches;
 mod error;
 mod keep;
 mod program;
@@ -46,6 +47,7 @@ impl Session<'_> {
     ) -> Result<(), Error> {
         let workshop =
             Workshop { session: self, lock, prepared, settings, platform: definition.platform };
+        caches::apply(workshop, assembly, definition.x_hardpan.scripts)?;
         // Last, since scripts may bring modules.
         pyc::apply(workshop, assembly)
     }
