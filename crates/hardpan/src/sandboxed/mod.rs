@@ -15,6 +15,7 @@ mod error;
 mod keep;
 mod program;
 pub(crate) mod pyc;
+mod scripts;
 mod workshop;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ impl Session<'_> {
     ) -> Result<(), Error> {
         let workshop =
             Workshop { session: self, lock, prepared, settings, platform: definition.platform };
+        scripts::apply(workshop, assembly, definition.x_hardpan.scripts)?;
         caches::apply(workshop, assembly, definition.x_hardpan.scripts)?;
         // Last, since scripts may bring modules.
         pyc::apply(workshop, assembly)
