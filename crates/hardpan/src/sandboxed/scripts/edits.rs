@@ -233,7 +233,7 @@ mod tests {
         assert!(!text.contains("/etc/gone") && !text.contains("/srv/old/x"), "{text}");
         let link = root.get(&TreePath::literal("etc/c")).unwrap();
         assert_eq!(link.kind, Kind::HardLink(TreePath::literal("etc/b")));
-        assert_eq!(paths.len(), 8, "with /var/lib: {paths:?}");
+        assert_eq!(paths.len(), 9, "with /var and /var/lib: {paths:?}");
     }
 
     #[test]
