@@ -35,6 +35,8 @@ pub(super) enum Output {
     Nothing,
     Text(String),
     Unknown,
+    /// A finisher puts it where the script would.
+    Made,
 }
 
 impl Outcome {
@@ -294,7 +296,9 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
         | "glib-compile-schemas"
         | "gio-querymodules"
         | "gdk-pixbuf-query-loaders"
-        | "gtk-query-immodules-3.0" => Outcome::handled("caches", Vec::new()),
+        | "gtk-query-immodules-3.0" => {
+            Outcome { output: Output::Made, ..Outcome::handled("caches", Vec::new()) }
+        }
         "gtk-query-immodules-2.0" => Outcome::unhandled(format!(
             "{} makes an index that programs need; it has to run in a build stage",
             context.name
