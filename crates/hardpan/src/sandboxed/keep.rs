@@ -48,7 +48,9 @@ impl Kept {
 /// Writes files as one segment; returns where each is.
 pub(super) fn keep(store: &Store, files: &[Vec<u8>]) -> Result<Vec<Kept>, StoreError> {
     let mut hasher = Hasher::new();
-    files.iter().for_each(|bytes| hasher.update(bytes));
+    for bytes in files {
+        hasher.update(bytes);
+    }
     let segment = hasher.finish();
     let mut writer = store.segment_writer(Compression::None)?;
     let mut offset_bytes = 0;

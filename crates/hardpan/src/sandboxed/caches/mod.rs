@@ -77,12 +77,11 @@ pub(super) fn apply(
                 continue;
             }
         };
-        match made(workshop, &wish, &assembly.tree)? {
-            Some(made) => put(assembly, &wish, &made)?,
-            None => {
-                let reason = "this machine's packages of the lock have not the same modules";
-                assembly.warnings.push(not_made(&wish.tool, index, reason));
-            }
+        if let Some(made) = made(workshop, &wish, &assembly.tree)? {
+            put(assembly, &wish, &made)?;
+        } else {
+            let reason = "this machine's packages of the lock have not the same modules";
+            assembly.warnings.push(not_made(&wish.tool, index, reason));
         }
     }
     Ok(())
@@ -184,15 +183,12 @@ fn put(assembly: &mut Assembly, wish: &Wish, made: &[Made]) -> Result<(), Error>
     for Made { path, file } in made {
         // They were paths when they were written.
         let Ok(path) = TreePath::parse(path) else { continue };
-        match file {
-            Some(kept) => {
-                let metadata = editor.metadata(0o644);
-                editor.node(&path, NodeKind::File(kept.file()), metadata)?;
-            }
-            None => {
-                let metadata = editor.metadata(0o755);
-                editor.missing_directory(&path, metadata)?;
-            }
+        if let Some(kept) = file {
+            let metadata = editor.metadata(0o644);
+            editor.node(&path, NodeKind::File(kept.file()), metadata)?;
+        } else {
+            let metadata = editor.metadata(0o755);
+            editor.missing_directory(&path, metadata)?;
         }
     }
     assembly.actions.extend(editor.finish(Some(&wish.tool)));

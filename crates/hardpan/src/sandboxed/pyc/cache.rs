@@ -47,12 +47,12 @@ pub(super) fn compiled(
 ) -> Result<Vec<Module>, Error> {
     let store = workshop.session.store;
     let set_key = key(interpreter, sources);
-    if let Some(modules) = known_set(store, &set_key, sources.len())? {
+    if let Some(modules) = known_set(store, &set_key, sources.len()) {
         return Ok(modules);
     }
     // Platforms are put together at the same time, and have nearly all modules in common.
     let lock = store.lock_name(&key(interpreter, &[]))?;
-    if let Some(modules) = known_set(store, &set_key, sources.len())? {
+    if let Some(modules) = known_set(store, &set_key, sources.len()) {
         return Ok(modules);
     }
     let mut modules: Vec<Option<Module>> = Vec::with_capacity(sources.len());
@@ -87,14 +87,14 @@ pub(super) fn compiled(
 }
 
 /// Returns what is known of a whole set, if all of it is still there.
-fn known_set(store: &Store, key: &Digest, count: usize) -> Result<Option<Vec<Module>>, Error> {
-    let Ok(Some(known)) = store.read_record::<Vec<Module>>(KIND, key) else { return Ok(None) };
+fn known_set(store: &Store, key: &Digest, count: usize) -> Option<Vec<Module>> {
+    let known = store.read_record::<Vec<Module>>(KIND, key).ok()??;
     if known.len() != count {
-        return Ok(None);
+        return None;
     }
     let mut modules: Vec<Option<Module>> = known.into_iter().map(Some).collect();
     forget_missing(store, &mut modules);
-    Ok(modules.into_iter().collect())
+    modules.into_iter().collect()
 }
 
 /// Forgets modules whose segment was removed.
@@ -209,11 +209,11 @@ mod tests {
 
         let set = Digest::of(b"set");
         store.write_record(KIND, &set, &modules).unwrap();
-        assert_eq!(known_set(&store, &set, 3).unwrap(), Some(modules.clone()));
-        assert_eq!(known_set(&store, &set, 4).unwrap(), None);
-        assert_eq!(known_set(&store, &Digest::of(b"other"), 3).unwrap(), None);
+        assert_eq!(known_set(&store, &set, 3), Some(modules.clone()));
+        assert_eq!(known_set(&store, &set, 4), None);
+        assert_eq!(known_set(&store, &Digest::of(b"other"), 3), None);
         store.remove_segment(segment).unwrap();
-        assert_eq!(known_set(&store, &set, 3).unwrap(), None);
+        assert_eq!(known_set(&store, &set, 3), None);
         let mut known: Vec<Option<Module>> = modules.into_iter().map(Some).collect();
         forget_missing(&store, &mut known);
         assert_eq!(known.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false]);

@@ -63,12 +63,12 @@ pub(super) fn run(
     for script in scripts {
         let file = write(&tools, "script", script.text(), 0o755)?;
         let mut mounts = mounts.clone();
-        mounts.push(bind(&file, &format!("{DIRECTORY}/script"))?);
+        mounts.push(bind(&file, &format!("{DIRECTORY}/script")));
         if script.text().contains("debconf/confmodule") {
             let answers = script.package.control_members.get("templates");
             let answers = debconf_defaults(answers.map_or("", String::as_str));
             let file = write(&tools, "confmodule", &confmodule(answers.iter()), 0o644)?;
-            mounts.push(bind(&file, CONFMODULE)?);
+            mounts.push(bind(&file, CONFMODULE));
         }
         let job = Job {
             work: Work::Scripts,
@@ -181,20 +181,20 @@ fn stand_ins(
             }
         }
     }
-    mounts.push(bind(&directory, &format!("{DIRECTORY}/shims"))?);
+    mounts.push(bind(&directory, &format!("{DIRECTORY}/shims")));
     // The shim of this one lets some of its work be done.
     let openssl = lower.join("usr/bin/openssl");
     if openssl.is_file() {
-        mounts.push(bind(&openssl, &format!("{DIRECTORY}/real/openssl"))?);
+        mounts.push(bind(&openssl, &format!("{DIRECTORY}/real/openssl")));
     }
     Ok(mounts)
 }
 
-fn bind(source: &Path, target: &str) -> Result<Mount, Error> {
+fn bind(source: &Path, target: &str) -> Mount {
     // Only literal paths come here.
     let target = TreePath::parse(target).unwrap_or_default();
     let kind = MountKind::Bind { source: source.to_path_buf(), is_read_only: true };
-    Ok(Mount { target, kind })
+    Mount { target, kind }
 }
 
 fn write(directory: &Path, name: &str, text: &str, mode: u32) -> Result<PathBuf, Error> {
