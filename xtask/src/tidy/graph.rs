@@ -36,7 +36,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
 const TOOLS: [&str; 2] = ["hardpan-testkit", "xtask"];
 
 /// Dependencies that belong to some members only.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+const ONLY_IN: [(&str, &[&str]); 13] = [
     ("ureq", &["hardpan-remote"]),
     ("clap", &["hardpan-cli", "xtask"]),
     ("clap_complete", &["hardpan-cli", "xtask"]),
@@ -45,6 +45,8 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("indicatif", &["hardpan-cli"]),
     ("serde-saphyr", &["hardpan-definition"]),
     ("resolvo", &["hardpan-package"]),
+    // System calls are made by the sandbox only.
+    ("libc", &["hardpan"]),
     ("pgp", &["hardpan-package", "hardpan-testkit"]),
     ("cargo_metadata", &["xtask"]),
     ("tokio", &["hardpan-serve"]),

@@ -10,6 +10,20 @@ use super::plan::setup;
 
 /// Explains why a step of making namespaces failed.
 pub(super) fn explain(step: Step, error: io::Error) -> SandboxError {
+    if !matches!(
+        step,
+        Step::Process
+            | Step::User
+            | Step::Staging
+            | Step::Overlay
+            | Step::Root
+            | Step::Proc
+            | Step::Dev
+            | Step::Pivot
+            | Step::Filter
+    ) {
+        return setup(step.text())(error);
+    }
     let refusals =
         [libc::EPERM, libc::EACCES, libc::ENOSPC, libc::EUSERS, libc::ENOSYS, libc::EINVAL];
     if !error.raw_os_error().is_some_and(|errno| refusals.contains(&errno)) {

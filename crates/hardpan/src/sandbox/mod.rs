@@ -14,6 +14,7 @@
 
 mod cgroup;
 mod changes;
+mod check;
 mod copy;
 mod emulator;
 mod filter;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use hardpan_tree::TreePath;
 
+pub use check::check;
 pub use identity::host_owner;
 pub use root::{Change, ChangeKind, DeviceRequest, LayeredRoot, Owner};
 pub use run::Finished;

@@ -37,6 +37,9 @@ impl Owners {
 
     /// Gives a file to somebody, as `chown` does. `path` says whose it was where nobody gave it away yet.
     pub(super) fn give(&mut self, key: &[u8], path: &TreePath, uid: u32, gid: u32) {
+        if uid == KEEP && gid == KEEP {
+            return;
+        }
         let before = self.by_key.get(key).or_else(|| self.below.get(path)).copied();
         let before = before.unwrap_or(Owner { uid: 0, gid: 0 });
         let kept = |new: u32, old: u32| if new == KEEP { old } else { new };

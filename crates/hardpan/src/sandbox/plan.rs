@@ -12,7 +12,7 @@ use std::ptr;
 use hardpan_tree::TreePath;
 use libc::c_char;
 
-use super::sys::{self, Errno};
+use super::sys::{self, Errno, Fresh};
 use super::{Mount, MountKind, Network, Program, SandboxError};
 
 /// The device nodes of the host that a sandbox sees.
@@ -35,20 +35,20 @@ impl Source {
     pub(super) fn of(path: &Path) -> Result<Self, SandboxError> {
         let path = text(std::path::absolute(path).map_err(setup("find what is mounted"))?)?;
         // Who may not mount has to leave it to the child; it is the same user then.
-        let taken = sys::open_tree(&path, true).ok().map(sys::owned);
-        let mount = Cell::new(taken.as_ref().map_or(-1, |mount| mount.as_raw_fd()));
+        let taken = sys::open_tree(&path, true).ok().map(Fresh::own);
+        let mount = Cell::new(taken.as_ref().map_or(-1, OwnedFd::as_raw_fd));
         Ok(Self { path, taken, mount })
     }
 
     /// Returns what has to stay open.
     pub(super) fn descriptor(&self) -> Option<RawFd> {
-        self.taken.as_ref().map(|mount| mount.as_raw_fd())
+        self.taken.as_ref().map(OwnedFd::as_raw_fd)
     }
 
     /// Takes it in the child, before that becomes somebody else, unless the parent did.
     pub(super) fn open(&self) -> Result<(), Errno> {
         if self.taken.is_none() {
-            self.mount.set(sys::open_tree(&self.path, true)?);
+            self.mount.set(sys::open_tree(&self.path, true)?.raw());
         }
         Ok(())
     }
@@ -120,6 +120,8 @@ pub(super) struct EmulatorPlan {
 /// All that the first process needs.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Where the parent's own arguments are in memory, and their length.
+    pub(super) own_arguments: (u64, usize),
     /// Descriptors that stay open, in order.
     pub(super) keep: Vec<RawFd>,
     /// Readable once the parent has mapped the user; closed when it has died.
@@ -135,6 +137,7 @@ pub(super) struct Plan {
     pub(super) drop_groups: bool,
     pub(super) hostname: Vec<u8>,
     pub(super) is_loopback_up: bool,
+    pub(super) is_network_shared: bool,
     pub(super) root: RootPlan,
     pub(super) devices: Vec<(Source, CString)>,
     pub(super) mounts: Vec<MountPlan>,
@@ -181,6 +184,22 @@ impl Plan {
         keep.dedup();
         self.keep = keep;
     }
+}
+
+/// Returns where this process's arguments are in its memory, and their length.
+pub(super) fn own_arguments() -> Result<(u64, usize), SandboxError> {
+    let status =
+        std::fs::read_to_string("/proc/self/stat").map_err(setup("read /proc/self/stat"))?;
+    // The name of the program is in parentheses and may have any character. Of the fields after it,
+    // which begin with the third, these are the 48th and 49th.
+    let fields = status.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let mut fields = fields.split_ascii_whitespace().skip(45).map(str::parse::<u64>);
+    let (Some(Ok(start)), Some(Ok(end))) = (fields.next(), fields.next()) else {
+        return Err(setup("understand /proc/self/stat")(io::Error::from(
+            io::ErrorKind::InvalidData,
+        )));
+    };
+    Ok((start, usize::try_from(end.saturating_sub(start)).unwrap_or(0)))
 }
 
 /// Plans a mount.

@@ -162,6 +162,8 @@ impl LayeredRoot {
         for (path, mode) in std::mem::take(&mut state.widened).into_iter().rev() {
             fs::set_permissions(&path, Permissions::from_mode(mode))?;
         }
+        // Nobody else may start what has a setuid bit in there.
+        fs::set_permissions(&self.scratch, Permissions::from_mode(0o700))?;
         own(&self.scratch)?;
         let tmp = self.scratch.join("tmp");
         if !tmp.exists() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,10 @@ use super::plan::{self, DEVICES, Plan, RootPlan, Source, setup};
 use super::root::State;
 use super::spawn::spawn;
 use super::supervise::{Ears, Heard, listen};
+use super::sys::{self, Fresh};
 use super::{
     DeviceRequest, Exit, LayeredRoot, Network, Owner, Program, Root, Sandbox, SandboxError,
-    Streams, changes, emulator, filter, sys,
+    Streams, changes, emulator, filter,
 };
 
 /// What came of a program.
@@ -50,17 +51,21 @@ impl Sandbox<'_> {
     pub fn run(&self, program: &Program, streams: Streams<'_>) -> Result<Finished, SandboxError> {
         let mut streams = streams;
         let maps = maps(self.identity)?;
-        let Root::Layered(root) = &self.root else {
-            return self.attempt(program, &mut streams, &maps, None)?.finished(program);
+        let root = match &self.root {
+            Root::Layered(root) => *root,
+            Root::ReadOnly(path) => {
+                let root = RootPlan::ReadOnly { lower: Source::of(path)? };
+                return self.attempt(program, &mut streams, &maps, root)?.finished(program);
+            }
         };
         let mut state = root.state();
         root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
         let before = self.files_before(root, &mut state)?;
-        let mut heard = self.attempt(program, &mut streams, &maps, Some((root, &state)))?;
+        let mut heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
         if heard.failure.is_some_and(|failure| failure.step == Step::Overlay) && !state.is_copied {
             root.copy(&mut state).map_err(setup("copy the root file system"))?;
             root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
-            heard = self.attempt(program, &mut streams, &maps, Some((root, &state)))?;
+            heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
         }
         for (key, path, uid, gid) in std::mem::take(&mut heard.owners) {
             state.owners.give(&key, &path, uid, gid);
@@ -91,27 +96,17 @@ impl Sandbox<'_> {
         Ok(Some(files))
     }
 
-    fn attempt(
+    /// Runs a program in a root that is ready.
+    pub(super) fn attempt(
         &self,
         program: &Program,
         streams: &mut Streams<'_>,
         maps: &Maps,
-        layered: Option<(&LayeredRoot, &State)>,
+        root: RootPlan,
     ) -> Result<Heard, SandboxError> {
         let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
         let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
         let [go, ours] = pipe()?;
-        let root = match (&self.root, layered) {
-            (_, Some((root, state))) if state.is_copied => {
-                RootPlan::Plain { scratch: Source::of(root.scratch())? }
-            }
-            (_, Some((root, _))) => RootPlan::Overlay {
-                lower: Source::of(root.lower())?,
-                scratch: Source::of(root.scratch())?,
-            },
-            (Root::Layered(root), None) => RootPlan::ReadOnly { lower: Source::of(root.lower())? },
-            (Root::ReadOnly(path), None) => RootPlan::ReadOnly { lower: Source::of(path)? },
-        };
         let plan = self.plan(program, root, maps, &ears, &go)?;
         let terminal = plan.has_terminal.then(Terminal::take);
         let is_network_own = self.network != Network::Host;
@@ -143,6 +138,7 @@ impl Sandbox<'_> {
         machines.extend(self.emulators.keys());
         let limits = &self.limits;
         let mut plan = Plan {
+            own_arguments: plan::own_arguments()?,
             keep: Vec::new(),
             go: go.as_raw_fd(),
             messages: ears.child_messages.as_raw_fd(),
@@ -153,6 +149,7 @@ impl Sandbox<'_> {
             drop_groups: maps.drop_groups,
             hostname: self.hostname.clone().into_bytes(),
             is_loopback_up: self.network == Network::Loopback,
+            is_network_shared: self.network == Network::Host,
             root,
             devices: devices.collect::<Result<_, SandboxError>>()?,
             mounts: mounts.collect::<Result<_, _>>()?,
@@ -163,7 +160,8 @@ impl Sandbox<'_> {
             environment: plan::environment(program)?,
             work_dir: plan::way(&program.work_dir)?,
             limits: vec![
-                (libc::RLIMIT_CORE, 0),
+                // With 0 a program of the host may still be given the core.
+                (libc::RLIMIT_CORE, 1),
                 (libc::RLIMIT_NPROC, limits.processes),
                 (libc::RLIMIT_FSIZE, limits.file_size_bytes),
                 (libc::RLIMIT_NOFILE, limits.open_files),
@@ -174,6 +172,16 @@ impl Sandbox<'_> {
         plan.remember_descriptors();
         Ok(plan)
     }
+}
+
+/// Returns how a layered root is put together.
+fn root_plan(root: &LayeredRoot, state: &State) -> Result<RootPlan, SandboxError> {
+    let scratch = Source::of(root.scratch())?;
+    Ok(if state.is_copied {
+        RootPlan::Plain { scratch }
+    } else {
+        RootPlan::Overlay { lower: Source::of(root.lower())?, scratch }
+    })
 }
 
 /// Removes the mount points that were made for a program, if it left nothing in them.
@@ -201,13 +209,13 @@ pub(super) fn pipe() -> Result<[OwnedFd; 2], SandboxError> {
 }
 
 /// Keeps a descriptor out of the way of the standard streams.
-pub(super) fn above(descriptor: RawFd) -> Result<OwnedFd, SandboxError> {
-    let descriptor = sys::owned(descriptor);
+pub(super) fn above(descriptor: Fresh) -> Result<OwnedFd, SandboxError> {
+    let descriptor = descriptor.own();
     if descriptor.as_raw_fd() > 2 {
         return Ok(descriptor);
     }
     let above = sys::dup_above(descriptor.as_raw_fd(), 3).map_err(setup("make a pipe"))?;
-    Ok(sys::owned(above))
+    Ok(above.own())
 }
 
 /// The caller's terminal, which the program has until this is dropped.

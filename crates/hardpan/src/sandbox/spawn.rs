@@ -17,8 +17,8 @@ use super::{inside, sys};
 #[derive(Debug)]
 pub(super) struct Running {
     pidfd: OwnedFd,
-    /// Closed when the parent dies, which the child notices.
-    _go: OwnedFd,
+    /// Starts the child, and is closed when the parent dies, which the child notices.
+    go: OwnedFd,
     has_ended: bool,
 }
 
@@ -75,12 +75,12 @@ pub(super) fn spawn(
     let forked = sys::fork_with(namespaces.cast_unsigned().into(), 0, plan, inside::first_process);
     let _ = sys::set_signals(before);
     let (process, pidfd) = forked.map_err(|errno| explain(Step::Process, errno.into()))?;
-    let running = Running { pidfd: sys::owned(pidfd), _go: go, has_ended: false };
+    let running = Running { pidfd: pidfd.own(), go, has_ended: false };
     if let Some(cgroup) = cgroup {
         cgroup.add(process).map_err(|_| SandboxError::NoLimit { what: "memory" })?;
     }
     map(process, maps).map_err(|error| explain(Step::User, error))?;
-    sys::write_all(running._go.as_raw_fd(), b"g").map_err(setup("start the sandbox"))?;
+    sys::write_all(running.go.as_raw_fd(), b"g").map_err(setup("start the sandbox"))?;
     Ok(running)
 }
 

@@ -3,16 +3,19 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::fchown;
 use std::time::Duration;
 
 use hardpan_tree::TreePath;
 
 use super::forbidden::explain;
+use super::identity::host_owner;
 use super::message::{Failure, MESSAGE_BYTES_MAX, Message, Step, parse};
 use super::plan::setup;
 use super::run::{Finished, above, pipe};
 use super::spawn::Running;
-use super::{DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator, sys};
+use super::sys::{self, Fresh};
+use super::{DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator};
 
 /// Most messages that are kept of one program.
 const MESSAGES_MAX: usize = 10_000_000;
@@ -34,7 +37,7 @@ impl Ears {
         let [messages, child_messages] = sys::socket_pair().map_err(setup("make a socket"))?;
         let (messages, child_messages) = (above(messages)?, above(child_messages)?);
         let timer = time.map(sys::timer).transpose().map_err(setup("make a timer"))?;
-        let timer = timer.map(sys::owned);
+        let timer = timer.map(Fresh::own);
         if !is_captured {
             return Ok(Self {
                 messages,
@@ -48,7 +51,13 @@ impl Ears {
         let nothing = File::open("/dev/null").map_err(setup("open /dev/null"))?;
         let nothing = sys::dup_above(nothing.as_raw_fd(), 3).map_err(setup("open /dev/null"))?;
         let ([output, out], [errors, err]) = (pipe()?, pipe()?);
-        let streams = Some([sys::owned(nothing), out, err]);
+        if let Some((uid, gid)) = host_owner() {
+            // So that /dev/stdout can be opened again.
+            for end in [&out, &err] {
+                fchown(end, Some(uid), Some(gid)).map_err(setup("make a pipe"))?;
+            }
+        }
+        let streams = Some([nothing.own(), out, err]);
         Ok(Self {
             messages,
             child_messages,

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use hardpan::sandbox::{
-    Change, ChangeKind, DeviceRequest, Exit, Identity, LayeredRoot, Limits, Mount, Network,
-    Program, Root, Sandbox, SandboxError, Stream, Streams, host_owner,
+    Change, ChangeKind, DeviceRequest, Exit, Identity, LayeredRoot, Limits, Network, Program, Root,
+    Sandbox, SandboxError, Stream, Streams, host_owner,
 };
 use hardpan_tree::TreePath;
 use tempfile::TempDir;
@@ -87,6 +89,32 @@ impl Place {
         }
     }
 
+    /// Adds the program that makes system calls; `false` where there is no C compiler.
+    pub(crate) fn add_calls(&self, test: &str) -> bool {
+        static COMPILED: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+        let compile = || {
+            // A copy of the tests that another user runs brings the program with it.
+            let beside = std::env::current_exe().ok()?.with_extension("calls");
+            if let Ok(bytes) = fs::read(beside) {
+                return Some(bytes);
+            }
+            let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sandbox/calls.c");
+            let program = self.path("calls");
+            let arguments = ["-static", "-O1", "-o", program.to_str()?, source];
+            let done = Command::new("gcc").args(arguments).output().ok()?;
+            done.status.success().then(|| fs::read(program).unwrap())
+        };
+        let Some(bytes) = COMPILED.get_or_init(compile) else {
+            skip(test, "there is no gcc with a static libc");
+            return false;
+        };
+        let path = self.lower().join("bin/calls");
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        self.own();
+        true
+    }
+
     pub(crate) fn layered(&self, name: &str) -> LayeredRoot {
         let scratch = self.path(name);
         fs::create_dir(&scratch).unwrap();
@@ -100,7 +128,7 @@ pub(crate) fn sandbox(root: Root<'_>) -> Sandbox<'_> {
         mounts: Vec::new(),
         identity: Identity::default(),
         network: Network::None,
-        limits: Limits { time: Some(Duration::from_secs(60)), ..Limits::default() },
+        limits: Limits { time: Some(Duration::from_mins(1)), ..Limits::default() },
         emulators: BTreeMap::new(),
         hostname: "sandbox".to_owned(),
     }
@@ -140,6 +168,15 @@ pub(crate) fn run(sandbox: &Sandbox<'_>, program: &Program) -> Result<Ran, Sandb
 #[track_caller]
 pub(crate) fn in_root(root: &LayeredRoot, text: &str) -> Ran {
     run(&sandbox(Root::Layered(root)), &script(text)).unwrap()
+}
+
+/// Runs the program that makes system calls, and returns what it says of each.
+#[track_caller]
+pub(crate) fn calls(sandbox: &Sandbox<'_>, arguments: &[&str]) -> BTreeMap<String, String> {
+    let arguments = [&["calls"], arguments].concat();
+    let output = run(sandbox, &program(&arguments)).unwrap().good();
+    let split = |line: &str| line.rsplit_once(' ').map(|(name, word)| (name.into(), word.into()));
+    output.lines().filter_map(split).collect()
 }
 
 /// Returns changes as lines.

@@ -170,9 +170,8 @@ impl Call<'_> {
 
     fn chown(&self, file: &File, uid: u32, gid: u32) -> Result<(), Errno> {
         let plan = self.plan;
-        if plan.uid != 0 && ![KEEP, plan.uid].contains(&uid)
-            || plan.uid != 0 && ![KEEP, plan.gid].contains(&gid)
-        {
+        let is_own = [KEEP, plan.uid].contains(&uid) && [KEEP, plan.gid].contains(&gid);
+        if plan.uid != 0 && !is_own {
             return Err(Errno(libc::EPERM));
         }
         let status = sys::statx(file.0, c"", libc::AT_EMPTY_PATH)?;

@@ -18,7 +18,7 @@ use std::os::fd::RawFd;
 
 use super::message::{At as _, Failure, Message, Step, send};
 use super::plan::Plan;
-use super::sys::{self, Errno, Never};
+use super::sys::{self, Errno};
 
 /// What the first process keeps.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +32,10 @@ struct World {
 }
 
 /// Runs as the first process.
-pub(super) fn first_process(plan: &Plan) -> Never {
+pub(super) fn first_process(plan: &Plan) -> ! {
     if let Err(failure) = whole_life(plan) {
         send(plan.messages, &Message::Failed(failure));
-        return sys::exit(1);
+        sys::exit(1);
     }
     sys::exit(0)
 }
@@ -65,7 +65,10 @@ fn whole_life(plan: &Plan) -> Result<(), Failure> {
 
 /// Becomes independent of the parent but for what it was given.
 fn prepare(plan: &Plan) -> Result<(), Errno> {
-    sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    // Everybody may read a process's arguments. These are the parent's.
+    let (start, length) = plan.own_arguments;
+    sys::forget_memory(start, length)?;
+    sys::set_name(c"init")?;
     die_with_parent()?;
     sys::default_signals();
     let mut next = 0u32;
@@ -93,7 +96,8 @@ fn become_mapped(plan: &Plan) -> Result<(), Errno> {
         return Err(Errno(libc::ESRCH));
     }
     sys::become_user(plan.uid, plan.gid, plan.drop_groups)?;
-    // The kernel forgets both of these when the user changes.
+    // Not before: the parent can map nobody in what is not its own. The kernel forgets the second
+    // when the user changes.
     sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
     die_with_parent()?;
     let mut parent = [libc::pollfd { fd: plan.go, events: libc::POLLIN, revents: 0 }];

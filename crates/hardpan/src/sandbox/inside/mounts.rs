@@ -108,7 +108,7 @@ fn root(plan: &Plan, staging: RawFd) -> Result<(RawFd, RawFd), Failure> {
         }
         RootPlan::ReadOnly { lower } => {
             sys::move_mount(lower.mount(), staging, c"lower").at(Step::Root)?;
-            let root = read_only(staging).at(Step::Root)?;
+            let root = read_only(lower.mount(), staging).at(Step::Root)?;
             sys::move_mount(root, staging, c"root").at(Step::Root)?;
             Ok((root, -1))
         }
@@ -132,8 +132,7 @@ fn overlay(upper: &CStr, work: &CStr) -> Result<RawFd, Errno> {
 
 /// A root that can't be changed. Mount points that it lacks are made in memory, above it; where the
 /// kernel refuses that, it has to have them.
-fn read_only(staging: RawFd) -> Result<RawFd, Errno> {
-    let lower = sys::openat2(staging, c"lower", libc::O_PATH | libc::O_DIRECTORY, 0)?;
+fn read_only(lower: RawFd, staging: RawFd) -> Result<RawFd, Errno> {
     let mode = u32::from(sys::statx(lower, c"", libc::AT_EMPTY_PATH)?.stx_mode);
     let upper = sys::openat2(staging, c"upper", libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
     sys::fchmod(upper, mode & 0o7777)?;
@@ -141,9 +140,9 @@ fn read_only(staging: RawFd) -> Result<RawFd, Errno> {
     if let Ok(root) = overlay(c"/dev/upper", c"/dev/work") {
         return Ok(root);
     }
-    let root = sys::clone_mount(lower)?;
-    sys::mount_setattr(root, NO_SUID | NO_DEV, 0, true)?;
-    Ok(root)
+    // It can be moved once more.
+    sys::mount_setattr(lower, NO_SUID | NO_DEV | READ_ONLY, 0, true)?;
+    Ok(lower)
 }
 
 fn dev(plan: &Plan, root: RawFd) -> Result<(), Errno> {

@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 
 use super::super::message::{At as _, Failure, Message, Step, send};
 use super::super::plan::Plan;
-use super::super::sys::{self, Errno, Never};
+use super::super::sys::{self, Errno};
 
 /// How much of a file says what it is: as much as the kernel looks at.
 const HEAD_BYTES: usize = 256;
@@ -107,21 +107,21 @@ struct Start<'a> {
 /// Starts the program; returns its process and what hears of its questions.
 pub(super) fn start(plan: &Plan, candidate: usize) -> Result<(i32, RawFd), Failure> {
     let [from, ready] = sys::pipe().at(Step::Process)?;
-    let start = Start { plan, candidate, ready };
+    let start = Start { plan, candidate, ready: ready.raw() };
     // The table of descriptors is shared until the program has its own, so that the listener is here
     // without being sent.
     let flags = libc::CLONE_FILES.cast_unsigned().into();
     let forked = sys::fork_with(flags, libc::SIGCHLD, &start, become_program);
     let (process, _) = forked.at(Step::Process)?;
     let mut listener = [0u8; 4];
-    match sys::read(from, &mut listener) {
+    match sys::read(from.raw(), &mut listener) {
         Ok(4) => Ok((process, RawFd::from_le_bytes(listener))),
         // The child has said what was wrong, and the parent believes the first that speaks.
         _ => Err(Failure { step: Step::Process, errno: libc::ECHILD, index: 0 }),
     }
 }
 
-fn become_program(start: &Start<'_>) -> Never {
+fn become_program(start: &Start<'_>) -> ! {
     if let Err(failure) = try_become(start) {
         send(start.plan.messages, &Message::Failed(failure));
         // Wakes the first process where it still waits for a listener.
@@ -135,23 +135,29 @@ fn try_become(start: &Start<'_>) -> Result<(), Failure> {
     if plan.has_terminal {
         let group = sys::own_group().at(Step::Streams)?;
         sys::take_terminal(plan.streams[0], group).at(Step::Streams)?;
+        // Nobody would be there to continue it.
+        sys::ignore_signal(libc::SIGTSTP).at(Step::Streams)?;
     } else {
         sys::setsid().at(Step::Streams)?;
-    }
-    for &(resource, value) in &plan.limits {
-        sys::set_limit(resource, value).at(Step::Limits)?;
     }
     drop_capabilities(plan).at(Step::Capabilities)?;
     if let Some(directory) = plan.work_dir.last() {
         sys::chdir(directory).at(Step::WorkDir)?;
     }
     sys::umask(0o022);
+    if plan.is_network_shared {
+        sys::leave_abstract_sockets().at(Step::Filter)?;
+    }
     let listener = sys::install_filter(&plan.filter).at(Step::Filter)?;
     sys::write_all(start.ready, &listener.to_le_bytes()).at(Step::Filter)?;
     let flags = libc::CLOSE_RANGE_UNSHARE | libc::CLOSE_RANGE_CLOEXEC;
     sys::close_range(3, u32::MAX, flags).at(Step::Streams)?;
     for (to, from) in (0..).zip(plan.streams) {
         sys::dup2(from, to).at(Step::Streams)?;
+    }
+    // Only now is nothing more opened than the program will have.
+    for &(resource, value) in &plan.limits {
+        sys::set_limit(resource, value).at(Step::Limits)?;
     }
     sys::set_signals(0).at(Step::Execute)?;
     let (arguments, environment) = (plan.arguments.pointers(), plan.environment.pointers());

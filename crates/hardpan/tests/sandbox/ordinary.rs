@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//! All of it as an ordinary user, and on machines that forbid it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use hardpan::sandbox::{Root, SandboxError};
+use tempfile::TempDir;
+
+use crate::support::{Place, run, sandbox, script, skip};
+
+const NOBODY: u32 = 65_534;
+/// Set in a copy of the tests that this file started.
+const COPY: &str = "HARDPAN_TEST_COPY";
+
+/// Returns a copy of this program that everybody may start, and where it may write.
+fn copy_for_all() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = directory.path().join("tests");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(directory.path().join("tmp")).unwrap();
+    chown(directory.path().join("tmp"), Some(NOBODY), Some(NOBODY)).unwrap();
+    (directory, program)
+}
+
+/// Returns whether this is a copy, or nothing can be copied.
+fn can_not(test: &str, needs: &[&str]) -> bool {
+    if std::env::var_os(COPY).is_some() {
+        return true;
+    }
+    if !rustix::process::geteuid().is_root() {
+        skip(test, "it takes root to become somebody else");
+        return true;
+    }
+    let works = Command::new(needs[0]).args(&needs[1..]).output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        skip(test, &format!("{} does not work here", needs.join(" ")));
+        return true;
+    }
+    false
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+const AS_NOBODY: [&str; 6] =
+    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", "--"];
+
+#[test]
+fn all_tests_as_an_ordinary_user() {
+    let test = "all_tests_as_an_ordinary_user";
+    if can_not(test, &[&AS_NOBODY[..], &["true"]].concat()) {
+        return;
+    }
+    let (directory, program) = copy_for_all();
+    if let Some(place) = Place::new(test)
+        && place.add_calls(test)
+    {
+        fs::copy(place.lower().join("bin/calls"), program.with_extension("calls")).unwrap();
+    }
+    let output = Command::new(AS_NOBODY[0])
+        .args(&AS_NOBODY[1..])
+        .arg(&program)
+        .args(["--test-threads=2", "--nocapture"])
+        .env(COPY, "1")
+        .env("TMPDIR", directory.path().join("tmp"))
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let text = text(&output);
+    assert!(output.status.success(), "{text}");
+    // Its skipped tests are ours.
+    for line in text.lines().filter(|line| line.starts_with("skipped:")) {
+        println!("{line} (as an ordinary user)");
+    }
+    let passed =
+        text.lines().find_map(|line| line.strip_prefix("test result: ok. ")?.split_once(' '));
+    assert!(passed.unwrap().0.parse::<u32>().unwrap() > 30, "{text}");
+}
+
+/// Not a test by itself: prints how a sandbox fails on a machine that another test prepared.
+#[test]
+fn say_how_it_fails() {
+    if std::env::var_os("HARDPAN_TEST_FAIL").is_none() {
+        return;
+    }
+    let place = Place::new("say_how_it_fails").unwrap();
+    let root = place.layered("scratch");
+    match run(&sandbox(Root::Layered(&root)), &script("true")) {
+        Ok(ran) => println!("ran: {ran:?}"),
+        Err(SandboxError::Forbidden { what, help }) => println!("forbidden: {what}; {help}"),
+        Err(error) => println!("failed: {error}"),
+    }
+    match hardpan::sandbox::check() {
+        Ok(()) => println!("check: fine"),
+        Err(error) => println!("check: {error}"),
+    }
+}
+
+#[test]
+fn machines_that_forbid_it() {
+    let test = "machines_that_forbid_it";
+    let own = ["unshare", "--user", "--map-root-user", "--"];
+    if can_not(test, &[&AS_NOBODY[..], &own[..], &["true"]].concat()) {
+        return;
+    }
+    let (directory, program) = copy_for_all();
+    let cases: [(&str, &[&str], &str, &str); 3] = [
+        (
+            "no user namespaces",
+            &own,
+            "echo 0 >/proc/sys/user/max_user_namespaces",
+            "forbidden: user.max_user_namespaces is 0; set it to at least 1000",
+        ),
+        (
+            "a /proc with hidden parts",
+            &["unshare", "--user", "--map-root-user", "--mount", "--"],
+            "mount -t tmpfs none /proc/sys",
+            "forbidden: a new /proc, since parts of the one here are hidden",
+        ),
+        ("a namespace in a namespace", &own, "true", "ran: Ran { exit: Code(0)"),
+    ];
+    for (summary, wrapper, preparation, expected) in cases {
+        let script = format!(
+            "{preparation} && exec {} --exact ordinary::say_how_it_fails --nocapture",
+            program.display()
+        );
+        let arguments = [&AS_NOBODY[1..], wrapper, &["sh", "-c", &script]].concat();
+        let output = Command::new(AS_NOBODY[0])
+            .args(arguments)
+            .env(COPY, "1")
+            .env("HARDPAN_TEST_FAIL", "1")
+            .env("TMPDIR", directory.path().join("tmp"))
+            .current_dir("/")
+            .output()
+            .unwrap();
+        let text = text(&output);
+        assert!(text.contains(expected), "{summary}: {text}");
+        let is_fine = text.contains("check: fine");
+        assert_eq!(is_fine, expected.starts_with("ran"), "{summary}: {text}");
+    }
+}
+
+#[test]
+fn this_machine_allows_it() {
+    hardpan::sandbox::check().unwrap();
+}
