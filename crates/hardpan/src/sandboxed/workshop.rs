@@ -60,12 +60,14 @@ fn machine(platform: Platform) -> u16 {
     }
 }
 
-/// Returns the platform of programs that run here as they are.
+/// Returns the platform of programs that run here as they are: the one that this program was built for.
 fn native() -> Option<Platform> {
-    match std::env::consts::ARCH {
-        "x86_64" => Some(Platform::LinuxAmd64),
-        "aarch64" => Some(Platform::LinuxArm64),
-        _ => None,
+    if cfg!(target_arch = "x86_64") {
+        Some(Platform::LinuxAmd64)
+    } else if cfg!(target_arch = "aarch64") {
+        Some(Platform::LinuxArm64)
+    } else {
+        None
     }
 }
 

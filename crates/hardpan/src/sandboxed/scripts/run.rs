@@ -134,6 +134,9 @@ fn environment(
         ("DPKG_MAINTSCRIPT_PACKAGE", &script.package.name),
         ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1"),
         ("DPKG_ROOT", ""),
+        // The one locale that every image has.
+        ("LANG", "C"),
+        ("LC_ALL", "C"),
         ("PATH", &path),
     ] {
         environment.insert(name.into(), value.into());
