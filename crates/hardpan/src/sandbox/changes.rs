@@ -42,11 +42,17 @@ pub(super) struct Entry {
 pub(super) fn changes(root: &LayeredRoot, state: &mut State) -> Result<Vec<Change>, SandboxError> {
     let entries = walk(root, state).map_err(fail("read what programs changed"))?;
     let mut changes = Vec::new();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut hidden) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {
-        let owner = state.owners.get(&entry.key);
+        // Who replaces a file of somebody else's has one of its own. What belongs to other users
+        // than root was recorded by now.
+        let is_new = entry.below_metadata().is_some() && !entry.is_from_below(state);
+        let owner = state.owners.get(&entry.key).or(is_new.then_some(Owner { uid: 0, gid: 0 }));
         if state.is_copied {
             seen.insert(entry.path.clone());
+            if entry.is_opaque || !entry.metadata.is_dir() {
+                hidden.insert(entry.path.clone());
+            }
         }
         let path = entry.path.clone();
         if let Some(kind) = change(entry, owner).map_err(fail("compare what programs changed"))? {
@@ -54,7 +60,8 @@ pub(super) fn changes(root: &LayeredRoot, state: &mut State) -> Result<Vec<Chang
         }
     }
     if state.is_copied {
-        let removed = removed(root.lower(), &seen).map_err(fail("look for what is gone"))?;
+        let removed =
+            removed(root.lower(), &seen, &hidden).map_err(fail("look for what is gone"))?;
         changes.extend(removed.into_iter().map(|path| Change { path, kind: ChangeKind::Removed }));
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -70,22 +77,37 @@ pub(super) fn new_files(root: &LayeredRoot, state: &mut State) -> io::Result<BTr
     let entries = walk(root, state)?;
     Ok(entries
         .into_iter()
-        .filter(|entry| !entry.path.is_root() && !entry.is_from_below())
+        .filter(|entry| !entry.path.is_root() && !entry.is_from_below(state))
         .map(|entry| entry.key)
         .collect())
 }
 
+/// Returns what names each file.
+pub(super) fn keys(root: &LayeredRoot, state: &mut State) -> io::Result<BTreeSet<Key>> {
+    Ok(walk(root, state)?.into_iter().map(|entry| entry.key).collect())
+}
+
 impl Entry {
     /// Returns whether it was below and only changed.
-    fn is_from_below(&self) -> bool {
+    fn is_from_below(&self, state: &State) -> bool {
+        if state.is_copied {
+            return state.copied.contains(&self.key);
+        }
+        if self.is_opaque {
+            return false;
+        }
         if xattr(&self.place, ORIGIN).is_some() {
             return true;
         }
-        // File systems without handles have no such mark, and links can't have it.
-        let Some(below) = self.below.as_ref().and_then(|path| path.symlink_metadata().ok()) else {
-            return false;
-        };
-        below.file_type() == self.metadata.file_type() && !self.metadata.is_file()
+        // Links and the like can't have the mark. Neither has what is made where nothing was.
+        self.below_metadata().is_some_and(|below| {
+            below.file_type() == self.metadata.file_type() && !self.metadata.is_file()
+        })
+    }
+
+    /// Looks at what is at this path below.
+    fn below_metadata(&self) -> Option<Metadata> {
+        self.below.as_ref()?.symlink_metadata().ok()
     }
 
     fn is_whiteout(&self) -> bool {
@@ -146,9 +168,13 @@ fn entry(
         state.widened.insert(place.clone(), mode);
     }
     let key = owners::key(&place)?;
-    let is_opaque = !state.is_copied
-        && metadata.is_dir()
-        && xattr(&place, OPAQUE).is_some_and(|value| value == b"y");
+    let is_opaque = metadata.is_dir()
+        && if state.is_copied {
+            // Nobody marks a directory there that was made in the place of another.
+            !state.copied.is_empty() && !state.copied.contains(&key)
+        } else {
+            xattr(&place, OPAQUE).is_some_and(|value| value == b"y")
+        };
     Ok(Entry { path, place, metadata, mode, key, below, is_opaque })
 }
 
@@ -234,8 +260,13 @@ fn is_same_content(a: &Path, b: &Path) -> bool {
     compare().unwrap_or(false)
 }
 
-/// Returns what is below and not in a copy of it any more.
-fn removed(lower: &Path, seen: &BTreeSet<TreePath>) -> io::Result<Vec<TreePath>> {
+/// Returns what is below and not in a copy of it any more. `seen` is what is there, `hidden` what took
+/// the place of a directory with all below it.
+fn removed(
+    lower: &Path,
+    seen: &BTreeSet<TreePath>,
+    hidden: &BTreeSet<TreePath>,
+) -> io::Result<Vec<TreePath>> {
     let mut removed = Vec::new();
     let mut left = vec![(TreePath::root(), lower.to_path_buf())];
     while let Some((path, place)) = left.pop() {
@@ -244,7 +275,7 @@ fn removed(lower: &Path, seen: &BTreeSet<TreePath>) -> io::Result<Vec<TreePath>>
             let path = path.join(child.file_name().as_bytes()).map_err(io::Error::other)?;
             if !seen.contains(&path) {
                 removed.push(path);
-            } else if child.file_type()?.is_dir() {
+            } else if child.file_type()?.is_dir() && !hidden.contains(&path) {
                 left.push((path, child.path()));
             }
         }

@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+
 use super::identity::host_owner;
 
 /// Copies all below a directory, with modes, times and hard links.
@@ -46,7 +48,10 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
 fn copy_one(source: &Path, place: &Path, metadata: &fs::Metadata) -> io::Result<()> {
     if metadata.is_symlink() {
         std::os::unix::fs::symlink(fs::read_link(source)?, place)?;
-        return own(place);
+        own(place)?;
+        let time = Timespec { tv_sec: metadata.mtime(), tv_nsec: metadata.mtime_nsec() };
+        let times = Timestamps { last_access: time, last_modification: time };
+        return Ok(rustix::fs::utimensat(CWD, place, &times, AtFlags::SYMLINK_NOFOLLOW)?);
     }
     let mut output = File::options().write(true).create_new(true).mode(0o600).open(place)?;
     io::copy(&mut File::open(source)?, &mut output)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A root directory whose changes are kept apart from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hardpan_tree::TreePath;
 
 use super::identity::host_owner;
-use super::owners::Owners;
+use super::owners::{Key, Owners};
 use super::{SandboxError, changes, copy};
 
 /// A directory with a root file system, and what programs have changed on top of it.
@@ -28,8 +28,10 @@ pub struct LayeredRoot {
 /// What is known of a root beside its files.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Whether the directory below was copied, since the kernel refused an overlay.
+    /// Whether all below was copied, since the kernel refused an overlay.
     pub(super) is_copied: bool,
+    /// What the copied files are named by.
+    pub(super) copied: BTreeSet<Key>,
     /// Who files were given to.
     pub(super) owners: Owners,
     /// Modes that were widened so that the caller can read what is his, as they were.
@@ -144,6 +146,10 @@ impl LayeredRoot {
     /// are widened on the disk until the next program runs; here they are as programs set them.
     pub fn changes(&self) -> Result<Vec<Change>, SandboxError> {
         let mut state = self.state();
+        if !self.upper(&state).exists() {
+            // No program has run.
+            return Ok(Vec::new());
+        }
         changes::changes(self, &mut state)
     }
 
@@ -196,6 +202,7 @@ impl LayeredRoot {
         fs::create_dir(&root)?;
         copy::copy(&self.lower, &root)?;
         state.is_copied = true;
+        state.copied = changes::keys(self, state)?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use hardpan_tree::TreePath;
+use rustix::fs::{CWD, FileType, Mode};
 
 use super::cgroup::Cgroup;
 use super::identity::{Maps, maps};
@@ -60,17 +61,18 @@ impl Sandbox<'_> {
         };
         let mut state = root.state();
         root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
-        let before = self.files_before(root, &mut state)?;
+        let mut before = self.files_before(root, &mut state)?;
         let mut heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
         if heard.failure.is_some_and(|failure| failure.step == Step::Overlay) && !state.is_copied {
             root.copy(&mut state).map_err(setup("copy the root file system"))?;
+            before = before.map(|_| state.copied.clone());
             root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
             heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
         }
         for (key, path, uid, gid) in std::mem::take(&mut heard.owners) {
             state.owners.give(&key, &path, uid, gid);
         }
-        remove_made(&root.upper(&state), &heard.made);
+        remove_made(root, &state, &heard.made).map_err(setup("remove mount points"))?;
         if let Some(before) = before {
             let found = changes::new_files(root, &mut state);
             let mut new = found.map_err(setup("look for new files"))?;
@@ -185,21 +187,33 @@ fn root_plan(root: &LayeredRoot, state: &State) -> Result<RootPlan, SandboxError
 }
 
 /// Removes the mount points that were made for a program, if it left nothing in them.
-fn remove_made(upper: &Path, made: &[(TreePath, bool)]) {
+fn remove_made(root: &LayeredRoot, state: &State, made: &[(TreePath, bool)]) -> io::Result<()> {
+    let on_disk = |path: &TreePath| PathBuf::from(std::ffi::OsStr::from_bytes(path.as_bytes()));
+    let upper = root.upper(state);
+    let mut removed = BTreeSet::new();
     for (path, is_directory) in made.iter().rev() {
-        let place = upper.join(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())));
-        let is_empty = |place: &PathBuf| {
-            place.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == 0)
-        };
-        // What is in use stays.
-        let _ = if *is_directory {
-            fs::remove_dir(&place)
-        } else if is_empty(&place) {
-            fs::remove_file(&place)
+        let place = upper.join(on_disk(path));
+        let is_empty = |file: fs::Metadata| file.is_file() && file.len() == 0;
+        // One that is in use stays.
+        let is_removed = if *is_directory {
+            fs::remove_dir(&place).is_ok()
         } else {
-            Ok(())
+            place.symlink_metadata().is_ok_and(is_empty) && fs::remove_file(&place).is_ok()
         };
+        if is_removed {
+            removed.insert(path.clone());
+        }
     }
+    // What was removed before must not come back from below.
+    for path in removed.iter().filter(|_| !state.is_copied) {
+        let is_first = path.parent().is_none_or(|parent| !removed.contains(&parent));
+        let path = on_disk(path);
+        if is_first && root.lower().join(&path).symlink_metadata().is_ok() {
+            let (kind, mode) = (FileType::CharacterDevice, Mode::empty());
+            rustix::fs::mknodat(CWD, upper.join(path), kind, mode, rustix::fs::makedev(0, 0))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a pipe: the end to read from and the end to write to.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use hardpan::sandbox::{Root, SandboxError};
@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use crate::support::{Place, run, sandbox, script, skip};
 
 const NOBODY: u32 = 65_534;
+/// Set where the kernel refuses overlays, so that roots are copied.
+pub(crate) const COPIED: &str = "HARDPAN_TEST_COPIED";
 /// Set in a copy of the tests that this file started.
 const COPY: &str = "HARDPAN_TEST_COPY";
 
@@ -25,6 +27,15 @@ fn copy_for_all() -> (TempDir, PathBuf) {
     fs::create_dir(directory.path().join("tmp")).unwrap();
     chown(directory.path().join("tmp"), Some(NOBODY), Some(NOBODY)).unwrap();
     (directory, program)
+}
+
+/// Puts the program that makes system calls beside a copy of the tests.
+fn add_calls(test: &str, program: &Path) {
+    if let Some(place) = Place::new(test)
+        && place.add_calls(test)
+    {
+        fs::copy(place.lower().join("bin/calls"), program.with_extension("calls")).unwrap();
+    }
 }
 
 /// Returns whether this is a copy, or nothing can be copied.
@@ -59,11 +70,7 @@ fn all_tests_as_an_ordinary_user() {
         return;
     }
     let (directory, program) = copy_for_all();
-    if let Some(place) = Place::new(test)
-        && place.add_calls(test)
-    {
-        fs::copy(place.lower().join("bin/calls"), program.with_extension("calls")).unwrap();
-    }
+    add_calls(test, &program);
     let output = Command::new(AS_NOBODY[0])
         .args(&AS_NOBODY[1..])
         .arg(&program)
@@ -144,6 +151,39 @@ fn machines_that_forbid_it() {
         assert!(text.contains(expected), "{summary}: {text}");
         let is_fine = text.contains("check: fine");
         assert_eq!(is_fine, expected.starts_with("ran"), "{summary}: {text}");
+    }
+}
+
+#[test]
+fn roots_without_overlays() {
+    let test = "roots_without_overlays";
+    if can_not(test, &["unshare", "--mount", "--", "true"]) {
+        return;
+    }
+    let (directory, program) = copy_for_all();
+    add_calls(test, &program);
+    // An overlay can't have its changes in another one.
+    let prepare = "cd $0 && mkdir lower upper work && chmod 1777 upper && \
+        mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work tmp && chmod 1777 tmp && \
+        export TMPDIR=$0/tmp && exec \"$@\"";
+    let own: &[&str] = &[];
+    for wrapper in [own, &AS_NOBODY] {
+        let output = Command::new("unshare")
+            .args(["--mount", "--", "sh", "-c", prepare])
+            .arg(directory.path())
+            .args(wrapper)
+            .arg(&program)
+            .args(["changes::", "mounts::", "running::where", "--test-threads=2", "--nocapture"])
+            .env(COPY, "1")
+            .env(COPIED, "1")
+            .output()
+            .unwrap();
+        let text = text(&output);
+        assert!(output.status.success(), "{wrapper:?}: {text}");
+        assert!(text.contains("test changes::what_scripts_change ... ok"), "{wrapper:?}: {text}");
+        for name in ["lower", "upper", "work"] {
+            fs::remove_dir_all(directory.path().join(name)).unwrap();
+        }
     }
 }
 

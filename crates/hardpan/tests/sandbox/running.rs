@@ -94,7 +94,6 @@ fn where_programs_start() {
     assert_eq!(run(&sandbox, &here).unwrap().good(), "/work/source\n0022\n");
     assert_eq!(lines(&root.changes().unwrap()), ["work/ 0755 -", "work/source/ 0755 -"]);
     // Relative to where it starts.
-    fs::create_dir(place.path("scratch/upper/opt")).unwrap();
     let mut relative = program(&["./tool", "id", "-u"]);
     relative.work_dir = TreePath::literal("work");
     in_root(&root, "printf '#!/bin/sh\\necho tool $*\\n' >/work/tool; chmod 755 /work/tool").good();
