@@ -235,7 +235,7 @@ fn python(root: &Path, arguments: &[&str]) -> String {
         mounts: Vec::new(),
         identity: Identity { uid: 65532, gid: 65532 },
         network: Network::None,
-        limits: Limits { time: Some(Duration::from_secs(60)), ..Limits::default() },
+        limits: Limits { time: Some(Duration::from_mins(1)), ..Limits::default() },
         emulators: BTreeMap::new(),
         hostname: "test".to_owned(),
     };

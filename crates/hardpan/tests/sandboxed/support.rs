@@ -103,11 +103,11 @@ impl World {
         }
         let files: Files = suite(&archive, "debian", &fixture.key);
         fixture.serve(files);
-        let list: String = packages.iter().map(|name| format!("    - {name}\n")).collect();
+        let list = packages.join("\n    - ");
         let text = format!(
             "# syntax=dhi.io/build:2-debian13\n\nname: Test\nimage: example/test\ntags: ['1']\n\
              accounts:\n  run-as: nonroot\n  users: [{{name: nonroot, uid: 65532, gid: 65532}}]\n  \
-             groups: [{{name: nonroot, gid: 65532}}]\n{head}contents:\n  packages:\n{list}"
+             groups: [{{name: nonroot, gid: 65532}}]\n{head}contents:\n  packages:\n    - {list}\n"
         );
         fixture.write(&format!("catalog/{DEFINITION}"), text);
         Self { fixture }
