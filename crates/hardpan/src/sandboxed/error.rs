@@ -160,3 +160,50 @@ impl SandboxedError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_sandbox_is_allowed_the_error_says_what_to_change_and_what_builds_without() {
+        let source = SandboxError::Forbidden {
+            what: "user namespaces".to_owned(),
+            help: "set the sysctl".to_owned(),
+        };
+        let error = SandboxedError::Sandbox { work: Work::Pyc, source };
+        assert_eq!(error.to_string(), "can't compile Python modules");
+        let hints = error.hints();
+        assert_eq!(hints[0], "set the sysctl");
+        assert!(hints[1].contains("`pyc = false`"), "{hints:?}");
+        assert_eq!(error.trouble(), Trouble::Step);
+    }
+
+    #[test]
+    fn every_error_says_how_to_do_without() {
+        for (work, switch) in [
+            (Work::Pyc, "pyc: false"),
+            (Work::Caches, "caches: false"),
+            (Work::Scripts, "scripts: declarative"),
+        ] {
+            let program = "x".to_owned();
+            let errors = [
+                SandboxedError::NoRunner {
+                    work,
+                    platform: Platform::LinuxArm64,
+                    program: program.clone(),
+                },
+                SandboxedError::Failed {
+                    work,
+                    program: program.clone(),
+                    how: "ended".to_owned(),
+                    log: Vec::new(),
+                },
+                SandboxedError::Output { work, program, reason: "it is wrong".to_owned() },
+            ];
+            for error in errors {
+                assert!(error.hints().join(" ").contains(switch), "{error}");
+            }
+        }
+    }
+}

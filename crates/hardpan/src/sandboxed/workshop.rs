@@ -227,3 +227,59 @@ fn dependencies(package: &Unpacked) -> BTreeSet<String> {
         .map(str::to_owned)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::Fixture;
+    use hardpan_testkit::deb::{Deb, deb};
+
+    fn unpacked(package: Deb) -> std::sync::Arc<Unpacked> {
+        let mut fixture = Fixture::default();
+        fixture.install(&[package]);
+        fixture.packages.remove(0)
+    }
+
+    fn locked(source: Option<&str>, source_version: Option<&str>) -> LockedPackage {
+        LockedPackage {
+            name: "tool".to_owned(),
+            version: "1.0-1+b1".to_owned(),
+            architecture: "arm64".to_owned(),
+            archive: "debian".to_owned(),
+            path: "pool/tool.deb".to_owned(),
+            sha256: Digest::of(b"tool"),
+            size_bytes: 4,
+            source: source.map(str::to_owned),
+            source_version: source_version.map(str::to_owned),
+            scripts: None,
+        }
+    }
+
+    #[test]
+    fn a_package_and_its_line_in_the_lock_have_one_identity() {
+        for (field, source, source_version, expected) in [
+            (None, None, None, "tool 1.0-1+b1"),
+            (Some("tools"), Some("tools"), None, "tools 1.0-1+b1"),
+            (Some("tool (1.0-1)"), None, Some("1.0-1"), "tool 1.0-1"),
+            (Some("tools (1.0-1)"), Some("tools"), Some("1.0-1"), "tools 1.0-1"),
+        ] {
+            let package = deb("tool", "1.0-1+b1");
+            let package = match field {
+                Some(field) => package.field("Source", field),
+                None => package,
+            };
+            assert_eq!(source_identity(&unpacked(package)), expected);
+            assert_eq!(locked_identity(&locked(source, source_version)), expected);
+        }
+    }
+
+    #[test]
+    fn dependencies_are_names_without_versions() {
+        let package = deb("tool", "1")
+            .field("Pre-Depends", "dpkg (>= 1.17)")
+            .depends("libc6 (>= 2.36), perl:any, a | b (= 1), c [amd64]");
+        let names = dependencies(&unpacked(package));
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b", "c", "dpkg", "libc6", "perl"]);
+        assert!(dependencies(&unpacked(deb("tool", "1"))).is_empty());
+    }
+}

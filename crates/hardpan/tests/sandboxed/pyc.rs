@@ -68,6 +68,7 @@ fn world(test: &str, head: &str, version: Option<&str>) -> Option<World> {
     let version = version.map_or(own.unwrap(), str::to_owned);
     let mut made = foreign_interpreter(&version);
     made.push(app("python3.13-minimal"));
+    made.push(deb("late", "1").timestamp(1_790_000_000).file("/usr/share/late/file", "x\n"));
     let head = format!("{HEAD}{head}");
     Some(World::new(&head, &["python3.13-minimal", "python3-app"], &packages, &made))
 }
@@ -161,6 +162,24 @@ print(count)
         ],
     );
     assert!(verbose.contains("app/__pycache__/rich.cpython-313.pyc matches"), "{verbose}");
+}
+
+#[test]
+fn images_of_the_same_modules_share_their_layer() {
+    let test = "images_of_the_same_modules_share_their_layer";
+    let Some(world) = world(test, "platforms: [linux/amd64]\n", None) else { return };
+    let Some(one) = world.try_build(test, &How::default()) else { return };
+    // A newer package and another epoch, and another configuration.
+    world.fixture.edit("    - python3-app\n", "    - python3-app\n    - late\n");
+    world.fixture.edit("cmd:", "environment: {COLOUR: red}\ncmd:");
+    let other = world.build(&How::default()).unwrap();
+    assert_eq!(other.runs, 0);
+    let path = "/usr/lib/python3/dist-packages/app/__pycache__/rich.cpython-313.pyc";
+    assert_eq!(file(&one.trees[0], path), file(&other.trees[0], path));
+    // The layers before the last one: packages, then modules.
+    let compiled = one.layers[one.layers.len() - 2];
+    assert!(other.layers.contains(&compiled), "{:?}\n{:?}", one.layers, other.layers);
+    assert_ne!(one.layers.last(), other.layers.last());
 }
 
 #[test]

@@ -21,7 +21,7 @@ use hardpan_image::{Compression, Layout, decompress};
 use hardpan_testkit::archive::{Archive, Files};
 use hardpan_testkit::deb::Deb;
 use hardpan_testkit::fixture::{DEFINITION, Fixture, suite};
-use hardpan_tree::{Content, Kind, Node, Origin, TarLimits, Tree, TreePath};
+use hardpan_tree::{Content, Digest, Kind, Node, Origin, TarLimits, Tree, TreePath};
 
 use crate::scripts_support::Apt;
 
@@ -63,6 +63,8 @@ pub(crate) struct Done {
     pub(crate) runs: usize,
     /// The trees of its platforms.
     pub(crate) trees: Vec<Tree>,
+    /// Digests of the layers of its first platform.
+    pub(crate) layers: Vec<Digest>,
 }
 
 /// A world with real packages, for tests that run them.
@@ -149,8 +151,10 @@ impl World {
             docker_archive: None,
         };
         let built = session.build(&project, &lock, &settings, &request)?;
-        let trees = trees(&layout.path().join("out"));
-        Ok(Done { built, runs: runs.0.into_inner(), trees })
+        let layout = Layout::open(&layout.path().join("out")).unwrap();
+        let first = layout.images().unwrap().swap_remove(0);
+        let layers = first.manifest.value().layers.iter().map(|layer| layer.digest).collect();
+        Ok(Done { built, runs: runs.0.into_inner(), trees: trees(&layout), layers })
     }
 
     /// Builds; `None`, with a word, where this machine does not allow a sandbox.
@@ -170,8 +174,7 @@ impl World {
 }
 
 /// Returns the images of a layout as trees.
-fn trees(layout: &Path) -> Vec<Tree> {
-    let layout = Layout::open(layout).unwrap();
+fn trees(layout: &Layout) -> Vec<Tree> {
     let images = layout.images().unwrap();
     images
         .iter()
