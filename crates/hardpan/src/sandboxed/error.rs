@@ -140,8 +140,9 @@ impl SandboxedError {
                 hints
             }
             Self::NoRunner { work, .. } => vec![
-                "name an emulator for that platform with `--emulator`, or add this machine's own to the \
-                 definition's `platforms`: its packages then do the work for both"
+                "install an emulator for that platform (a static qemu-user, which is looked for on the \
+                 PATH), or add this machine's own to the definition's `platforms`: its packages then do the \
+                 work for both"
                     .to_owned(),
                 work.switch().to_owned(),
             ],
