@@ -119,3 +119,58 @@ fn mount_point(mounts: &str, kind: &str, option: &str) -> Option<PathBuf> {
         (is_kind && has_option).then(|| mount.split(' ').nth(4).map(PathBuf::from))?
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Expected = &'static [(&'static str, Version)];
+
+    #[test]
+    fn where_groups_are_made() {
+        let old = "30 25 0:26 / /sys/fs/cgroup/memory rw,relatime shared:5 - cgroup cgroup rw,memory\n\
+                   31 25 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n";
+        let new =
+            "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
+        let both = format!("{old}32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+
+        let cases: [(&str, &str, &str, Expected); 7] = [
+            (
+                "v1",
+                "9:cpu,cpuacct:/x\n4:memory:/a/b\n",
+                old,
+                &[("/sys/fs/cgroup/memory/a/b", Version::One)],
+            ),
+            (
+                "v2",
+                "0::/user.slice/app.scope\n",
+                new,
+                &[
+                    ("/sys/fs/cgroup/user.slice/app.scope", Version::Two),
+                    ("/sys/fs/cgroup/user.slice", Version::Two),
+                    ("/sys/fs/cgroup/", Version::Two),
+                ],
+            ),
+            (
+                "both",
+                "0::/\n4:memory:/a\n",
+                &both,
+                &[
+                    ("/sys/fs/cgroup/memory/a", Version::One),
+                    ("/sys/fs/cgroup/unified/", Version::Two),
+                ],
+            ),
+            ("not mounted", "0::/\n4:memory:/a\n", "", &[]),
+            ("another controller", "4:cpu:/a\n", old, &[]),
+            ("nothing", "", new, &[]),
+            ("no groups", "x\n:\n", new, &[]),
+        ];
+        for (summary, own, mounts, expected) in cases {
+            let expected: Vec<Place> = expected
+                .iter()
+                .map(|&(path, version)| Place { path: path.into(), version })
+                .collect();
+            assert_eq!(places(own, mounts), expected, "{summary}");
+        }
+    }
+}

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use hardpan_tree::TreePath;
 
+use super::forbidden::explain;
 use super::identity::maps;
+use super::message::Step;
 use super::plan::RootPlan;
-use super::{Identity, Limits, Network, Program, Root, Sandbox, SandboxError, Streams};
+use super::{Identity, Limits, Network, Program, Root, Sandbox, SandboxError, Streams, sys};
 
 /// Checks that this machine can have sandboxes, by making an empty one with nothing to run in it. The
 /// error says what has to be changed where it can't.
@@ -27,6 +29,7 @@ pub fn check() -> Result<(), SandboxError> {
         environment: BTreeMap::new(),
         work_dir: TreePath::root(),
     };
+    sys::can_ask().map_err(|errno| explain(Step::Filter, errno.into()))?;
     let mut streams = Streams::Captured(&mut |_, _| ());
     let maps = maps(sandbox.identity)?;
     let heard = sandbox.attempt(&program, &mut streams, &maps, RootPlan::Empty)?;

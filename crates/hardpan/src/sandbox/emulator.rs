@@ -69,3 +69,16 @@ fn registration(machine: u16, name: &str) -> Vec<u8> {
     let (magic, mask) = (escape(&magic), escape(&mask));
     format!(":hardpan-{machine}:M::{magic}:{mask}:/dev/{name}:FP").into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_is_told() {
+        let expected = r":hardpan-183:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff:/dev/emulator-183:FP";
+        assert_eq!(registration(183, "emulator-183"), expected.as_bytes());
+        assert_eq!(machine_name(62), "x86-64");
+        assert_eq!(machine_name(9_999), "machine 9999");
+    }
+}

@@ -201,3 +201,6 @@ fn plain(code: u16, k: u32) -> sock_filter {
 fn jump(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code, jt, jf, k }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,12 @@ pub(super) fn explain(step: Step, error: io::Error) -> SandboxError {
                 .to_owned(),
         };
     }
+    if error.raw_os_error() == Some(libc::ENOSYS) && !is_filtered() {
+        return SandboxError::Forbidden {
+            what: format!("to {}, for want of a system call", step.text()),
+            help: format!("it takes Linux {LINUX_LEAST} or newer"),
+        };
+    }
     if is_filtered() {
         return SandboxError::Forbidden {
             what: format!("to {}, since a filter of system calls is in force", step.text()),
@@ -60,6 +66,10 @@ pub(super) fn explain(step: Step, error: io::Error) -> SandboxError {
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
+
+/// The first Linux that has all system calls which the sandbox needs: the last of them is
+/// `mount_setattr`.
+const LINUX_LEAST: &str = "5.12";
 
 /// Files, the value that forbids, and what to do.
 const SETTINGS: &[(&str, &str, &str)] = &[

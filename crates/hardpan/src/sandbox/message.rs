@@ -95,7 +95,7 @@ impl Step {
             Self::Pivot => "leave the host's files",
             Self::HostName => "set the host name",
             Self::Loopback => "bring the loopback up",
-            Self::Emulator => "register emulators",
+            Self::Emulator => "register the emulator",
             Self::WorkDir => "enter the working directory",
             Self::Limits => "set limits",
             Self::Capabilities => "drop capabilities",
@@ -205,4 +205,55 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         6 => Message::Made { path, is_directory: number(1)? != 0 },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd as _;
+
+    use super::super::sys;
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let failure = Failure { step: Step::Execute, errno: libc::ENOENT, index: 7 };
+        let long = [b'x'; PATH_BYTES_MAX];
+        let messages = [
+            Message::Failed(failure),
+            Message::NoProgram,
+            Message::WrongMachine { candidate: 3, machine: 183 },
+            Message::Ended { status: -1 },
+            Message::Owner { uid: u32::MAX, gid: 5, key: &[1; HANDLE_BYTES_MAX], path: &long },
+            Message::Owner { uid: 0, gid: 0, key: &[], path: b"" },
+            Message::Device { mode: 0o020_666, major: 1, minor: 3, path: b"/dev/null" },
+            Message::Made { path: b"/a\nb", is_directory: true },
+        ];
+        for message in messages {
+            let [from, to] = sys::socket_pair().unwrap();
+            let (from, to) = (from.own(), to.own());
+            send(to.as_raw_fd(), &message);
+            let mut bytes = [0; MESSAGE_BYTES_MAX + 1];
+            let length = sys::read(from.as_raw_fd(), &mut bytes).unwrap();
+            assert_eq!(parse(&bytes[..length]), Some(message));
+        }
+        for (step, index) in Step::ALL.into_iter().zip(0..) {
+            assert_eq!(step as u32, index, "{step:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message() {
+        let number = |number: u32| number.to_le_bytes();
+        let cases = [
+            ("nothing", vec![]),
+            ("too short", vec![0; 23]),
+            ("no kind", [number(99), [0; 4], [0; 4], [0; 4], [0; 4], [0; 4]].concat()),
+            ("no step", [number(0), number(20), [0; 4], [0; 4], [0; 4], [0; 4]].concat()),
+            ("a key that is cut", [number(4), [0; 4], [0; 4], [0; 4], [0; 4], number(1)].concat()),
+            ("a long key", [number(4), [0; 4], [0; 4], [0; 4], [0; 4], number(u32::MAX)].concat()),
+        ];
+        for (summary, bytes) in cases {
+            assert_eq!(parse(&bytes), None, "{summary}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod copy;
 mod emulator;
 mod filter;
 mod forbidden;
+mod heard;
 mod identity;
 mod inside;
 mod message;

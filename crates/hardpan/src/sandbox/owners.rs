@@ -10,13 +10,14 @@ use std::path::Path;
 use hardpan_tree::TreePath;
 
 use super::Owner;
+use super::heard::Given;
 use super::sys::{self, Errno, HANDLE_BYTES_MAX};
 
 /// What names a file on its file system for as long as it is there, whatever its paths are.
 pub(super) type Key = Vec<u8>;
 
 /// A part that `chown` leaves as it is.
-const KEEP: u32 = u32::MAX;
+pub(super) const KEEP: u32 = u32::MAX;
 
 /// Who files were given to.
 #[derive(Debug, Default)]
@@ -35,16 +36,16 @@ impl Owners {
         self.by_key.get(key).copied()
     }
 
-    /// Gives a file to somebody, as `chown` does. `path` says whose it was where nobody gave it away yet.
-    pub(super) fn give(&mut self, key: &[u8], path: &TreePath, uid: u32, gid: u32) {
-        if uid == KEEP && gid == KEEP {
-            return;
-        }
-        let before = self.by_key.get(key).or_else(|| self.below.get(path)).copied();
+    /// Gives a file to somebody, as `chown` does. Its path says whose it was where nobody gave it away
+    /// yet.
+    pub(super) fn give(&mut self, key: Key, given: &Given) {
+        let Given { path, uid, gid } = given;
+        let below = || self.below.get(path.as_ref()?);
+        let before = self.by_key.get(&key).or_else(below).copied();
         let before = before.unwrap_or(Owner { uid: 0, gid: 0 });
         let kept = |new: u32, old: u32| if new == KEEP { old } else { new };
-        let owner = Owner { uid: kept(uid, before.uid), gid: kept(gid, before.gid) };
-        self.by_key.insert(key.to_vec(), owner);
+        let owner = Owner { uid: kept(*uid, before.uid), gid: kept(*gid, before.gid) };
+        self.by_key.insert(key, owner);
     }
 
     /// Gives files to whom they are not given yet.

@@ -12,6 +12,7 @@ use std::ptr;
 use hardpan_tree::TreePath;
 use libc::c_char;
 
+use super::message::{Failure, Step};
 use super::sys::{self, Errno, Fresh};
 use super::{Mount, MountKind, Network, Program, SandboxError};
 
@@ -175,6 +176,19 @@ impl Plan {
         root.into_iter().flatten().chain(devices).chain(mounts).chain(emulators)
     }
 
+    /// Returns what it is that could not be mounted.
+    pub(super) fn place(&self, failure: Failure) -> Option<String> {
+        let index = usize::try_from(failure.index).ok()?;
+        let text = match failure.step {
+            Step::Source => &self.sources().nth(index)?.path,
+            Step::Emulator => &self.emulators.get(index)?.source.path,
+            Step::Mount => self.mounts.get(index)?.way.last()?,
+            _ => return None,
+        };
+        let root = if failure.step == Step::Mount { "/" } else { "" };
+        Some(format!("{root}{}", text.to_string_lossy()))
+    }
+
     /// Lists all descriptors that have to stay open.
     pub(super) fn remember_descriptors(&mut self) {
         let mut keep = vec![self.go, self.messages];
@@ -303,4 +317,73 @@ pub(super) fn text(text: impl Into<OsString>) -> Result<CString, SandboxError> {
 pub(super) fn setup<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> SandboxError {
     let what = what.to_owned();
     move |error| SandboxError::Setup { what, source: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn program(name: &str, path: Option<&str>) -> Program {
+        let path = path.map(|path| ("PATH".into(), path.into()));
+        Program {
+            arguments: vec![name.into()],
+            environment: path.into_iter().collect::<BTreeMap<_, _>>(),
+            work_dir: TreePath::root(),
+        }
+    }
+
+    #[test]
+    fn where_programs_are_looked_for() {
+        let cases: [(&str, Option<&str>, &[&str]); 6] = [
+            ("/bin/x", Some("/a"), &["/bin/x"]),
+            ("./x", Some("/a"), &["./x"]),
+            ("x", Some("/a:/b/"), &["/a/x", "/b/x"]),
+            ("x", Some(":/a::"), &["/a/x"]),
+            ("x", Some(""), &[]),
+            (
+                "x",
+                None,
+                &[
+                    "/usr/local/sbin/x",
+                    "/usr/local/bin/x",
+                    "/usr/sbin/x",
+                    "/usr/bin/x",
+                    "/sbin/x",
+                    "/bin/x",
+                ],
+            ),
+        ];
+        for (name, path, expected) in cases {
+            let found = candidates(&program(name, path)).unwrap();
+            let found: Vec<&str> = found.iter().map(|path| path.to_str().unwrap()).collect();
+            assert_eq!(found, expected, "{name} {path:?}");
+        }
+        let mut nothing = program("x", None);
+        nothing.arguments.clear();
+        for program in [program("", None), nothing] {
+            assert!(matches!(candidates(&program), Err(SandboxError::NoProgram { .. })));
+        }
+        assert!(candidates(&program("a\0b", Some("/a"))).is_err());
+    }
+
+    #[test]
+    fn ways() {
+        for (path, expected) in
+            [("", [].as_slice()), ("a", &["a"]), ("a/b/c", &["a", "a/b", "a/b/c"])]
+        {
+            let way = way(&TreePath::parse(path).unwrap()).unwrap();
+            let way: Vec<&str> = way.iter().map(|path| path.to_str().unwrap()).collect();
+            assert_eq!(way, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn arguments_in_memory() {
+        let (start, length) = own_arguments().unwrap();
+        let lengths: usize = std::env::args_os().map(|argument| argument.len() + 1).sum();
+        assert_eq!(length, lengths);
+        assert!(start > 0);
+    }
 }

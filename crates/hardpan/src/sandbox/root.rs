@@ -166,7 +166,11 @@ impl LayeredRoot {
     /// Makes the scratch directory ready for the next program.
     pub(super) fn prepare(&self, state: &mut State) -> io::Result<()> {
         for (path, mode) in std::mem::take(&mut state.widened).into_iter().rev() {
-            fs::set_permissions(&path, Permissions::from_mode(mode))?;
+            match fs::set_permissions(&path, Permissions::from_mode(mode)) {
+                // The caller may have taken it away.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         // Nobody else may start what has a setuid bit in there.
         fs::set_permissions(&self.scratch, Permissions::from_mode(0o700))?;

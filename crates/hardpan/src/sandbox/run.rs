@@ -12,12 +12,13 @@ use hardpan_tree::TreePath;
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::cgroup::Cgroup;
+use super::heard::Heard;
 use super::identity::{Maps, maps};
 use super::message::Step;
 use super::plan::{self, DEVICES, Plan, RootPlan, Source, setup};
 use super::root::State;
 use super::spawn::spawn;
-use super::supervise::{Ears, Heard, listen};
+use super::supervise::{Ears, listen};
 use super::sys::{self, Fresh};
 use super::{
     DeviceRequest, Exit, LayeredRoot, Network, Owner, Program, Root, Sandbox, SandboxError,
@@ -69,8 +70,8 @@ impl Sandbox<'_> {
             root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
             heard = self.attempt(program, &mut streams, &maps, root_plan(root, &state)?)?;
         }
-        for (key, path, uid, gid) in std::mem::take(&mut heard.owners) {
-            state.owners.give(&key, &path, uid, gid);
+        for (key, given) in std::mem::take(&mut heard.owners) {
+            state.owners.give(key, &given);
         }
         remove_made(root, &state, &heard.made).map_err(setup("remove mount points"))?;
         if let Some(before) = before {
@@ -116,7 +117,8 @@ impl Sandbox<'_> {
         // The child has these now; what it has shall be seen to close.
         drop(go);
         let ears = ears.after_spawn();
-        let heard = listen(running, ears, streams, self.limits.output_bytes)?;
+        let mut heard = listen(running, ears, streams, self.limits.output_bytes)?;
+        heard.place = heard.failure.and_then(|failure| plan.place(failure));
         drop(terminal);
         drop(cgroup);
         Ok(heard)

@@ -2,23 +2,19 @@
 //! What the parent hears of a sandbox while a program runs in it.
 
 use std::fs::File;
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::fchown;
+use std::path::Path;
 use std::time::Duration;
 
-use hardpan_tree::TreePath;
-
-use super::forbidden::explain;
+use super::heard::Heard;
 use super::identity::host_owner;
-use super::message::{Failure, MESSAGE_BYTES_MAX, Message, Step, parse};
 use super::plan::setup;
-use super::run::{Finished, above, pipe};
+use super::run::{above, pipe};
 use super::spawn::Running;
 use super::sys::{self, Fresh};
-use super::{DeviceRequest, Exit, Program, SandboxError, Stream, Streams, emulator};
-
-/// Most messages that are kept of one program.
-const MESSAGES_MAX: usize = 10_000_000;
+use super::{Exit, SandboxError, Stream, Streams};
 
 /// Descriptors that the parent listens to, and the ends that the child speaks into.
 #[derive(Debug)]
@@ -39,6 +35,7 @@ impl Ears {
         let timer = time.map(sys::timer).transpose().map_err(setup("make a timer"))?;
         let timer = timer.map(Fresh::own);
         if !is_captured {
+            own_pipes();
             return Ok(Self {
                 messages,
                 child_messages,
@@ -83,6 +80,22 @@ impl Ears {
     }
 }
 
+/// Lets the sandbox's user open the caller's own pipes again, as `/dev/stdout`. They have no name that
+/// anybody else could open them by; other files of the caller stay whose they are.
+fn own_pipes() {
+    let Some((uid, gid)) = host_owner() else { return };
+    let own = |number: &str, file: BorrowedFd<'_>| {
+        let link = std::fs::read_link(Path::new("/proc/self/fd").join(number));
+        if link.is_ok_and(|link| link.as_os_str().as_bytes().starts_with(b"pipe:")) {
+            // Where this fails they can be written to all the same.
+            let _ = fchown(file, Some(uid), Some(gid));
+        }
+    };
+    own("0", std::io::stdin().as_fd());
+    own("1", std::io::stdout().as_fd());
+    own("2", std::io::stderr().as_fd());
+}
+
 /// What is left of [`Ears`] when the child has its ends.
 #[derive(Debug)]
 pub(super) struct Listening {
@@ -90,22 +103,6 @@ pub(super) struct Listening {
     output: Option<OwnedFd>,
     errors: Option<OwnedFd>,
     timer: Option<OwnedFd>,
-}
-
-/// What was heard.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    pub(super) failure: Option<Failure>,
-    status: Option<i32>,
-    cut: Option<Exit>,
-    no_program: bool,
-    wrong_machine: Option<u16>,
-    /// Files that were given away: what names them, path, user and group.
-    pub(super) owners: Vec<(Vec<u8>, TreePath, u32, u32)>,
-    devices: Vec<DeviceRequest>,
-    /// Mount points that were made, and whether they are directories.
-    pub(super) made: Vec<(TreePath, bool)>,
-    messages: usize,
 }
 
 /// Listens until all processes of a sandbox have ended.
@@ -135,7 +132,7 @@ pub(super) fn listen(
         sys::poll(&mut files, !has_ended).map_err(setup("wait for the sandbox"))?;
         let [messages, output, errors, timer, end] = files.map(|file| file.revents != 0);
         if timer && !has_ended {
-            heard.cut = heard.cut.or(Some(Exit::TimedOut));
+            heard.cut(Exit::TimedOut);
             ears.timer = None;
             running.kill();
         }
@@ -143,19 +140,19 @@ pub(super) fn listen(
             [(output, Stream::Output, &mut ears.output), (errors, Stream::Error, &mut ears.errors)]
         {
             if is_ready && !pass_on(file, stream, streams, &mut output_left)? {
-                heard.cut = heard.cut.or(Some(Exit::TooMuchOutput));
+                heard.cut(Exit::TooMuchOutput);
                 running.kill();
             }
         }
         let more = messages && heard.take_message(ears.messages.as_raw_fd());
-        if heard.messages > MESSAGES_MAX {
-            heard.cut = heard.cut.or(Some(Exit::TooMuchOutput));
+        if heard.is_too_much() {
             running.kill();
         }
         if end && !has_ended {
             running.wait();
             has_ended = true;
-        } else if has_ended && !more && ears.output.is_none() && ears.errors.is_none() {
+        } else if has_ended && !more && !output && !errors {
+            // Whoever else may still hold an end of these, by accident, has nothing to say.
             return Ok(heard);
         }
     }
@@ -187,80 +184,4 @@ fn pass_on(
         print(stream, allowed);
     }
     Ok(length <= room)
-}
-
-impl Heard {
-    /// Takes one message; returns whether there may be more.
-    fn take_message(&mut self, socket: RawFd) -> bool {
-        let mut bytes = [0u8; MESSAGE_BYTES_MAX];
-        let Ok(length @ 1..) = sys::read(socket, &mut bytes) else { return false };
-        self.messages += 1;
-        let path = |bytes: &[u8]| TreePath::parse(bytes).ok();
-        match parse(bytes.get(..length).unwrap_or_default()) {
-            // The first is the cause of the others.
-            Some(Message::Failed(failure)) => {
-                self.failure.get_or_insert(failure);
-            }
-            Some(Message::NoProgram) => self.no_program = true,
-            Some(Message::WrongMachine { machine, .. }) => {
-                self.wrong_machine = u16::try_from(machine).ok();
-            }
-            Some(Message::Ended { status }) => self.status = Some(status),
-            Some(Message::Owner { uid, gid, key, path: name }) => {
-                if let Some(path) = path(name) {
-                    self.owners.push((key.to_vec(), path, uid, gid));
-                }
-            }
-            Some(Message::Device { mode, major, minor, path: name }) => {
-                if let Some(path) = path(name) {
-                    self.devices.push(DeviceRequest { path, mode, major, minor });
-                }
-            }
-            Some(Message::Made { path: name, is_directory }) => {
-                self.made.extend(path(name).map(|path| (path, is_directory)));
-            }
-            None => {}
-        }
-        true
-    }
-
-    /// Says what came of the program.
-    pub(super) fn finished(mut self, program: &Program) -> Result<Finished, SandboxError> {
-        let name = || {
-            program
-                .arguments
-                .first()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default()
-        };
-        if let Some(failure) = self.failure {
-            let error = std::io::Error::from_raw_os_error(failure.errno);
-            return Err(match failure.step {
-                Step::Execute => setup(&format!("{} {}", failure.step.text(), name()))(error),
-                Step::Mount => {
-                    setup(&format!("{} number {}", failure.step.text(), failure.index + 1))(error)
-                }
-                step => explain(step, error),
-            });
-        }
-        if self.no_program {
-            return Err(SandboxError::NoProgram { program: name() });
-        }
-        if let Some(machine) = self.wrong_machine {
-            let machine = emulator::machine_name(machine);
-            return Err(SandboxError::WrongMachine { program: name(), machine });
-        }
-        self.devices.sort();
-        self.devices.dedup();
-        let exit = match (self.cut, self.status) {
-            (Some(cut), _) => cut,
-            (None, Some(status)) if libc::WIFSIGNALED(status) => {
-                Exit::Signal(libc::WTERMSIG(status))
-            }
-            (None, Some(status)) => Exit::Code(libc::WEXITSTATUS(status)),
-            // The first process was killed, by who may: the system, for want of memory.
-            (None, None) => Exit::Signal(libc::SIGKILL),
-        };
-        Ok(Finished { exit, devices: self.devices })
-    }
 }

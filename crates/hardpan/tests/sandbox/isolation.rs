@@ -11,25 +11,21 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use hardpan::sandbox::{Exit, Identity, Mount, MountKind, Network, Root};
 use hardpan_tree::TreePath;
 
-use crate::support::{Place, calls, in_root, program, run, sandbox, script};
+use crate::support::{Place, calls, has_process, in_root, program, run, sandbox, script};
 
-/// What the host looks like, as far as a sandbox could have changed it.
-fn host() -> (String, String, String) {
+/// What the host looks like, as far as a sandbox could have changed it: mounts at the places where
+/// sandboxes mount, and names. Other programs may mount elsewhere meanwhile.
+fn host() -> (Vec<String>, String, String) {
     let read = |path: &str| fs::read_to_string(path).unwrap();
+    let is_ours = |line: &&str| {
+        let place = line.split(' ').nth(4).unwrap();
+        ["/", "/dev", "/proc", "/proc/sys", "/tmp", "/etc/hosts"].contains(&place)
+    };
     (
-        read("/proc/self/mountinfo"),
+        read("/proc/self/mountinfo").lines().filter(is_ours).map(str::to_owned).collect(),
         read("/proc/sys/kernel/hostname"),
         read("/proc/sys/kernel/core_pattern"),
     )
-}
-
-/// Returns whether a process whose arguments have this text is there.
-fn has_process(text: &str) -> bool {
-    fs::read_dir("/proc").unwrap().any(|entry| {
-        let path = entry.unwrap().path().join("cmdline");
-        fs::read(path)
-            .is_ok_and(|line| line.windows(text.len()).any(|window| window == text.as_bytes()))
-    })
 }
 
 #[test]

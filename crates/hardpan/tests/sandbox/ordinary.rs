@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use hardpan::sandbox::{Root, SandboxError};
 use tempfile::TempDir;
 
+use crate::running::{EMULATOR, FOREIGN};
 use crate::support::{Place, run, sandbox, script, skip};
 
 const NOBODY: u32 = 65_534;
@@ -71,7 +72,15 @@ fn all_tests_as_an_ordinary_user() {
     }
     let (directory, program) = copy_for_all();
     add_calls(test, &program);
-    let output = Command::new(AS_NOBODY[0])
+    let mut command = Command::new(AS_NOBODY[0]);
+    for name in [EMULATOR, FOREIGN] {
+        if let Some(path) = std::env::var_os(name) {
+            let copy = directory.path().join(name);
+            fs::copy(path, &copy).unwrap();
+            command.env(name, copy);
+        }
+    }
+    let output = command
         .args(&AS_NOBODY[1..])
         .arg(&program)
         .args(["--test-threads=2", "--nocapture"])
@@ -118,7 +127,12 @@ fn machines_that_forbid_it() {
         return;
     }
     let (directory, program) = copy_for_all();
-    let cases: [(&str, &[&str], &str, &str); 3] = [
+    add_calls(test, &program);
+    let calls = program.with_extension("calls");
+    let calls = calls.to_str().unwrap();
+    let number = |number: libc::c_long| number.to_string();
+    let (clone, mount) = (number(libc::SYS_clone3), number(libc::SYS_mount_setattr));
+    let cases: [(&str, &[&str], &str, &str); 5] = [
         (
             "no user namespaces",
             &own,
@@ -130,6 +144,19 @@ fn machines_that_forbid_it() {
             &["unshare", "--user", "--map-root-user", "--mount", "--"],
             "mount -t tmpfs none /proc/sys",
             "forbidden: a new /proc, since parts of the one here are hidden",
+        ),
+        (
+            "a container's filter",
+            &[calls, "filtered", &clone],
+            "true",
+            "forbidden: to prepare the process, since a filter of system calls is in force; hardpan runs \
+             in a container",
+        ),
+        (
+            "a filter of mounts",
+            &[calls, "filtered", &mount],
+            "true",
+            "forbidden: to make a place for mounts, since a filter of system calls is in force",
         ),
         ("a namespace in a namespace", &own, "true", "ran: Ran { exit: Code(0)"),
     ];

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hardpan::sandbox::{Exit, Root, SandboxError, Streams};
 use hardpan_tree::TreePath;
 
-use crate::support::{Place, in_root, lines, program, run, sandbox, script, skip};
+use crate::support::{Place, has_process, in_root, lines, program, run, sandbox, script, skip};
 
 #[test]
 fn how_programs_end() {
@@ -149,6 +149,98 @@ fn what_is_the_callers_own() {
 }
 
 #[test]
+fn who_panics_leaves_nothing() {
+    let Some(place) = Place::new("who_panics_leaves_nothing") else { return };
+    let root = place.layered("scratch");
+    let mark = format!("97{:07}", std::process::id());
+    let text = format!("echo one; sleep {mark}");
+    let panic = std::panic::catch_unwind(|| {
+        let print = &mut |_, _: &[u8]| panic!("on purpose");
+        sandbox(Root::Layered(&root)).run(&script(&text), Streams::Captured(print))
+    });
+    assert!(panic.is_err());
+    assert!(!has_process(&mark));
+}
+
+/// Not a test by itself: runs a program until somebody kills this one.
+#[test]
+fn run_until_killed() {
+    let Some(mark) = std::env::var_os(MARK) else { return };
+    let place = Place::new("run_until_killed").unwrap();
+    let root = place.layered("scratch");
+    in_root(&root, &format!("setsid sleep {0} & sleep {0}", mark.to_str().unwrap()));
+}
+
+const MARK: &str = "HARDPAN_TEST_MARK";
+
+#[test]
+fn who_is_killed_leaves_nothing() {
+    let Some(_place) = Place::new("who_is_killed_leaves_nothing") else { return };
+    let mark = format!("96{:07}", std::process::id());
+    let directory = tempfile::TempDir::new().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "running::run_until_killed"])
+        .env(MARK, &mark)
+        .env("TMPDIR", directory.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let wait_until = |is_there: bool| {
+        for _ in 0..200 {
+            if has_process(&format!("sleep\0{mark}")) == is_there {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        false
+    };
+    assert!(wait_until(true));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(wait_until(false));
+}
+
+/// Not a test by itself: runs a program in the terminal that this one is in.
+#[test]
+fn run_in_a_terminal() {
+    if std::env::var_os("HARDPAN_TEST_TERMINAL").is_none() {
+        return;
+    }
+    let place = Place::new("run_in_a_terminal").unwrap();
+    let root = place.layered("scratch");
+    let text = "test -t 0 && test -t 1 && test -t 2 && echo a terminal; read line; echo got $line; \
+                kill -INT 0; sleep 5";
+    let finished = sandbox(Root::Layered(&root)).run(&script(text), Streams::Inherited).unwrap();
+    println!("{:?}", finished.exit);
+    // The terminal is ours again.
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    println!("then {line}");
+}
+
+#[test]
+fn terminals() {
+    use std::io::Write as _;
+    let test = "terminals";
+    let Some(_place) = Place::new(test) else { return };
+    let own = std::env::current_exe().unwrap();
+    let command = format!("{} --exact running::run_in_a_terminal --nocapture", own.display());
+    let child = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("HARDPAN_TEST_TERMINAL", "1")
+        .env("SHELL", "/bin/sh")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else { return skip(test, "there is no script(1)") };
+    child.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
+    let output = String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned();
+    for expected in ["a terminal\r\n", "got one\r\n", "Signal(2)\r\n", "then two\r\n"] {
+        assert!(output.contains(expected), "{expected:?}: {output}");
+    }
+}
+
+#[test]
 fn many_at_once() {
     let Some(place) = Place::new("many_at_once") else { return };
     let roots: Vec<_> = (0..6).map(|index| place.layered(&format!("scratch{index}"))).collect();
@@ -181,8 +273,8 @@ fn what_a_start_costs() {
 }
 
 /// Where the test of emulators gets them from; `run-tests` sets both.
-const EMULATOR: &str = "HARDPAN_TEST_QEMU_AARCH64";
-const FOREIGN: &str = "HARDPAN_TEST_BUSYBOX_ARM64";
+pub(crate) const EMULATOR: &str = "HARDPAN_TEST_QEMU_AARCH64";
+pub(crate) const FOREIGN: &str = "HARDPAN_TEST_BUSYBOX_ARM64";
 
 #[test]
 fn emulated_programs() {

@@ -179,6 +179,15 @@ pub(crate) fn calls(sandbox: &Sandbox<'_>, arguments: &[&str]) -> BTreeMap<Strin
     output.lines().filter_map(split).collect()
 }
 
+/// Returns whether a process whose arguments have this text is there.
+pub(crate) fn has_process(text: &str) -> bool {
+    fs::read_dir("/proc").unwrap().any(|entry| {
+        let path = entry.unwrap().path().join("cmdline");
+        fs::read(path)
+            .is_ok_and(|line| line.windows(text.len()).any(|window| window == text.as_bytes()))
+    })
+}
+
 /// Returns changes as lines.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
     changes.iter().map(line).collect()

@@ -127,6 +127,8 @@ fn overlay(upper: &CStr, work: &CStr) -> Result<RawFd, Errno> {
     sys::fsconfig(file_system, c"upperdir", upper)?;
     sys::fsconfig(file_system, c"workdir", work)?;
     sys::fsconfig_flag(file_system, c"userxattr")?;
+    // What changes need not survive a crash of the machine, so nobody has to wait for the disk.
+    sys::fsconfig_flag(file_system, c"volatile")?;
     sys::fsmount(file_system, NO_SUID | NO_DEV)
 }
 
