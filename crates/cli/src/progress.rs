@@ -121,6 +121,7 @@ impl Observer for Progress {
             }
             Event::Assemble { platform } => format!("putting {platform} together"),
             Event::Step { platform, stage, step } => format!("{platform}: {stage}/{step}"),
+            Event::Run { what } => what.to_owned(),
             Event::Layers { layers } => {
                 counts.layers = layers;
                 counts.written = 0;

@@ -175,6 +175,8 @@ fn hardpan() -> Value {
                 list(container_test()),
                 "Tests of the image, each in a container of its own.",
             ),
+            ("pyc", boolean(), "Whether Python modules are compiled."),
+            ("caches", boolean(), "Whether indexes that packages' triggers make are made."),
         ],
         &[],
     )

@@ -61,6 +61,8 @@ const CASES: &[Case] = &[
     case("unknown key in a disabled entry", "    path: /etc/arm.conf", "    path: /etc/arm.conf\n    owner: 0", Code::UnknownKey, "owner: 0", "owner"),
     case("misplaced key", "cmd:\n", "users: []\ncmd:\n", Code::UnknownKey, "users: []", "unknown key `users`"),
     // Types and missing values.
+    case("word for a switch", "  scripts: declarative", "  pyc: sometimes", Code::WrongType, "sometimes", "must be true or false"),
+    case("misplaced switch", "image: example.org/demo", "pyc: false\nimage: example.org/demo", Code::UnknownKey, "pyc: false", "unknown key `pyc`"),
     case("string for a list", "cmd:\n  - --help", "cmd: --help", Code::WrongType, "--help", "must be a list"),
     case("list for a string", "image: example.org/demo", "image: [example.org/demo]", Code::WrongType, "[example.org", "found a list"),
     case("mapping for a string", "stop-signal: SIGQUIT", "stop-signal: {a: b}", Code::WrongType, "{a: b}", "found a mapping"),

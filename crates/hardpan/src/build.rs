@@ -45,6 +45,10 @@ pub struct BuildSettings {
     pub compression: Compression,
     /// What is left out of packages.
     pub strip: StripPolicy,
+    /// Whether Python modules are compiled.
+    pub pyc: bool,
+    /// Whether indexes that packages' triggers make are made.
+    pub caches: bool,
 }
 
 impl BuildSettings {
@@ -57,7 +61,17 @@ impl BuildSettings {
             }
         }
         let compression = resolve::compression(definition.compression, workspace.build.compression);
-        Self { compression, strip }
+        let own = &definition.x_hardpan;
+        let pyc = own.pyc.or(workspace.build.pyc).unwrap_or(true);
+        let caches = own.caches.or(workspace.build.caches).unwrap_or(true);
+        Self { compression, strip, pyc, caches }
+    }
+
+    /// Returns the names of what is switched off, sorted, for the lock.
+    pub(crate) fn without(&self) -> Vec<String> {
+        let switches = [("caches", self.caches), ("pyc", self.pyc)];
+        let off = switches.into_iter().filter(|(_, is_on)| !is_on);
+        off.map(|(name, _)| name.to_owned()).collect()
     }
 }
 
@@ -256,7 +270,7 @@ impl Session<'_> {
             &StageInputs { project, locked, prepared, strip: &settings.strip, epoch: lock.epoch },
         )?;
         let mut placed = Placed::default();
-        let assembly = self.assemble(
+        let mut assembly = self.assemble(
             definition,
             &project.root,
             packages,
@@ -269,6 +283,7 @@ impl Session<'_> {
                 stages.take_into(tree, lock.epoch)
             },
         )?;
+        self.finish_sandboxed(&mut assembly, definition, lock, prepared, settings)?;
         let environment = settings::environment(definition, &assembly.environment);
         let findings = self.inspect(definition, &assembly, &environment)?;
         let measured = measured_labels(&assembly.tree, &StoreContents { store: self.store });

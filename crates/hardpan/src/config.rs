@@ -262,6 +262,10 @@ pub struct BuildSection {
     pub compression: Option<CompressionName>,
     /// Names of strip rules that are switched off.
     pub keep: BTreeSet<String>,
+    /// Whether Python modules are compiled, where the definition does not say; `true` without it.
+    pub pyc: Option<bool>,
+    /// Whether indexes that packages' triggers make are made, where the definition does not say; `true` without it.
+    pub caches: Option<bool>,
 }
 
 /// `[actions]`
@@ -561,6 +565,8 @@ to = "https://mirror.example/one/*"
         assert_eq!(here.digest(), there.digest());
         let other = Workspace::parse(&EXAMPLE.replace("\"man\"", "\"docs\"")).unwrap();
         assert_ne!(here.digest(), other.digest());
+        let other = Workspace::parse(&format!("{EXAMPLE}pyc = false\n")).unwrap();
+        assert_ne!(here.digest(), other.digest());
     }
 
     #[test]
@@ -569,6 +575,7 @@ to = "https://mirror.example/one/*"
             ("[stores]\n", "unknown field `stores`"),
             ("[build]\ncompression = \"lz4\"\n", "unknown variant `lz4`"),
             ("[build]\nkeep = [\"manuals\"]\n", "no strip rule \"manuals\""),
+            ("[build]\npyc = \"no\"\n", "expected a boolean"),
             ("[[packages.substitute]]\nfrom = \"a\"\n", "needs \"to\" or \"drop = true\""),
             ("[[packages.substitute]]\nfrom = \"a\"\nto = \"b*\"\n", "but \"from\" has none"),
             ("[[packages.substitute]]\nfrom = \"*a*\"\nto = \"b\"\n", "at most one"),

@@ -29,6 +29,7 @@ use crate::image_tree::ImageTreeError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
+use crate::sandboxed::SandboxedError;
 use crate::stage::StageError;
 use crate::store::StoreError;
 
@@ -207,6 +208,9 @@ pub enum Error {
     /// A download could not be had or used.
     #[error(transparent)]
     Download(#[from] Box<DownloadError>),
+    /// Something that needs a program could not be done.
+    #[error(transparent)]
+    Sandboxed(#[from] SandboxedError),
     /// A build stage failed.
     #[error(transparent)]
     Stage(#[from] Box<StageError>),
@@ -264,6 +268,7 @@ impl Error {
             Self::ImageTree(error) => error.trouble(),
             Self::Container(error) => error.trouble(),
             Self::Test(error) => error.trouble(),
+            Self::Sandboxed(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
             | Self::Demand(_)
@@ -338,6 +343,7 @@ impl Error {
             Self::Action(error) => error.hints(),
             Self::Container(error) => error.hints(),
             Self::Test(error) => error.hints(),
+            Self::Sandboxed(error) => error.hints(),
             Self::Hardening { findings, .. } => {
                 findings.iter().map(|finding| finding.help.clone()).filter(|help| !help.is_empty()).collect()
             }

@@ -10,13 +10,14 @@ use hardpan_image::{
     layer_directories, layer_key,
 };
 use hardpan_package::deb::merge::{Cut, Member, intact};
-use hardpan_tree::{Digest, Hasher, HashingWriter, Kind, Node, TarWriter, Tree, TreePath};
+use hardpan_tree::{Digest, Hasher, HashingWriter, Kind, Node, Origin, TarWriter, Tree, TreePath};
 
 use crate::assemble::Assembly;
 use crate::contents::StoreContents;
 use crate::error::Error;
 use crate::observer::Event;
 use crate::parallel;
+use crate::sandboxed::pyc;
 use crate::session::Session;
 use crate::store::{Store, StoreError, StoredSegment};
 
@@ -132,6 +133,18 @@ impl Session<'_> {
                 layers.push(PlannedLayer { title: title.clone(), parts });
             }
         }
+        // Compiled modules depend on packages only, so images of the same packages share their layer.
+        if !is_squashed
+            && let Some(made) =
+                self.made_segment(assembly, &covered, compression, false, is_compiled)?
+        {
+            let (segment, directories) =
+                directories(&assembly.tree, &made.entries, &[], assembly.epoch, compression)?;
+            covered.extend(made.entries.into_iter().map(|(path, _)| path));
+            covered.extend(directories);
+            let parts = vec![Part::Bytes(segment), Part::Segment(made.part)];
+            layers.push(PlannedLayer { title: "compiled Python modules".to_owned(), parts });
+        }
         // What is left: in a squashed image everything, else what no package brought as it is.
         let mut parts = Vec::new();
         let mut entries: Vec<(TreePath, i64)> = Vec::new();
@@ -139,7 +152,7 @@ impl Session<'_> {
             parts.extend(package.part.map(Part::Segment));
             entries.extend(package.entries);
         }
-        let made = self.made_segment(assembly, &covered, compression, is_squashed)?;
+        let made = self.made_segment(assembly, &covered, compression, is_squashed, |_| true)?;
         if let Some(made) = made {
             parts.push(Part::Segment(made.part));
             entries.extend(made.entries);
@@ -217,11 +230,13 @@ impl Session<'_> {
         covered: &BTreeSet<TreePath>,
         compression: Compression,
         is_squashed: bool,
+        is_wanted: impl Fn(&Node) -> bool,
     ) -> Result<Option<Made>, Error> {
         let made: Vec<(&TreePath, &Node)> = assembly
             .tree
             .walk()
             .filter(|(path, node)| node.kind != Kind::Directory && !covered.contains(*path))
+            .filter(|(_, node)| is_wanted(node))
             .collect();
         if made.is_empty() {
             return Ok(None);
@@ -345,6 +360,11 @@ fn directories(
     let part = BytesPart::new(directory_segment(&directories), compression)
         .map_err(|error| Error::Layer(hardpan_image::LayerError::Compress(error)))?;
     Ok((part, directories.into_iter().map(|(path, _)| path).collect()))
+}
+
+/// Returns whether a node is a compiled Python module.
+fn is_compiled(node: &Node) -> bool {
+    node.origin == Origin::Finisher(pyc::NAME)
 }
 
 /// Digest of all that decides a made segment's bytes.

@@ -40,6 +40,7 @@ mod parallel;
 mod project;
 mod resolve;
 pub mod sandbox;
+mod sandboxed;
 mod session;
 mod settings;
 mod stage;
@@ -57,6 +58,7 @@ pub use graph::{Edge, GraphError};
 pub use image_tree::ImageTreeError;
 pub use observer::{Event, Observer, Silent};
 pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
+pub use sandboxed::{SandboxedError, Work};
 pub use session::{Mirrors, Session};
 pub use settings::LABEL_PREFIX;
 pub use stage::{

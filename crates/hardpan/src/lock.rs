@@ -34,6 +34,9 @@ pub struct Lock {
     pub epoch: i64,
     /// The strip rules that are on.
     pub strip: Vec<String>,
+    /// Work that is switched off: `caches`, `pyc`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
     /// The package indexes that were looked at.
     pub archives: Vec<LockedArchive>,
     /// By platform (`linux/amd64`).
@@ -196,6 +199,8 @@ pub enum Stale {
     },
     /// Other strip rules.
     Strip,
+    /// Other work is switched off.
+    Without,
     /// Another compressor.
     Compressor {
         /// The lock's.
@@ -217,6 +222,7 @@ impl std::fmt::Display for Stale {
                 write!(f, "{platform}: gone from the definition: {line}")
             }
             Self::Strip => write!(f, "other strip rules are on"),
+            Self::Without => write!(f, "`pyc` or `caches` was switched on or off"),
             Self::Compressor { locked, current } => {
                 write!(f, "layers were written by {locked}, now by {current}")
             }
@@ -231,6 +237,8 @@ pub struct Wanted {
     pub demands: BTreeMap<String, Vec<String>>,
     /// Names of the strip rules that are on.
     pub strip: Vec<String>,
+    /// Work that is switched off.
+    pub without: Vec<String>,
     /// The compressor's identity.
     pub compressor: String,
 }
@@ -275,6 +283,9 @@ impl Lock {
         let _ = writeln!(text, "  \"compressor\": {},", line(&self.compressor));
         let _ = writeln!(text, "  \"epoch\": {},", self.epoch);
         let _ = writeln!(text, "  \"strip\": {},", line(&self.strip));
+        if !self.without.is_empty() {
+            let _ = writeln!(text, "  \"without\": {},", line(&self.without));
+        }
         let _ = writeln!(text, "  \"archives\": {},", lines(&self.archives, "  "));
         text.push_str("  \"platforms\": {");
         for (index, (name, platform)) in self.platforms.iter().enumerate() {
@@ -310,6 +321,9 @@ impl Lock {
         }
         if self.strip != wanted.strip {
             stale.push(Stale::Strip);
+        }
+        if self.without != wanted.without {
+            stale.push(Stale::Without);
         }
         if self.compressor != wanted.compressor {
             stale.push(Stale::Compressor {
@@ -475,6 +489,7 @@ mod tests {
             compressor: "test".to_owned(),
             epoch: 7,
             strip: vec!["docs".to_owned()],
+            without: Vec::new(),
             archives: vec![LockedArchive {
                 archive: "debian".to_owned(),
                 suite: "trixie".to_owned(),
@@ -490,6 +505,7 @@ mod tests {
         Wanted {
             demands: BTreeMap::from([("linux/amd64".to_owned(), vec![line.to_owned()])]),
             strip: vec!["docs".to_owned()],
+            without: Vec::new(),
             compressor: "test".to_owned(),
         }
     }
@@ -542,6 +558,20 @@ mod tests {
         other.strip.clear();
         "new".clone_into(&mut other.compressor);
         assert_eq!(lock.satisfies(&other).unwrap_err().len(), 3);
+        let mut off = wanted("package a");
+        off.without = vec!["pyc".to_owned()];
+        let stale = lock.satisfies(&off).unwrap_err();
+        assert_eq!(stale[0].to_string(), "`pyc` or `caches` was switched on or off");
+    }
+
+    #[test]
+    fn what_is_off_is_in_the_text_and_what_is_on_is_not() {
+        let mut lock = lock(vec![package("a", "1")]);
+        assert!(!lock.to_text().contains("without"));
+        lock.without = vec!["caches".to_owned(), "pyc".to_owned()];
+        let text = lock.to_text();
+        assert!(text.contains("  \"without\": [\"caches\",\"pyc\"],\n"), "{text}");
+        assert_eq!(Lock::parse(&text).as_ref(), Ok(&lock));
     }
 
     #[test]

@@ -76,6 +76,11 @@ pub enum Event<'e> {
         /// The line, without secrets.
         line: &'e str,
     },
+    /// A program runs for an image.
+    Run {
+        /// What it does: `compiling Python modules`.
+        what: &'e str,
+    },
     /// Layers are being written.
     Layers {
         /// How many.

@@ -36,6 +36,7 @@ impl Session<'_> {
         Ok(Wanted {
             demands,
             strip: strip_names(&settings.strip),
+            without: settings.without(),
             compressor: settings.compression.identity(),
         })
     }
@@ -79,6 +80,7 @@ impl Session<'_> {
             compressor: settings.compression.identity(),
             epoch,
             strip: strip_names(&settings.strip),
+            without: settings.without(),
             archives: locked_archives,
             platforms,
         })

@@ -45,7 +45,7 @@ const INTENDED: &[(&str, &str)] = &[
     ("/etc/hostname", "copied by mmdebstrap from the machine that it runs on"),
     ("/etc/resolv.conf", "copied by mmdebstrap from the machine that it runs on"),
     ("/etc/systemd/system/timers.target.wants*", "an image has no init system"),
-    ("*/__pycache__*", ".pyc files are made with the build stages"),
+    ("*/__pycache__*", ".pyc files are made in the sandbox, after the finishers"),
     ("/var/cache/apt*", "made by mmdebstrap's own apt, which is not installed"),
     ("/var/cache/debconf/*", "debconf's answers are its defaults"),
     ("/var/lib/apt*", "made by mmdebstrap's own apt, which is not installed"),

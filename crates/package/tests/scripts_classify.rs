@@ -44,12 +44,11 @@ fn read(script: &str, text: &str, files: &dyn FileTests, triggers: &str) -> Scri
     classify(&input, files)
 }
 
-/// One letter for each action: Ignored, Handled, deFerred, Denied, Unhandled.
+/// One letter for each action: Ignored, Handled, Denied, Unhandled.
 fn letters(report: &ScriptReport) -> String {
     let letter = |treatment: &Treatment| match treatment {
         Treatment::Ignored { .. } => 'i',
         Treatment::Handled { .. } => 'h',
-        Treatment::Deferred { .. } => 'f',
         Treatment::Denied { .. } => 'd',
         _ => 'u',
     };
@@ -210,7 +209,7 @@ fn what_commands_do() {
         ("openssl req -new -keyout /etc/k", "d", &[]),
         ("pg_createcluster 17 main", "d", &[]),
         ("setcap cap_net_raw+ep /usr/bin/ping", "d", &[]),
-        ("py3compile -p demo", "f", &[]),
+        ("py3compile -p demo", "h", &[]),
         (
             "deb-systemd-helper enable x.service >/dev/null || true\nupdate-rc.d x defaults",
             "ii",
@@ -332,5 +331,27 @@ fn hostile_scripts_end() {
     for text in [deep, quoted, recursive, loops, long, many, growing] {
         let report = read("postinst", &text, &NoFiles, "");
         assert!(!report.actions.is_empty());
+    }
+}
+
+#[test]
+fn compiling_and_making_indexes_is_the_work_of_finishers() {
+    for (body, finisher) in [
+        ("py3compile -p python3-x", "pyc"),
+        ("/usr/bin/python3.13 -E -S /usr/lib/python3.13/py_compile.py $files", "pyc"),
+        ("update-mime-database /usr/share/mime", "caches"),
+        (
+            "\"/usr/lib/x86_64-linux-gnu/glib-2.0/glib-compile-schemas\" /usr/share/glib-2.0/schemas || true",
+            "caches",
+        ),
+        // What it prints is the index, which is not made here.
+        ("gdk-pixbuf-query-loaders x.so > /usr/lib/loaders.cache || true", "caches"),
+    ] {
+        let script = format!("#!/bin/sh\n{body}\n");
+        let report = read("postinst", &script, &Files(&[]), "");
+        assert!(report.effects.is_empty(), "{body}");
+        let treatments: Vec<&Treatment> =
+            report.actions.iter().map(|action| &action.treatment).collect();
+        assert_eq!(treatments, [&Treatment::Handled { finisher: finisher.to_owned() }], "{body}");
     }
 }

@@ -137,7 +137,6 @@ fn kind(treatment: &Treatment) -> &'static str {
     match treatment {
         Treatment::Ignored { .. } => "ignored",
         Treatment::Handled { .. } => "handled",
-        Treatment::Deferred { .. } => "deferred",
         Treatment::Denied { .. } => "denied",
         _ => "unhandled",
     }

@@ -59,7 +59,6 @@ fn print_scripts(package: &str, actions: &[ScriptAction]) {
         let (style, word, detail) = match &action.treatment {
             Treatment::Ignored { reason } => (DIM, "ignored", reason.clone()),
             Treatment::Handled { finisher } => (GOOD, "handled", format!("by finisher {finisher}")),
-            Treatment::Deferred { reason } => (DIM, "deferred", reason.clone()),
             Treatment::Denied { reason } => (WARNING, "denied", reason.clone()),
             Treatment::Unhandled { reason } => (BAD, "not covered", reason.clone()),
             _ => (DIM, "other", String::new()),

@@ -91,6 +91,8 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 [build]
 # compression = "gzip"     # "gzip" loads everywhere; "zstd" is smaller and needs Docker 23
 # keep = []                # strip rules to switch off: docs, man, info, locales, …
+# pyc = true               # compile Python modules, so that programs start faster
+# caches = true            # make indexes of MIME types, schemas and loaders
 
 [actions]
 # paths = ["actions"]      # folders with actions of your own

@@ -8,7 +8,7 @@ use crate::template::shorten;
 use crate::yaml::{Entry, Kind, Node};
 
 /// Keys that people look for in the wrong place: key, where it belongs.
-const ELSEWHERE: [(&str, &str); 16] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("packages", "contents"),
     ("repositories", "contents"),
     ("keyring", "contents"),
@@ -24,6 +24,8 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("release", "dates"),
     ("end-of-life", "dates"),
     ("scripts", "x-hardpan"),
+    ("pyc", "x-hardpan"),
+    ("caches", "x-hardpan"),
     ("pretty-name", "os-release"),
 ];
 

@@ -305,7 +305,12 @@ impl<'n> Decoder<'n> {
         };
         let scripts = self.pick(&mut fields, "scripts", &SCRIPTS);
         let tests = self.list(fields.take("tests"), Self::container_test);
+        let mut switch = |key| {
+            let entry = fields.take(key)?;
+            self.boolean(&entry.value, key)
+        };
+        let (pyc, caches) = (switch("pyc"), switch("caches"));
         fields.finish(self);
-        Hardpan { scripts: scripts.unwrap_or_default(), tests }
+        Hardpan { scripts: scripts.unwrap_or_default(), tests, pyc, caches }
     }
 }

@@ -163,6 +163,12 @@ pub struct Hardpan {
     /// Tests of the image, in hardpan's own form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<Spanned<ContainerTest>>,
+    /// Whether Python modules are compiled; the workspace decides where it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pyc: Option<bool>,
+    /// Whether indexes that packages' triggers make are made; the workspace decides where it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caches: Option<bool>,
 }
 
 /// A definition rendered for one platform.

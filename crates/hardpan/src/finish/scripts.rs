@@ -235,7 +235,7 @@ impl FileTests for TreeTests<'_> {
 
 /// Returns packages in an order in which dpkg would configure them: base-passwd and base-files, then
 /// by name, but each after what it depends on. A cycle is cut where it is met.
-fn order<'a>(packages: impl Iterator<Item = &'a Unpacked>) -> Vec<&'a Unpacked> {
+pub(crate) fn order<'a>(packages: impl Iterator<Item = &'a Unpacked>) -> Vec<&'a Unpacked> {
     let packages: BTreeMap<&str, &Unpacked> =
         packages.map(|package| (package.name.as_str(), package)).collect();
     let mut order = Vec::new();

@@ -10,6 +10,7 @@
 //! builds/<key>.record          what a build with these inputs gave
 //! stages/<key>.record          what the steps of a stage with these inputs changed
 //! downloads/<key>.record       the archive that a commit of a git repository became
+//! compiled/<key>.record        what became of Python modules and indexes of packages
 //! roots/ab/<key>/root/         root file systems as files, for programs that run in them
 //! caches/<key>/                directories that build steps keep from build to build
 //! tmp/                         what is being written
@@ -139,7 +140,7 @@ impl StoreError {
     }
 }
 
-const DIRECTORIES: [&str; 11] = [
+const DIRECTORIES: [&str; 12] = [
     "blobs",
     "segments",
     "indexes",
@@ -148,6 +149,7 @@ const DIRECTORIES: [&str; 11] = [
     "builds",
     "stages",
     "downloads",
+    "compiled",
     "roots",
     "caches",
     "tmp",

@@ -35,6 +35,8 @@ pub(super) enum Output {
     Nothing,
     Text(String),
     Unknown,
+    /// A finisher puts it where the script would.
+    Made,
 }
 
 impl Outcome {
@@ -62,10 +64,6 @@ impl Outcome {
         Self::of(Treatment::Denied { reason: reason.to_owned() }, Some(true))
     }
 
-    fn deferred(reason: &str) -> Self {
-        Self::of(Treatment::Deferred { reason: reason.to_owned() }, Some(true))
-    }
-
     pub(super) fn unhandled(reason: impl Into<String>) -> Self {
         let treatment = Treatment::Unhandled { reason: reason.into() };
         Self { output: Output::Unknown, ..Self::of(treatment, None) }
@@ -79,7 +77,6 @@ impl Outcome {
 const INIT: &str = "an image has no init system";
 const UPGRADE: &str = "acts on upgrades only";
 const QUIET: &str = "only prints";
-const PYC: &str = ".pyc files are made together with the build stages";
 const DOCUMENTATION: &str = "an index of documentation, which an image does not have";
 const CACHE: &str = "a cache that programs can do without";
 const KEY: &str = "a private key must not be part of an image";
@@ -267,7 +264,7 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
         | "update-grub" => Outcome { status: None, ..Outcome::ignored(INIT) },
         "dpkg-maintscript-helper" => Outcome::ignored(UPGRADE),
         "py3compile" | "pycompile" | "pypy3compile" | "py3clean" | "pyclean" => {
-            Outcome::deferred(PYC)
+            Outcome::handled("pyc", Vec::new())
         }
         "ldconfig" => Outcome::handled("ld.so.cache", Vec::new()),
         "update-ca-certificates" => Outcome::handled("ca-bundle", Vec::new()),
@@ -276,8 +273,6 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
         "fc-cache"
         | "update-icon-caches"
         | "gtk-update-icon-cache"
-        | "gio-querymodules"
-        | "update-desktop-database"
         | "apt-ftparchive"
         | "apt-cache"
         | "appstreamcli"
@@ -297,10 +292,14 @@ fn simple(context: &Context<'_>) -> Option<Outcome> {
         "pg_createcluster" | "configure_version" | "mysql_install_db" | "mariadb-install-db"
         | "mysqld" | "mariadbd" | "initdb" | "upgrade_version" => Outcome::denied(CLUSTER),
         "update-mime-database"
+        | "update-desktop-database"
         | "glib-compile-schemas"
+        | "gio-querymodules"
         | "gdk-pixbuf-query-loaders"
-        | "gtk-query-immodules-3.0"
-        | "gtk-query-immodules-2.0" => Outcome::unhandled(format!(
+        | "gtk-query-immodules-3.0" => {
+            Outcome { output: Output::Made, ..Outcome::handled("caches", Vec::new()) }
+        }
+        "gtk-query-immodules-2.0" => Outcome::unhandled(format!(
             "{} makes an index that programs need; it has to run in a build stage",
             context.name
         )),
@@ -531,7 +530,7 @@ fn tools(evaluator: &Evaluator<'_>, context: &Context<'_>) -> Option<Outcome> {
     let package = evaluator.input.package;
     let is_python = context.name.starts_with("python3") || context.name.starts_with("pypy3");
     if is_python && context.arguments.iter().flatten().any(|word| word.ends_with("py_compile.py")) {
-        return Some(Outcome::deferred(PYC));
+        return Some(Outcome::handled("pyc", Vec::new()));
     }
     Some(match (package, context.name) {
         (_, "php_invoke") => php_invoke(context),

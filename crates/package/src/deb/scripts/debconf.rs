@@ -46,8 +46,8 @@ pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Opt
     Some(outcome)
 }
 
-/// Reads the defaults of all questions.
-pub(super) fn defaults(templates: &str) -> BTreeMap<String, String> {
+/// Reads the defaults of all questions in debconf's `templates`, by question.
+pub fn defaults(templates: &str) -> BTreeMap<String, String> {
     let mut defaults = BTreeMap::new();
     for stanza in templates.split("\n\n") {
         let field =

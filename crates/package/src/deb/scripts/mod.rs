@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use debconf::defaults as debconf_defaults;
 pub use effect::{Alternative, AlternativeLink, Effect, NewAccount, Operation, OwnerChange};
 pub use exact::{KnownScript, known_scripts, normalised_digest};
 
@@ -124,11 +125,6 @@ pub enum Treatment {
     Handled {
         /// The finisher's name.
         finisher: String,
-    },
-    /// It comes with a later part of the build.
-    Deferred {
-        /// What and when.
-        reason: String,
     },
     /// It must not happen in an image, and does not.
     Denied {

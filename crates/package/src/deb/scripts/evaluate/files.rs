@@ -39,6 +39,7 @@ impl Evaluator<'_> {
         let content = match output {
             Output::Nothing => Some(String::new()),
             Output::Text(text) => Some(text.clone()),
+            Output::Made => return Ok(None),
             Output::Unknown => None,
         };
         match content {
