@@ -284,13 +284,8 @@ mod tests {
         ] {
             assert_eq!(filter.wants(&path(text)), wants, "{text}");
         }
-        for (text, leads) in [("usr", true), ("opt/x", true), ("etc", false), ("opt/x/bin", false)]
-        {
-            assert_eq!(filter.leads_below(&path(text)), leads, "{text}");
-        }
         let paths = [path("usr/bin/x"), path("etc")];
         assert_eq!(filter.unused_includes(paths.iter()), [1]);
         assert!(Filter::default().wants(&path("anything")));
-        assert!(!Filter::default().leads_below(&path("anything")));
     }
 }

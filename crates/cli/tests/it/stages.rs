@@ -83,8 +83,11 @@ fn define(fixture: &Fixture, builds: &str) {
 
 /// A stage with one step of these lines, and these outputs.
 fn stage(script: &str, outputs: &[&str]) -> String {
-    let lines: String = script.lines().map(|line| format!("            {line}\n")).collect();
-    let outputs: String = outputs.iter().map(|output| format!("        - {output}\n")).collect();
+    let each = |indent: &str, lines: &mut dyn Iterator<Item = &str>| {
+        lines.fold(String::new(), |text, line| text + indent + line + "\n")
+    };
+    let lines = each("            ", &mut script.lines());
+    let outputs = each("        - ", &mut outputs.iter().copied());
     format!(
         "{STAGE}      pipeline:\n        - name: work\n          runs: |\n            set -eu\n            PATH=/bin\n            b() {{ /usr/bin/busybox \"$@\"; }}\n{lines}      outputs:\n{outputs}"
     )

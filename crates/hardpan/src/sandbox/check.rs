@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 
 use hardpan_tree::TreePath;
 
-use super::forbidden::explain;
 use super::identity::maps;
-use super::message::Step;
-use super::plan::RootPlan;
-use super::{Identity, Limits, Network, Program, Root, Sandbox, SandboxError, Streams, sys};
+use super::plan::{RootPlan, setup};
+use super::{Exit, Identity, Limits, Network, Program, Root, Sandbox, SandboxError, Streams};
 
 /// Checks that this machine can have sandboxes, by making an empty one with nothing to run in it. The
 /// error says what has to be changed where it can't.
@@ -29,12 +27,14 @@ pub fn check() -> Result<(), SandboxError> {
         environment: BTreeMap::new(),
         work_dir: TreePath::root(),
     };
-    sys::can_ask().map_err(|errno| explain(Step::Filter, errno.into()))?;
     let mut streams = Streams::Captured(&mut |_, _| ());
     let maps = maps(sandbox.identity)?;
     let heard = sandbox.attempt(&program, &mut streams, &maps, RootPlan::Empty, &mut |_| {})?;
-    match heard.finished(&program) {
-        Err(SandboxError::NoProgram { .. }) | Ok(_) => Ok(()),
-        Err(error) => Err(error),
+    match heard.finished(&program)?.exit {
+        Exit::Code(0) => Ok(()),
+        exit => {
+            let error = std::io::Error::other(format!("its first process ended with {exit:?}"));
+            Err(setup("try an empty sandbox")(error))
+        }
     }
 }

@@ -24,6 +24,15 @@ pub(super) fn explain(step: Step, error: io::Error) -> SandboxError {
     ) {
         return setup(step.text())(error);
     }
+    if step == Step::Filter && error.raw_os_error() == Some(libc::EBUSY) {
+        return SandboxError::Forbidden {
+            what: "to answer system calls, since the container that hardpan runs in does so"
+                .to_owned(),
+            help: "run hardpan outside of it, or switch its interception of system calls off \
+                   (security.syscalls.intercept.* of Incus and LXD)"
+                .to_owned(),
+        };
+    }
     let refusals =
         [libc::EPERM, libc::EACCES, libc::ENOSPC, libc::EUSERS, libc::ENOSYS, libc::EINVAL];
     if !error.raw_os_error().is_some_and(|errno| refusals.contains(&errno)) {

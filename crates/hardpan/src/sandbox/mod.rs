@@ -33,6 +33,7 @@ mod spawn;
 mod supervise;
 mod sys;
 mod syscalls;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -69,7 +69,7 @@ pub(super) enum RootPlan {
     Plain { scratch: Source },
     /// A directory that can't be changed.
     ReadOnly { lower: Source },
-    /// Nothing at all.
+    /// Nothing at all, to see whether there could be something; no program is started.
     Empty,
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use super::root::State;
 use super::spawn::{Running, spawn};
 use super::supervise::{Ears, listen};
 use super::sys::{self, Fresh};
+use super::terminal::Terminal;
 use super::{
     DeviceRequest, Exit, LayeredRoot, Network, Owner, Program, Root, Sandbox, SandboxError,
     Streams, changes, emulator, filter,
@@ -249,29 +250,4 @@ pub(super) fn above(descriptor: Fresh) -> Result<OwnedFd, SandboxError> {
     }
     let above = sys::dup_above(descriptor.as_raw_fd(), 3).map_err(setup("make a pipe"))?;
     Ok(above.own())
-}
-
-/// The caller's terminal, which the program has until this is dropped.
-struct Terminal;
-
-impl Terminal {
-    /// Returns the terminal that standard input is, if that listens to us.
-    fn of_caller() -> Option<Self> {
-        let is_ours = io::stdin().is_terminal()
-            && sys::terminal_group(0).is_ok_and(|group| sys::group() == Ok(group));
-        is_ours.then_some(Self)
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // Who is in the background is stopped for taking the terminal back, unless signals are blocked.
-        let signals = sys::block_signals();
-        if let Ok(group) = sys::group() {
-            let _ = sys::take_terminal(0, group);
-        }
-        if let Ok(signals) = signals {
-            let _ = sys::set_signals(signals);
-        }
-    }
 }

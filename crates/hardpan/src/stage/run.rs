@@ -73,7 +73,7 @@ impl Session<'_> {
         let changes = self.run_stage(ready)?;
         if self.stages.check_reproducible {
             let again = self.run_stage(ready)?;
-            self.compare(ready, &changes, &again)?;
+            compare(ready, &changes, &again)?;
         }
         // The record says that the files are there.
         self.store.sync()?;
@@ -348,33 +348,26 @@ impl Session<'_> {
             (error, _) => error,
         }
     }
+}
 
-    fn compare(
-        &self,
-        ready: &ReadyStage<'_>,
-        one: &StageChanges,
-        other: &StageChanges,
-    ) -> Result<(), Error> {
-        let mut differences: Vec<String> = one
-            .differences(other)
-            .into_iter()
-            .map(|(path, how)| format!("{path}: {how}"))
-            .collect();
-        if differences.is_empty() {
-            return Ok(());
-        }
-        let more = differences.len().saturating_sub(DIFFERENCES_MAX);
-        differences.truncate(DIFFERENCES_MAX);
-        if more > 0 {
-            differences.push(format!("and {more} more"));
-        }
-        Err(Box::new(StageError::NotReproducible {
-            stage: ready.stage.name.clone(),
-            differences,
-            span: ready.stage.span,
-        })
-        .into())
+/// Says where two runs of a stage differ.
+fn compare(ready: &ReadyStage<'_>, one: &StageChanges, other: &StageChanges) -> Result<(), Error> {
+    let mut differences: Vec<String> =
+        one.differences(other).into_iter().map(|(path, how)| format!("{path}: {how}")).collect();
+    if differences.is_empty() {
+        return Ok(());
     }
+    let more = differences.len().saturating_sub(DIFFERENCES_MAX);
+    differences.truncate(DIFFERENCES_MAX);
+    if more > 0 {
+        differences.push(format!("and {more} more"));
+    }
+    Err(Box::new(StageError::NotReproducible {
+        stage: ready.stage.name.clone(),
+        differences,
+        span: ready.stage.span,
+    })
+    .into())
 }
 
 /// Digest of all that decides what a stage gives.
@@ -400,26 +393,25 @@ fn stage_key(ready: &ReadyStage<'_>) -> Digest {
 
 /// Returns the shell's words and the script.
 fn arguments(ready: &ReadyStage<'_>, step: &PlannedStep) -> Result<Vec<OsString>, Error> {
-    let shell = match &step.shell {
-        Some(words) => words.clone(),
-        None => {
-            let is_there = |path: &&&str| {
-                let path = TreePath::parse(path.as_bytes()).unwrap_or_default();
-                let place = ready.root.resolve(&path);
-                place.is_ok_and(|place| {
-                    ready.root.file(&place).is_some_and(|(node, _)| node.metadata.mode & 0o111 != 0)
-                })
-            };
-            let Some(shell) = SHELLS.iter().find(is_there) else {
-                return Err(Box::new(StageError::NoShell {
-                    stage: ready.stage.name.clone(),
-                    step: step.label.clone(),
-                    span: step.span,
-                })
-                .into());
-            };
-            vec![format!("/{shell}")]
-        }
+    let shell = if let Some(words) = &step.shell {
+        words.clone()
+    } else {
+        let is_there = |path: &&&str| {
+            let path = TreePath::parse(path.as_bytes()).unwrap_or_default();
+            let place = ready.root.resolve(&path);
+            place.is_ok_and(|place| {
+                ready.root.file(&place).is_some_and(|(node, _)| node.metadata.mode & 0o111 != 0)
+            })
+        };
+        let Some(shell) = SHELLS.iter().find(is_there) else {
+            return Err(Box::new(StageError::NoShell {
+                stage: ready.stage.name.clone(),
+                step: step.label.clone(),
+                span: step.span,
+            })
+            .into());
+        };
+        vec![format!("/{shell}")]
     };
     let mut arguments: Vec<OsString> = shell.into_iter().map(OsString::from).collect();
     arguments.extend([OsString::from("-c"), OsString::from(&step.script)]);
@@ -498,13 +490,13 @@ fn with_variables<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> St
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
-        let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, _)) => (name, name.len() + 2),
-            None => {
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                let end = end.unwrap_or(after.len());
-                (&after[..end], end)
-            }
+        let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let (name, length) = if let Some((name, _)) = braced {
+            (name, name.len() + 2)
+        } else {
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let end = end.unwrap_or(after.len());
+            (&after[..end], end)
         };
         match value(name) {
             Some(value) => out.push_str(value),

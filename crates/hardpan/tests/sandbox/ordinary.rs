@@ -132,7 +132,7 @@ fn machines_that_forbid_it() {
     let calls = calls.to_str().unwrap();
     let number = |number: libc::c_long| number.to_string();
     let (clone, mount) = (number(libc::SYS_clone3), number(libc::SYS_mount_setattr));
-    let cases: [(&str, &[&str], &str, &str); 5] = [
+    let cases: [(&str, &[&str], &str, &str); 6] = [
         (
             "no user namespaces",
             &own,
@@ -157,6 +157,12 @@ fn machines_that_forbid_it() {
             &[calls, "filtered", &mount],
             "true",
             "forbidden: to make a place for mounts, since a filter of system calls is in force",
+        ),
+        (
+            "a container that listens",
+            &[calls, "filtered", "-1"],
+            "true",
+            "forbidden: to answer system calls, since the container that hardpan runs in does so",
         ),
         ("a namespace in a namespace", &own, "true", "ran: Ran { exit: Code(0)"),
     ];

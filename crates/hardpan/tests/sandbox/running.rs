@@ -209,9 +209,14 @@ fn run_in_a_terminal() {
     let place = Place::new("run_in_a_terminal").unwrap();
     let root = place.layered("scratch");
     let text = "test -t 0 && test -t 1 && test -t 2 && echo a terminal; read line; echo got $line; \
+        echo by name >/dev/stdout; echo by the other name >/dev/tty; \
                 kill -INT 0; sleep 5";
+    let owner = rustix::fs::fstat(std::io::stdin()).unwrap().st_uid;
     let finished = sandbox(Root::Layered(&root)).run(&script(text), Streams::Inherited).unwrap();
     println!("{:?}", finished.exit);
+    if rustix::fs::fstat(std::io::stdin()).unwrap().st_uid == owner {
+        println!("same owner");
+    }
     // The terminal is ours again.
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
@@ -235,7 +240,15 @@ fn terminals() {
     let Ok(mut child) = child else { return skip(test, "there is no script(1)") };
     child.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
     let output = String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned();
-    for expected in ["a terminal\r\n", "got one\r\n", "Signal(2)\r\n", "then two\r\n"] {
+    for expected in [
+        "a terminal\r\n",
+        "got one\r\n",
+        "by name\r\n",
+        "by the other name\r\n",
+        "Signal(2)\r\n",
+        "same owner\r\n",
+        "then two\r\n",
+    ] {
         assert!(output.contains(expected), "{expected:?}: {output}");
     }
 }

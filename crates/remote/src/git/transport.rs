@@ -44,7 +44,7 @@ impl<'c> Service<'c> {
             match response.status().as_u16() {
                 200 => return Self::understand(client, request, &current, authorization, response),
                 301 | 302 | 303 | 307 | 308 => {
-                    current = redirect(&current, &request.url, response.headers())?
+                    current = redirect(&current, &request.url, response.headers())?;
                 }
                 status => return Err(status_error(&request.url, status).into()),
             }

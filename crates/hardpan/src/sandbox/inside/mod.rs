@@ -17,7 +17,7 @@ mod program;
 use std::os::fd::RawFd;
 
 use super::message::{At as _, Failure, Message, Step, send};
-use super::plan::Plan;
+use super::plan::{Plan, RootPlan};
 use super::sys::{self, Errno};
 
 /// What the first process keeps.
@@ -50,6 +50,11 @@ fn whole_life(plan: &Plan) -> Result<(), Failure> {
     sys::sethostname(&plan.hostname).at(Step::HostName)?;
     if plan.is_loopback_up {
         sys::loopback_up().at(Step::Loopback)?;
+    }
+    if matches!(plan.root, RootPlan::Empty) {
+        program::try_filter(plan).at(Step::Filter)?;
+        send(plan.messages, &Message::Ended { status: 0 });
+        return Ok(());
     }
     let candidate = match program::find(plan) {
         Ok(candidate) => candidate,

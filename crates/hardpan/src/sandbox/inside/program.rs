@@ -167,6 +167,12 @@ fn try_become(start: &Start<'_>) -> Result<(), Failure> {
     Err(errno).at_index(Step::Execute, start.candidate)
 }
 
+/// Sees whether the filter can be had. This process can't do much after it.
+pub(super) fn try_filter(plan: &Plan) -> Result<(), Errno> {
+    sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
+    sys::install_filter(&plan.filter).map(drop)
+}
+
 /// Drops what the program may not do even inside.
 fn drop_capabilities(plan: &Plan) -> Result<(), Errno> {
     for capability in 0..CAPABILITIES {

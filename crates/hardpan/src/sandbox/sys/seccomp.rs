@@ -86,11 +86,3 @@ pub(in crate::sandbox) fn answer(listener: RawFd, id: u64, errno: i32) {
     let _ =
         unsafe { sys!(SYS_ioctl, listener, request, (&raw const response).expose_provenance()) };
 }
-
-/// Returns whether a filter can have another process answer.
-pub(in crate::sandbox) fn can_ask() -> Result<(), Errno> {
-    let action = libc::SECCOMP_RET_USER_NOTIF;
-    let at = (&raw const action).expose_provenance();
-    // SAFETY: the kernel reads one number.
-    unsafe { sys!(SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, at).map(drop) }
-}
