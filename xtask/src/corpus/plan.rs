@@ -13,7 +13,7 @@ use hardpan_definition::Definition;
 #[derive(Debug, Default)]
 pub(super) struct Plans {
     known: Actions,
-    plans: usize,
+    planned: usize,
     with_stages: usize,
     stages: usize,
     steps: usize,
@@ -42,7 +42,7 @@ impl Plans {
         if ordered != summary.stages.len() {
             return Some(format!("{ordered} of {} stages are in order", summary.stages.len()));
         }
-        self.plans += 1;
+        self.planned += 1;
         self.with_stages += usize::from(!summary.stages.is_empty());
         self.stages += summary.stages.len();
         for stage in &summary.stages {
@@ -62,8 +62,8 @@ impl Plans {
 
     /// Prints the counts.
     pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
-        let Self { plans, with_stages, stages, steps, with_network, outputs, .. } = self;
-        writeln!(out, "{plans:>6} plans of image definitions, {with_stages} with stages")?;
+        let Self { planned, with_stages, stages, steps, with_network, outputs, .. } = self;
+        writeln!(out, "{planned:>6} plans of image definitions, {with_stages} with stages")?;
         writeln!(
             out,
             "{stages:>6} stages: {} packages, {} downloads, {} artifacts, {} base images",

@@ -208,6 +208,7 @@ impl Session<'_> {
                     keep_accounts(tree, base, &stage.definition, origin);
                 }
                 make_work_directories(tree, inputs.epoch);
+                keep_apt_root(tree, inputs.epoch);
                 let contents = &stage.definition.contents;
                 let pins = Pins::from(&locked);
                 placed = self.place_others(tree, contents, pins, inputs.epoch, origin)?;
@@ -334,6 +335,22 @@ fn keep_accounts(tree: &mut Tree, base: &Tree, definition: &Definition, origin: 
         if let Some(node) = base.get(&path) {
             let _ = tree.insert(path, Node { origin, ..node.clone() });
         }
+    }
+}
+
+/// apt gives up root's rights for downloads, which in a sandbox of one user it can't, and then refuses to go on.
+fn keep_apt_root(tree: &mut Tree, epoch: i64) {
+    if tree.resolve(&TreePath::literal("usr/bin/apt-get")).is_err() {
+        return;
+    }
+    let path = TreePath::literal("etc/apt/apt.conf.d/00hardpan-sandbox");
+    let kind = Kind::File(hardpan_tree::File::inline(&b"APT::Sandbox::User \"root\";\n"[..]));
+    let metadata = Metadata::root(0o644, epoch);
+    let parent = path.parent().unwrap_or_default();
+    let directory = Metadata::root(0o755, epoch);
+    // A tree with something else in the way has no apt that works, either.
+    if tree.make_directories(&parent, &directory, Origin::Finisher("sandbox")).is_ok() {
+        let _ = tree.insert(path, Node { metadata, kind, origin: Origin::Finisher("sandbox") });
     }
 }
 

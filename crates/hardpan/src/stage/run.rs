@@ -23,7 +23,7 @@ use crate::layers::tree_digest;
 use crate::materialize::materialize;
 use crate::observer::Event;
 use crate::sandbox::{
-    Exit, Identity, LayeredRoot, Limits, Mount, MountKind, Network, Program, Root, Sandbox,
+    Exit, Identity, LayeredRoot, Limits, Mount, MountKind, Network, Owner, Program, Root, Sandbox,
     Streams, host_owner,
 };
 use crate::session::Session;
@@ -88,7 +88,7 @@ impl Session<'_> {
         self.check_network(ready)?;
         let lower = self.root_on_disk(ready.root)?;
         let scratch = self.store.scratch_directory()?;
-        let root = LayeredRoot::new(&lower, scratch.path());
+        let root = LayeredRoot::new(&lower, scratch.path()).with_lower_owners(owners(ready.root));
         let mut left_out = Vec::new();
         for step in &ready.stage.steps {
             if let Err(error) = self.run_step(ready, step, &root, &mut left_out) {
@@ -348,6 +348,17 @@ impl Session<'_> {
             (error, _) => error,
         }
     }
+}
+
+/// Returns who owns what of a tree, where that is not root: on the disk one user owns all of it.
+fn owners(tree: &Tree) -> BTreeMap<TreePath, Owner> {
+    tree.walk()
+        .filter(|(_, node)| (node.metadata.uid, node.metadata.gid) != (0, 0))
+        .map(|(path, node)| {
+            let Metadata { uid, gid, .. } = node.metadata;
+            (path.clone(), Owner { uid, gid })
+        })
+        .collect()
 }
 
 /// Says where two runs of a stage differ.
