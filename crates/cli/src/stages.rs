@@ -27,6 +27,15 @@ pub(crate) fn apply(stages: &Stages, options: &mut StageOptions) -> anyhow::Resu
     }
     options.refuse_network = stages.no_network;
     options.check_reproducible = stages.check_reproducible;
+    if let Some(directory) = &stages.keep_failed {
+        // Found out after an hour of compiling it would be of no help.
+        let is_taken = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
+        if is_taken || directory.is_file() {
+            let text =
+                format!("--keep-failed {}: it is not an empty directory", directory.display());
+            return Err(usage(text).into());
+        }
+    }
     options.keep_failed.clone_from(&stages.keep_failed);
     options.step_time = stages.step_timeout.map(Duration::from_secs);
     options.step_memory_bytes = match &stages.step_memory {

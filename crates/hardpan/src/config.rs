@@ -565,7 +565,8 @@ to = "https://mirror.example/one/*"
         assert_eq!(here.digest(), there.digest());
         let other = Workspace::parse(&EXAMPLE.replace("\"man\"", "\"docs\"")).unwrap();
         assert_ne!(here.digest(), other.digest());
-        let other = Workspace::parse(&EXAMPLE.replace("[build]\n", "[build]\npyc = false\n")).unwrap();
+        let other =
+            Workspace::parse(&EXAMPLE.replace("[build]\n", "[build]\npyc = false\n")).unwrap();
         assert_ne!(here.digest(), other.digest());
     }
 

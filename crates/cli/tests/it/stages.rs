@@ -285,6 +285,9 @@ fn the_root_of_a_failed_stage_can_be_kept() {
         .expect(5, &["the stage's root file system is in", "/kept"]);
     assert_eq!(fs::read_to_string(kept.join("etc/found")).unwrap(), "here\n");
     assert!(kept.join("usr/bin/busybox").is_file());
+    // What is there is not mixed with something else.
+    build(&fixture, &["--keep-failed", kept.to_str().unwrap()])
+        .expect(2, &["not an empty directory"]);
 }
 
 #[test]
