@@ -99,7 +99,10 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         fs::read_to_string(root.join(path)).with_context(|| format!("failed to read {path}"))
     };
     let config = items(&source("crates/hardpan/src/config.rs")?);
-    let lock = items(&source("crates/hardpan/src/lock.rs")?);
+    let mut lock = items(&source("crates/hardpan/src/lock.rs")?);
+    for path in ["crates/hardpan/src/download/mod.rs", "crates/hardpan/src/artifact/mod.rs"] {
+        lock.extend(items(&source(path)?));
+    }
     let strip = items(&source("crates/package/src/deb/strip.rs")?);
     let pages = [
         ("actions.md", actions::page(NOTICE)),
@@ -195,6 +198,7 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         "KeyringsSection",
         "PackageSubstitution",
         "PathAlias",
+        "PathAddition",
         "DownloadOverride",
         "RegistriesSection",
         "RegistryMirror",
@@ -250,6 +254,9 @@ fn lock_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         ("LockedArchive", "`archives[]`"),
         ("LockedPlatform", "`platforms.PLATFORM`"),
         ("LockedPackage", "`platforms.PLATFORM.packages[]`"),
+        ("LockedFile", "`platforms.PLATFORM.files[]`"),
+        ("LockedArtifact", "`platforms.PLATFORM.images[]`"),
+        ("LockedStage", "`platforms.PLATFORM.stages.NAME`"),
     ];
     for (name, title) in parts {
         let item = named(items, name)?;
@@ -282,7 +289,8 @@ fn named<'i>(items: &'i BTreeMap<String, Item>, name: &str) -> anyhow::Result<&'
 
 /// Returns the key of a field in TOML: the sections write their names as they are, but for hyphens.
 fn key(field: &Field) -> String {
-    kebab(&field.name)
+    // A word of Rust's own can't be a field's name.
+    if field.name == "kind" { "type".to_owned() } else { kebab(&field.name) }
 }
 
 /// Says in words what a value of a Rust type looks like in a file.

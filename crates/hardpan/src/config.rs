@@ -156,7 +156,8 @@ pub struct PathsSection {
     pub add: Vec<PathAddition>,
 }
 
-/// `[[paths.add]]`: before build stages and the definition's own `paths` see the package.
+/// `[[paths.add]]`: `package`, `type` and `path`. It is made before build stages and the definition's own
+/// `paths` see the package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathAddition {
