@@ -3,49 +3,50 @@
 
 use crate::support::{Catalog, source_package};
 
-
 /// A real source package, patched and rebuilt offline, is in an image that dpkg's own tools understand.
 #[test]
 fn a_rebuilt_package_is_used_by_an_image() {
     let test = "a_rebuilt_package_is_used_by_an_image";
     let Some(catalog) = Catalog::new(test) else { return };
-    let Some(files) = source_package(test, "hello") else { return };
+    let Some(files) = source_package(test, "figlet") else { return };
     let mut downloads = String::new();
     let mut dsc = String::new();
     for (name, bytes) in &files {
         catalog.write(&format!("app/source/{name}"), bytes);
-        downloads += &format!("          - {{url: 'file:app/source/{name}', path: '${{source.dir}}/{name}'}}\n");
+        downloads += &format!(
+            "          - {{url: 'file:app/source/{name}', path: '${{source.dir}}/{name}'}}\n"
+        );
         if name.ends_with(".dsc") {
             dsc.clone_from(name);
         }
     }
-    catalog.write("app/greeting.sed", "s/Hello, world!/Hello, hardpan!/\n");
+    catalog.write("app/number.sed", "s/VERSION_INT 20205/VERSION_INT 4242/\n");
     let builds = format!(
-        "    - name: hello
+        "    - name: figlet
       contents:
         packages: [bash, coreutils, debhelper, diffutils, gcc, libc6-dev, make, sed]
         files:
 {downloads}      paths:
-        - {{type: file, path: '${{source.dir}}/greeting.sed', source: app/greeting.sed}}
+        - {{type: file, path: '${{source.dir}}/number.sed', source: app/number.sed}}
       pipeline:
         - uses: dpkg/source@v1
-          with: {{file: {dsc}, path: hello}}
+          with: {{file: {dsc}, path: figlet}}
         - name: make the patch
           runs: |
             set -eu
-            cp -r hello a && cp -r hello b
-            sed -i -f greeting.sed b/src/hello.c
-            diff -u a/src/hello.c b/src/hello.c >greeting.patch || test $? = 1
+            cp -r figlet a && cp -r figlet b
+            sed -i -f number.sed b/figlet.c
+            diff -u a/figlet.c b/figlet.c >number.patch || test $? = 1
             rm -r a b
-            test -s greeting.patch
+            test -s number.patch
         - uses: dpkg/patch@v1
-          work-dir: ${{source.dir}}/hello
-          with: {{patches: ['${{source.dir}}/greeting.patch']}}
+          work-dir: ${{source.dir}}/figlet
+          with: {{patches: ['${{source.dir}}/number.patch']}}
         - uses: dpkg/bump@v1
-          work-dir: ${{source.dir}}/hello
-          with: {{version: 2.10-99+own1, changelog: [Greet hardpan]}}
+          work-dir: ${{source.dir}}/figlet
+          with: {{version: 2.2.5-99+own1, changelog: [Another number]}}
         - uses: dpkg/build@v1
-          work-dir: ${{source.dir}}/hello
+          work-dir: ${{source.dir}}/figlet
           with: {{args: '--build=any -uc -us -d', options: 'nocheck noautodbgsym'}}
         - uses: deb/build@v1
           with:
@@ -58,25 +59,27 @@ fn a_rebuilt_package_is_used_by_an_image() {
         - uses: deb/install@v1
           with:
             root: ${{target.dir}}
-            files: [hello_2.10-99+own1_amd64.deb, stand-in_3.0_all.deb]
+            files: [figlet_2.2.5-99+own1_amd64.deb, stand-in_3.0_all.deb]
       outputs:
         - {{source: '${{target.dir}}', target: /}}
 "
     );
-    catalog.define("base-files, libc6, dpkg, sed, hello", &builds);
+    catalog.define("base-files, libc6, dpkg, sed, figlet", &builds);
+    let said = ["the script postinst of figlet is not run", "unpacked figlet 2.2.5-99+own1"];
+    catalog.build().expect(0, &said);
     let image = catalog.image();
     let status = image.text("var/lib/dpkg/status");
-    let stanza = status.split("\n\n").find(|text| text.starts_with("Package: hello\n")).unwrap();
-    assert!(stanza.contains("\nVersion: 2.10-99+own1\n"), "{stanza}");
+    let stanza = status.split("\n\n").find(|text| text.starts_with("Package: figlet\n")).unwrap();
+    assert!(stanza.contains("\nVersion: 2.2.5-99+own1\n"), "{stanza}");
     assert!(stanza.contains("\nStatus: install ok installed\n"), "{stanza}");
-    assert_eq!(status.matches("Package: hello\n").count(), 1);
-    assert!(image.text("var/lib/dpkg/info/hello.list").contains("/usr/bin/hello\n"));
+    assert_eq!(status.matches("Package: figlet\n").count(), 1);
+    assert!(image.text("var/lib/dpkg/info/figlet.list").contains("/usr/bin/figlet-figlet\n"));
     assert!(!image.dump().contains("status.d"), "{}", image.dump());
-    assert_eq!(catalog.run(&["/usr/bin/hello"]), "Hello, hardpan!\n");
-    let query = ["/usr/bin/dpkg-query", "--show", "hello", "stand-in"];
-    assert_eq!(catalog.run(&query), "hello\t2.10-99+own1\nstand-in\t3.0\n");
+    assert_eq!(catalog.run(&["/usr/bin/figlet-figlet", "-I1"]), "4242\n");
+    let query = ["/usr/bin/dpkg-query", "--show", "figlet", "stand-in"];
+    assert_eq!(catalog.run(&query), "figlet\t2.2.5-99+own1\nstand-in\t3.0\n");
     // dpkg finds every file as the package says.
-    assert_eq!(catalog.run(&["/usr/bin/dpkg", "--verify", "hello"]), "");
+    assert_eq!(catalog.run(&["/usr/bin/dpkg", "--verify", "figlet"]), "");
     assert_eq!(catalog.run(&["/usr/bin/dpkg", "--audit"]), "");
 }
 
@@ -126,9 +129,12 @@ fn files_become_packages() {
     let image = catalog.image();
     assert_eq!(image.text("said"), "I am a tool\ntool\t1.5-2\n");
     let control = image.text("control");
-    assert!(control.starts_with("Package: tool\nVersion: 1.5-2\nArchitecture: amd64\n"), "{control}");
+    assert!(
+        control.starts_with("Package: tool\nVersion: 1.5-2\nArchitecture: amd64\n"),
+        "{control}"
+    );
     let contents = image.text("contents");
-    for line in ["-rwxr-xr-x 0/0 31 ./usr/bin/tool\n", "-rw-r--r-- 999/100 2 ./etc/tool/a\n"] {
+    for line in ["-rwxr-xr-x 0/0 27 ./usr/bin/tool\n", "-rw-r--r-- 999/100 2 ./etc/tool/a\n"] {
         assert!(contents.contains(line), "{line:?} is not in\n{contents}");
     }
     assert!(image.bytes("packages/tool_1.5-2_amd64.deb").starts_with(b"!<arch>\ndebian-binary"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use hardpan_image::{Compression, Layout, decompress};
-use hardpan_tree::{Kind, Origin, TarLimits, Tree, TreePath};
+use hardpan_tree::{Contents as _, InlineContents, Origin, TarLimits, Tree, TreePath};
 
 #[path = "../../../package/tests/scripts_support/mod.rs"]
 mod scripts_support;
@@ -58,17 +58,12 @@ impl Image {
         let place = self.tree.resolve(&TreePath::parse(path).unwrap());
         let file = place.ok().and_then(|place| self.tree.file(&place).map(|found| found.1.clone()));
         let file = file.unwrap_or_else(|| panic!("no file {path} in\n{}", self.tree.dump()));
-        file.inline_bytes().expect("a tree of a tar has its files inline").to_vec()
+        InlineContents.read(&file).unwrap().to_vec()
     }
 
     /// Returns the image as text, a line for each path.
     pub(crate) fn dump(&self) -> String {
         self.tree.dump()
-    }
-
-    /// Returns the number of files.
-    pub(crate) fn files(&self) -> usize {
-        self.tree.walk().filter(|(_, node)| matches!(node.kind, Kind::File(_))).count()
     }
 }
 
@@ -154,12 +149,6 @@ impl Catalog {
     }
 }
 
-/// Indents the lines of a step or a stage.
-pub(crate) fn indent(text: &str, by: usize) -> String {
-    let lines = text.lines().map(|line| format!("{:by$}{line}\n", ""));
-    lines.collect()
-}
-
 /// Says why a test did not run.
 #[expect(clippy::print_stderr, reason = "who runs the tests must see what did not run")]
 pub(crate) fn skip(test: &str, reason: &str) {
@@ -175,7 +164,7 @@ pub(crate) fn source_package(test: &str, name: &str) -> Option<Vec<(String, Vec<
         let binary = fs::read_to_string(&apt.sources).unwrap();
         fs::write(&sources, binary.replace("deb [", "deb-src [")).unwrap();
         let fresh = folder.with_extension("new");
-        fs::create_dir_all(&fresh).unwrap();
+        fs::create_dir_all(fresh.join("lists/partial")).unwrap();
         for arguments in [vec!["update"], vec!["source", "--download-only", name]] {
             let output = Command::new("apt-get")
                 .arg("-q")

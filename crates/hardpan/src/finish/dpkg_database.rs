@@ -53,6 +53,8 @@ const FIELDS: [&str; 26] = [
 ];
 /// Fields that only indexes of archives have, or that dpkg does not keep.
 const DROPPED: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "Status"];
+/// Control members from which `dpkg-shlibdeps` learns who has a library.
+const FOR_BUILDING: [&str; 2] = ["shlibs", "symbols"];
 
 /// The checksums of packages' conffiles as they came, by package (its number) and path.
 ///
@@ -323,7 +325,13 @@ fn info_files(
     for (script, text) in &package.scripts {
         add(script, text.clone(), 0o755);
     }
-    for (member, text) in &package.control_members {
+    // What only the building of other packages needs is there where packages can be built.
+    let is_for_building = inputs.has("dpkg-dev");
+    let members = package
+        .control_members
+        .iter()
+        .filter(|(member, _)| is_for_building || !FOR_BUILDING.contains(&member.as_str()));
+    for (member, text) in members {
         add(member, text.clone(), 0o644);
     }
     // Even an empty one: dpkg takes a package without for damaged.

@@ -172,7 +172,7 @@ pub(crate) fn source_package(name: &str) -> Option<Vec<PathBuf>> {
         let sources = apt.root.join("sources-deb-src.list");
         fs::write(&sources, binary.replace("deb [", "deb-src [")).unwrap();
         let fresh = folder.with_extension("new");
-        fs::create_dir_all(&fresh).unwrap();
+        fs::create_dir_all(fresh.join("lists/partial")).unwrap();
         for arguments in [vec!["update"], vec!["source", "--download-only", name]] {
             let output = Command::new("apt-get")
                 .arg("-q")

@@ -245,3 +245,22 @@ fn what_stages_brought_is_in_the_database() {
         assert_eq!(text.contains("/info/data.md5sums file 0644"), has_dpkg, "{text}");
     }
 }
+
+#[test]
+fn what_building_packages_needs_is_there_where_they_are_built() {
+    let mut all = packages();
+    all[1] = all[1]
+        .clone()
+        .control_file("shlibs", "libx 1 libx1\n")
+        .control_file("symbols", "libx.so.1 libx1\n");
+    let names = |tree: &Tree| {
+        let text = dump(tree);
+        [".shlibs ", ".symbols "].map(|end| text.contains(&format!("info/libx1:amd64{end}")))
+    };
+    let (_, tree, _) = run("", &all);
+    assert_eq!(names(&tree), [false, false]);
+    all.push(deb("dpkg-dev", "1.22").file("/usr/bin/dpkg-shlibdeps", "x"));
+    let (fixture, tree, _) = run("", &all);
+    assert_eq!(names(&tree), [true, true]);
+    assert_eq!(fixture.text(&tree, "var/lib/dpkg/info/libx1:amd64.shlibs"), "libx 1 libx1\n");
+}
