@@ -4,6 +4,7 @@
 use std::error::Error as StdError;
 use std::process::ExitCode;
 
+use hardpan::action::ActionError;
 use hardpan::definition::{Diagnostic, Source, Span};
 use hardpan::{Error, ProjectError, Trouble};
 use serde_json::json;
@@ -91,7 +92,7 @@ pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
         for diagnostic in &list {
             note!("{}\n", diagnostics::draw(diagnostic, &sources));
         }
-        if matches!(known, Some(Error::Project(_))) {
+        if matches!(known, Some(Error::Project(_) | Error::Action(_))) {
             return ExitCode::from(code);
         }
     } else if let Some((spans, sources)) = places_of(error) {
@@ -144,12 +145,17 @@ fn workspace_place(error: &anyhow::Error) -> Option<(String, Span, Source)> {
     Some((source.message.clone(), span, Source::new(path.to_string_lossy(), text.clone())))
 }
 
-/// Returns the problems that can be shown in the text of a definition.
+/// Returns the problems that can be shown in the text of a definition, or of an action.
 fn diagnostics_of(error: &anyhow::Error) -> Option<(Vec<Diagnostic>, Vec<Source>)> {
     if let Some(Error::Project(ProjectError::Diagnostics { diagnostics, sources, .. })) =
         error.downcast_ref::<Error>()
     {
         return Some((diagnostics.clone(), sources.clone()));
+    }
+    if let Some(Error::Action(action)) = known(error)
+        && let ActionError::File { diagnostics, source_text, .. } = &**action
+    {
+        return Some((diagnostics.clone(), vec![(**source_text).clone()]));
     }
     None
 }

@@ -368,6 +368,7 @@ impl Session<'_> {
             hardpan: &'static str,
             definitions: Vec<Digest>,
             files: BTreeMap<String, Digest>,
+            actions: BTreeMap<String, String>,
             lock: Digest,
             workspace: Digest,
             compressor: String,
@@ -384,6 +385,11 @@ impl Session<'_> {
             })?;
             files.insert(source, digest);
         }
+        // Planned even if nothing will be done: what refuses a definition must not depend on that.
+        let mut actions = BTreeMap::new();
+        for definition in definitions.iter().filter(|found| !found.contents.builds.is_empty()) {
+            actions.extend(self.stage_plan(project, definition)?.actions());
+        }
         Ok(Digest::of(&canonical_json(&Key {
             hardpan: env!("CARGO_PKG_VERSION"),
             definitions: definitions
@@ -391,6 +397,7 @@ impl Session<'_> {
                 .map(|definition| Digest::of(definition.canonical_json().as_bytes()))
                 .collect(),
             files,
+            actions,
             lock: Digest::of(lock.to_text().as_bytes()),
             workspace: self.workspace.digest(),
             compressor: settings.compression.identity(),

@@ -54,6 +54,9 @@ fn busybox() -> Option<Deb> {
         .architecture("amd64")
         .file("/usr/bin/busybox", busybox_bytes()?)
         .mode(0o755)
+        .symlink("/usr/bin/cat", "busybox")
+        .symlink("/usr/bin/grep", "busybox")
+        .symlink("/usr/bin/sed", "busybox")
         .symlink("/usr/bin/sh", "busybox")
         .file("/etc/shared.conf", "as it came\n")
         .directory("/var/cache/app");
@@ -61,7 +64,7 @@ fn busybox() -> Option<Deb> {
 }
 
 /// A fixture whose definition has these stages; `None`, with the reason said, where there is no busybox.
-fn fixture(test: &str, builds: &str) -> Option<Fixture> {
+pub(crate) fn fixture(test: &str, builds: &str) -> Option<Fixture> {
     if !cfg!(target_arch = "x86_64") {
         skip(test, "it runs x86-64 programs");
         return None;
@@ -94,7 +97,7 @@ fn stage(script: &str, outputs: &[&str]) -> String {
 }
 
 /// Returns the finished image as text, a line for each path.
-fn image(fixture: &Fixture) -> String {
+pub(crate) fn image(fixture: &Fixture) -> String {
     use hardpan_tree::{Origin, TarLimits, Tree};
     let layout = Layout::open(&fixture.path("out")).unwrap();
     let images = layout.images().unwrap();
@@ -112,7 +115,7 @@ fn image(fixture: &Fixture) -> String {
 }
 
 #[track_caller]
-fn has(dump: &str, lines: &[&str]) {
+pub(crate) fn has(dump: &str, lines: &[&str]) {
     for line in lines {
         assert!(dump.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{dump}");
     }

@@ -4,9 +4,11 @@
 //! Every image has `status`, from which scanners learn what is in it. An image with dpkg also has
 //! the rest of the database, so that `dpkg -L`, `dpkg -V` and `apt install` work: file lists and
 //! checksums of what is really there (stripped and deleted files are not listed), scripts,
-//! conffiles, triggers. Lock files come when dpkg runs.
+//! conffiles, triggers. Lock files come when dpkg runs. Packages that stages brought are in it, too.
 
-use std::collections::BTreeMap;
+mod brought;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use hardpan_package::deb::control::{self, Field};
@@ -14,6 +16,7 @@ use hardpan_package::deb::segment::{EntryKind, Unpacked};
 use hardpan_tree::{Kind, Node, Origin, Tree, TreePath};
 use md5::{Digest as _, Md5};
 
+use self::brought::Brought;
 use super::{Editor, FinishError, Inputs, Report, Warning, paths};
 
 /// The finisher's name.
@@ -50,6 +53,8 @@ const FIELDS: [&str; 26] = [
 ];
 /// Fields that only indexes of archives have, or that dpkg does not keep.
 const DROPPED: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "Status"];
+/// Control members from which `dpkg-shlibdeps` learns who has a library.
+const FOR_BUILDING: [&str; 2] = ["shlibs", "symbols"];
 
 /// The checksums of packages' conffiles as they came, by package (its number) and path.
 ///
@@ -104,30 +109,19 @@ pub fn apply(
     inputs: &Inputs<'_>,
     report: &mut Report,
 ) -> Result<(), FinishError> {
-    if inputs.packages.is_empty() {
+    let brought = brought::find(tree, inputs, report)?;
+    if inputs.packages.is_empty() && brought.is_empty() {
         return Ok(());
     }
-    let mut order: Vec<usize> = (0..inputs.packages.len()).collect();
+    let replaced: BTreeSet<&str> = brought.iter().map(|package| package.name.as_str()).collect();
+    let mut order: Vec<usize> = (0..inputs.packages.len())
+        .filter(|&number| !replaced.contains(inputs.packages[number].name.as_str()))
+        .collect();
     order.sort_by_key(|&number| {
         let package = &inputs.packages[number];
         (package.name.clone(), package.architecture.clone())
     });
-    let mut status = String::new();
-    for &number in &order {
-        match stanza(&inputs.packages[number], number, sums) {
-            Some(text) => {
-                status.push_str(&text);
-                status.push('\n');
-            }
-            None => report.warnings.push(Warning {
-                finisher: NAME,
-                package: Some(inputs.packages[number].name.clone()),
-                file: None,
-                lines: None,
-                message: "its control stanza can't be read".to_owned(),
-            }),
-        }
-    }
+    let status = status(&order, &brought, sums, inputs, report);
     let mut files: BTreeMap<String, (String, u32)> = BTreeMap::new();
     files.insert("status".to_owned(), (status, 0o644));
     let is_complete = inputs.has("dpkg");
@@ -135,6 +129,7 @@ pub fn apply(
         for &number in &order {
             info_files(tree, number, sums, inputs, &mut files)?;
         }
+        files.extend(brought.iter().flat_map(|package| package.info.clone()));
         trigger_files(&order, inputs, &mut files);
         let architecture = format!("{}\n", inputs.definition.platform.architecture());
         for (name, text) in [
@@ -148,18 +143,50 @@ pub fn apply(
             files.insert(name.to_owned(), (text.to_owned(), 0o644));
         }
     }
-    write(tree, files, is_complete, inputs, report)
+    write(tree, files, is_complete, &brought, inputs, report)
+}
+
+/// Returns the text of `status`: a stanza for each package, by name and architecture.
+fn status(
+    order: &[usize],
+    brought: &[Brought],
+    sums: &ConffileSums,
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> String {
+    let mut stanzas: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    for &number in order {
+        let package = &inputs.packages[number];
+        match stanza(package, number, sums) {
+            Some(text) => {
+                stanzas.insert((&package.name, &package.architecture), text);
+            }
+            None => report.warnings.push(Warning {
+                finisher: NAME,
+                package: Some(package.name.clone()),
+                file: None,
+                lines: None,
+                message: "its control stanza can't be read".to_owned(),
+            }),
+        }
+    }
+    for package in brought {
+        stanzas.insert((&package.name, &package.architecture), package.stanza.clone());
+    }
+    stanzas.into_values().map(|text| text + "\n").collect()
 }
 
 fn write(
     tree: &mut Tree,
     files: BTreeMap<String, (String, u32)>,
     is_complete: bool,
+    brought: &[Brought],
     inputs: &Inputs<'_>,
     report: &mut Report,
 ) -> Result<(), FinishError> {
     let root = TreePath::literal("var/lib/dpkg");
     let mut editor = Editor::new(tree, NAME, inputs.epoch);
+    brought::remove(&mut editor, brought)?;
     if is_complete {
         for name in ["alternatives", "info", "parts", "triggers", "updates"] {
             let path = root.join(name).expect("a literal path is valid");
@@ -187,10 +214,15 @@ fn write(
 /// Returns a package's stanza in `status`; `None` if its own can't be read.
 fn stanza(package: &Unpacked, number: usize, sums: &ConffileSums) -> Option<String> {
     let parsed = control::parse_one(package.control.as_bytes(), control::Limits::default()).ok()?;
+    Some(stanza_text(&parsed, &conffiles(package, number, sums)))
+}
+
+/// Returns a stanza of an installed package, with the fields in dpkg's order.
+fn stanza_text(parsed: &control::Paragraph<'_>, conffiles: &str) -> String {
     let mut text = String::new();
     let written = |name: &str, field: Option<&Field<'_>>, text: &mut String| match name {
         "Status" => text.push_str("Status: install ok installed\n"),
-        "Conffiles" => text.push_str(&conffiles(package, number, sums)),
+        "Conffiles" => text.push_str(conffiles),
         _ => {
             let Some(field) = field else { return };
             let value = if name == "Description" { value(field) } else { one_line(field) };
@@ -209,7 +241,7 @@ fn stanza(package: &Unpacked, number: usize, sums: &ConffileSums) -> Option<Stri
             let _ = writeln!(text, "{}: {}", field.name, value(field));
         }
     }
-    Some(text)
+    text
 }
 
 /// Relations and the like: dpkg writes them on one line.
@@ -239,11 +271,12 @@ fn conffiles(package: &Unpacked, number: usize, sums: &ConffileSums) -> String {
 /// Returns the name that a package's files in `info` begin with: those that can be installed for
 /// several architectures at once have theirs in it.
 fn info_name(package: &Unpacked) -> String {
-    if package.multi_arch().is_some_and(|text| text.trim() == "same") {
-        format!("{}:{}", package.name, package.architecture)
-    } else {
-        package.name.clone()
-    }
+    let is_same = package.multi_arch().is_some_and(|text| text.trim() == "same");
+    info_name_of(&package.name, &package.architecture, is_same)
+}
+
+fn info_name_of(name: &str, architecture: &str, is_same: bool) -> String {
+    if is_same { format!("{name}:{architecture}") } else { name.to_owned() }
 }
 
 /// Returns whether something of a package is in the tree.
@@ -292,7 +325,13 @@ fn info_files(
     for (script, text) in &package.scripts {
         add(script, text.clone(), 0o755);
     }
-    for (member, text) in &package.control_members {
+    // What only the building of other packages needs is there where packages can be built.
+    let is_for_building = inputs.has("dpkg-dev");
+    let members = package
+        .control_members
+        .iter()
+        .filter(|(member, _)| is_for_building || !FOR_BUILDING.contains(&member.as_str()));
+    for (member, text) in members {
         add(member, text.clone(), 0o644);
     }
     // Even an empty one: dpkg takes a package without for damaged.

@@ -39,25 +39,27 @@ pub enum StageError {
     },
     /// A step has the network, and that is refused.
     #[error(
-        "stage {stage}, step {step} has the network (`privileged: true`), and `--no-network` refuses that"
+        "stage {stage}, step {step} has the network ({reason}), and `--no-network` refuses that"
     )]
     NetworkRefused {
         /// The stage.
         stage: String,
         /// The step.
         step: String,
+        /// Who asks for it.
+        reason: String,
         /// Where it stands.
         span: Span,
     },
     /// A step has the network, and hardpan is offline.
-    #[error(
-        "stage {stage}, step {step} needs the network (`privileged: true`), and the network is off"
-    )]
+    #[error("stage {stage}, step {step} needs the network ({reason}), and the network is off")]
     Offline {
         /// The stage.
         stage: String,
         /// The step.
         step: String,
+        /// Who asks for it.
+        reason: String,
         /// Where it stands.
         span: Span,
     },

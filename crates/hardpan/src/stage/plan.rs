@@ -90,6 +90,9 @@ pub(crate) struct PlannedStep {
     pub action: Option<(String, String)>,
     /// Files below [`ACTION_DIRECTORY`] that it may read, by path.
     pub files: BTreeMap<String, String>,
+    /// Who asks for the network, as a part of a sentence; it decides nothing.
+    #[serde(skip)]
+    pub network_reason: String,
     /// Where it stands.
     #[serde(skip)]
     pub span: Span,
@@ -182,6 +185,12 @@ impl StagePlan {
         self.stages.iter().flat_map(named).collect()
     }
 
+    /// Returns the actions that steps use, with the digests of what they say.
+    pub(crate) fn actions(&self) -> BTreeMap<String, String> {
+        let steps = self.stages.iter().flat_map(|stage| &stage.steps);
+        steps.filter_map(|step| step.action.clone()).collect()
+    }
+
     fn check_order(&self) -> Result<(), Box<StageError>> {
         let sorted: BTreeSet<usize> = self.waves().into_iter().flatten().collect();
         let circle: Vec<&PlannedStage> = (0..self.stages.len())
@@ -203,6 +212,7 @@ impl StagePlan {
                 return Err(Box::new(StageError::NetworkRefused {
                     stage: stage.name.clone(),
                     step: step.label.clone(),
+                    reason: step.network_reason.clone(),
                     span: step.span,
                 }));
             }
@@ -337,6 +347,7 @@ fn plan_step(
         secrets: step.secrets.clone(),
         action: None,
         files: BTreeMap::new(),
+        network_reason: "`privileged: true`".to_owned(),
         span: step.span,
     }
 }
@@ -357,7 +368,10 @@ fn plan_action(stage: &BuildStage, plain: &PlannedStep, action: &Expanded) -> Ve
             if let Some(work_dir) = &script.work_dir {
                 step.work_dir = path_in_stage(work_dir, stage);
             }
-            step.network |= script.privileged;
+            if script.privileged && !plain.network {
+                step.network = true;
+                step.network_reason = format!("the action {} fetches", action.action);
+            }
             step.environment.extend(script.environment.clone());
             step.action = Some((action.action.clone(), action.digest.to_string()));
             step.files.clone_from(&action.files);

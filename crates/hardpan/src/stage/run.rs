@@ -119,6 +119,7 @@ impl Session<'_> {
             Some(step) if self.remote.is_none() => Err(Box::new(StageError::Offline {
                 stage: ready.stage.name.clone(),
                 step: step.label.clone(),
+                reason: step.network_reason.clone(),
                 span: step.span,
             })
             .into()),

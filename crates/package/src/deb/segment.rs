@@ -17,7 +17,7 @@ use super::strip::{StripPolicy, StripRule};
 
 /// The version of what [`unpack`](super::unpack::unpack) writes. It changes with every change to
 /// the bytes of segments, to [`Unpacked`] or to the meaning of a strip rule.
-pub const SEGMENT_FORMAT_VERSION: u32 = 1;
+pub const SEGMENT_FORMAT_VERSION: u32 = 2;
 
 /// Returns the key under which a package's segment is stored.
 pub fn segment_key(package: &Digest, policy: &StripPolicy, format_version: u32) -> Digest {
@@ -62,8 +62,7 @@ pub struct Unpacked {
     /// The text of `triggers`; empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub triggers: String,
-    /// Other control members by name (`templates`), but for `shlibs` and `symbols`, which only
-    /// matter for building packages.
+    /// Other control members by name (`templates`, `shlibs`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub control_members: BTreeMap<String, String>,
     /// What was left out, rule by rule, sorted.

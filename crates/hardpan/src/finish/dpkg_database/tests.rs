@@ -179,3 +179,88 @@ fn dpkg_accepts_the_database() {
     assert_eq!(query("dpkg", &["--audit"]), "");
     assert!(query("dpkg-query", &["--control-list", "libx1"]).contains("postinst\n"));
 }
+
+/// Puts what a stage brought into a tree.
+fn bring(tree: &mut Tree, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = TreePath::parse(name).unwrap();
+        let origin = hardpan_tree::Origin::Stage(0);
+        let metadata = hardpan_tree::Metadata::root(0o644, 0);
+        tree.make_directories(&path.parent().unwrap(), &metadata, origin).unwrap();
+        let kind = Kind::File(hardpan_tree::File::inline(text.as_bytes()));
+        tree.insert(path, hardpan_tree::Node { metadata, kind, origin }).unwrap();
+    }
+}
+
+const BROUGHT: [(&str, &str); 6] = [
+    (
+        "var/lib/dpkg/status.d/data",
+        "Package: data\nVersion: 2+own1\nArchitecture: all\nMaintainer: A\nDescription: d\n",
+    ),
+    ("var/lib/dpkg/status.d/data.list", "/.\n/etc\n/etc/data.conf\n"),
+    (
+        "var/lib/dpkg/status.d/data.conffiles",
+        "/etc/data.conf\nremove-on-upgrade /etc/old\n/etc/absent\n",
+    ),
+    ("var/lib/dpkg/status.d/data.prerm", "#!/bin/sh\n"),
+    ("var/lib/dpkg/status.d/data.unknown", "x"),
+    ("etc/data.conf", "own\n"),
+];
+
+#[test]
+fn what_stages_brought_is_in_the_database() {
+    for own in [packages(), packages()[1..2].to_vec()] {
+        let has_dpkg = own.len() > 1;
+        let fixture_packages = own;
+        let mut fixture = Fixture::default();
+        let mut tree = fixture.install(&fixture_packages);
+        let inputs = fixture.inputs();
+        let finished = crate::finish::run_all_around(&mut tree, &inputs, |tree| {
+            bring(tree, &BROUGHT);
+            bring(
+                tree,
+                &[("var/lib/dpkg/status.d/odd", "Package: other\nVersion: 1\nArchitecture: all\n")],
+            );
+            Ok::<_, FinishError>(())
+        })
+        .unwrap();
+        let files: Vec<String> =
+            finished.warnings.iter().filter_map(|found| found.file.clone()).collect();
+        // A member that dpkg does not keep stands alone, and is no control file.
+        let folder = "/var/lib/dpkg/status.d";
+        assert_eq!(files, [format!("{folder}/data.unknown"), format!("{folder}/odd")]);
+        let status = fixture.text(&tree, "var/lib/dpkg/status");
+        let sum = hex(&Md5::digest(b"own\n"));
+        let stanza = format!(
+            "Package: data\nStatus: install ok installed\nMaintainer: A\nArchitecture: all\n\
+             Version: 2+own1\nConffiles:\n /etc/data.conf {sum}\nDescription: d\n\n"
+        );
+        assert!(status.starts_with(&stanza), "{status}");
+        assert_eq!(status.matches("Package: data\n").count(), 1, "{status}");
+        assert!(status.contains("Package: libx1\n"), "{status}");
+        let text = dump(&tree);
+        assert!(!text.contains("status.d/data.list"), "{text}");
+        assert_eq!(text.contains("/info/data.list file 0644"), has_dpkg, "{text}");
+        assert_eq!(text.contains("/info/data.prerm file 0755"), has_dpkg, "{text}");
+        assert_eq!(text.contains("/info/data.md5sums file 0644"), has_dpkg, "{text}");
+    }
+}
+
+#[test]
+fn what_building_packages_needs_is_there_where_they_are_built() {
+    let mut all = packages();
+    all[1] = all[1]
+        .clone()
+        .control_file("shlibs", "libx 1 libx1\n")
+        .control_file("symbols", "libx.so.1 libx1\n");
+    let names = |tree: &Tree| {
+        let text = dump(tree);
+        [".shlibs ", ".symbols "].map(|end| text.contains(&format!("info/libx1:amd64{end}")))
+    };
+    let (_, tree, _) = run("", &all);
+    assert_eq!(names(&tree), [false, false]);
+    all.push(deb("dpkg-dev", "1.22").file("/usr/bin/dpkg-shlibdeps", "x"));
+    let (fixture, tree, _) = run("", &all);
+    assert_eq!(names(&tree), [true, true]);
+    assert_eq!(fixture.text(&tree, "var/lib/dpkg/info/libx1:amd64.shlibs"), "libx 1 libx1\n");
+}

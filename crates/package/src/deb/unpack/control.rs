@@ -56,8 +56,6 @@ pub(super) fn read(tar: &mut MemberTar<'_>, member: &str) -> Result<Control, Unp
             "conffiles" => control.conffiles = conffiles(&bytes)?,
             "md5sums" => control.md5sums = text(),
             "triggers" => control.triggers = text(),
-            // Only for building other packages.
-            "shlibs" | "symbols" => {}
             script if SCRIPTS.contains(&script) => {
                 control.scripts.insert(script.to_owned(), text());
                 control.script_digests.insert(script.to_owned(), Digest::of(&bytes));
