@@ -368,6 +368,7 @@ impl Session<'_> {
             hardpan: &'static str,
             definitions: Vec<Digest>,
             files: BTreeMap<String, Digest>,
+            steps: Vec<Digest>,
             lock: Digest,
             workspace: Digest,
             compressor: String,
@@ -384,6 +385,10 @@ impl Session<'_> {
             })?;
             files.insert(source, digest);
         }
+        let steps = definitions.iter().map(|definition| {
+            // What actions say is neither in the definition nor in the lock.
+            Ok(self.stage_plan(project, definition)?.steps_digest())
+        });
         Ok(Digest::of(&canonical_json(&Key {
             hardpan: env!("CARGO_PKG_VERSION"),
             definitions: definitions
@@ -391,6 +396,7 @@ impl Session<'_> {
                 .map(|definition| Digest::of(definition.canonical_json().as_bytes()))
                 .collect(),
             files,
+            steps: steps.collect::<Result<_, Error>>()?,
             lock: Digest::of(lock.to_text().as_bytes()),
             workspace: self.workspace.digest(),
             compressor: settings.compression.identity(),

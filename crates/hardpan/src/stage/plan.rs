@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hardpan_definition::{
     Artifact, BuildStage, Cache, Definition, ImageReference, Secret, Span, Spanned, Step,
 };
+use hardpan_image::canonical_json;
+use hardpan_tree::Digest;
 use serde::Serialize;
 
 use super::definition::{
@@ -180,6 +182,13 @@ impl StagePlan {
             steps.map(|step| format!("{}/{}", stage.name, step.label)).collect::<Vec<_>>()
         };
         self.stages.iter().flat_map(named).collect()
+    }
+
+    /// Returns the digest of all that is run.
+    pub(crate) fn steps_digest(&self) -> Digest {
+        let steps: Vec<&[PlannedStep]> =
+            self.stages.iter().map(|stage| stage.steps.as_slice()).collect();
+        Digest::of(&canonical_json(&steps))
     }
 
     fn check_order(&self) -> Result<(), Box<StageError>> {
