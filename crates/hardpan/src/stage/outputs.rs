@@ -6,14 +6,14 @@
 //! of what was there. With `diff: true` only what the steps changed is taken, deletions included, and
 //! never what is below the stage's own working directories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_tree::{Kind, Metadata, Node, Origin, Tree, TreePath};
 
 use super::definition::{SOURCE_DIRECTORY, TARGET_DIRECTORY};
 use super::error::StageError;
 use super::plan::{PlannedOutput, PlannedStage};
-use super::result::{RecordedKind, StageChanges};
+use super::result::{RecordedKind, StageChanges, linked_paths};
 
 /// How many names that may have been meant are shown.
 const NEAR_MAX: usize = 3;
@@ -39,9 +39,17 @@ pub(crate) fn take_outputs(
     let mut taken = Vec::new();
     for output in &end.stage.outputs {
         let target = parse(end, output, &output.target)?;
+        let linked = linked_paths(image);
         for (source, target) in sources(end, output, &target)? {
-            let mut copy =
-                Copy { end, output, image, epoch, taken: &mut taken, links: BTreeMap::new() };
+            let mut copy = Copy {
+                end,
+                output,
+                image,
+                linked: &linked,
+                epoch,
+                taken: &mut taken,
+                links: BTreeMap::new(),
+            };
             if output.is_difference {
                 copy.difference(&source, &target)?;
             } else {
@@ -89,6 +97,8 @@ struct Copy<'c> {
     end: &'c StageEnd<'c>,
     output: &'c PlannedOutput,
     image: &'c mut Tree,
+    /// Paths of the image that were one name of several of a file.
+    linked: &'c BTreeSet<TreePath>,
     epoch: i64,
     taken: &'c mut Vec<TreePath>,
     /// Where the file of hard links went.
@@ -170,7 +180,11 @@ impl Copy<'_> {
         };
         let owner = self.end.tree.file(source).map_or(node, |(node, _)| node);
         let metadata = self.metadata(owner);
-        if is_directory(self.image, &place) {
+        // What a step put in the place of a directory belongs there. That a directory goes because
+        // something else is copied over it was never meant.
+        let is_replaced = self.output.is_difference && is_directory(self.image, &place);
+        // The other names of a file keep what they had.
+        if is_replaced || self.linked.contains(&place) {
             self.image.remove(&place);
         }
         if matches!(kind, Kind::File(_)) {
