@@ -55,6 +55,10 @@ fn busybox() -> Option<Deb> {
         .file("/usr/bin/busybox", busybox_bytes()?)
         .mode(0o755)
         .symlink("/usr/bin/sh", "busybox")
+        // What every action may use.
+        .symlink("/usr/bin/cat", "busybox")
+        .symlink("/usr/bin/grep", "busybox")
+        .symlink("/usr/bin/sed", "busybox")
         .file("/etc/shared.conf", "as it came\n")
         .directory("/var/cache/app");
     Some(package)
@@ -285,6 +289,9 @@ fn the_root_of_a_failed_stage_can_be_kept() {
         .expect(5, &["the stage's root file system is in", "/kept"]);
     assert_eq!(fs::read_to_string(kept.join("etc/found")).unwrap(), "here\n");
     assert!(kept.join("usr/bin/busybox").is_file());
+    // Nothing that is there already is mixed with it.
+    build(&fixture, &["--keep-failed", kept.to_str().unwrap()])
+        .expect(5, &["could not be kept", "/kept"]);
 }
 
 #[test]
@@ -350,6 +357,43 @@ fn secrets_stay_secret() {
     let ran = build(&fixture, &["--secret", &option]);
     let ran: Ran = ran.expect(5, &["left the secret token in /etc/leak"]);
     assert!(!ran.stderr.contains("hunter2"), "{ran}");
+    // So it does in a name or in a link, which is told without it.
+    for (script, expected) in [
+        ("b mkdir -p /etc/a/\"$TOKEN\"/b", "left the secret token in /etc/a\n"),
+        ("b ln -s \"$TOKEN\" /etc/link", "left the secret token in /etc/link"),
+    ] {
+        define(&fixture, &with_secret(script));
+        let ran = build(&fixture, &["--secret", &option]).expect(5, &[expected]);
+        assert!(!ran.stderr.contains("hunter2"), "{ran}");
+    }
+    for path in files_below(&fixture.path("store")) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|window| window == b"hunter2"), "{}", path.display());
+    }
+}
+
+#[test]
+fn another_text_of_an_action_is_another_image() {
+    let builds = format!(
+        "{STAGE}      pipeline: [{{uses: own/write@v1}}]\n      outputs: [{{source: /etc/made, target: /etc/made}}]\n"
+    )
+    .replace("      shell: /usr/bin/busybox sh\n", "");
+    let test = "another_text_of_an_action_is_another_image";
+    let Some(fixture) = fixture(test, &builds) else { return };
+    let settings = fs::read_to_string(fixture.path("catalog/hardpan.toml")).unwrap();
+    fixture.write("catalog/hardpan.toml", format!("{settings}\n[actions]\npaths = [\"own\"]\n"));
+    let action = |text: &str| {
+        format!(
+            "name: own/write\nversion: v1\ndescription: Writes.\nsteps:\n  - name: write\n    runs: echo {text} >/etc/made\n"
+        )
+    };
+    fixture.write("catalog/own/write.yaml", action("one"));
+    let first = build(&fixture, &[]).expect(0, &["built"]).digest();
+    fixture.write("catalog/own/write.yaml", action("two"));
+    let second = build(&fixture, &[]).expect(0, &["built"]).digest();
+    assert_ne!(first, second);
+    fixture.write("catalog/own/write.yaml", action("one"));
+    assert_eq!(build(&fixture, &[]).digest(), first);
 }
 
 #[test]
