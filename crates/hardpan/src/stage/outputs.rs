@@ -14,6 +14,7 @@ use super::definition::{SOURCE_DIRECTORY, TARGET_DIRECTORY};
 use super::error::StageError;
 use super::plan::{PlannedOutput, PlannedStage};
 use super::result::{RecordedKind, StageChanges, linked_paths};
+use crate::glob::{Glob, GlobError};
 
 /// How many names that may have been meant are shown.
 const NEAR_MAX: usize = 3;
@@ -70,7 +71,8 @@ fn sources(
 ) -> Result<Vec<(TreePath, TreePath)>, Box<StageError>> {
     if is_glob(output.source.as_bytes()) {
         let mut found = Vec::new();
-        for path in matches(end.tree, &output.source) {
+        let matches = matches(end.tree, &output.source);
+        for path in matches.map_err(|error| wrong(end, output, &error))? {
             let into = target.join(path.name()).map_err(|error| wrong(end, output, &error))?;
             found.push((path, into));
         }
@@ -313,15 +315,17 @@ fn is_glob(path: &[u8]) -> bool {
 }
 
 /// Returns the paths that a glob finds, sorted; every component is matched by itself.
-fn matches(tree: &Tree, pattern: &str) -> Vec<TreePath> {
+fn matches(tree: &Tree, pattern: &str) -> Result<Vec<TreePath>, GlobError> {
     let mut found = vec![TreePath::root()];
     for component in pattern.split('/').filter(|component| !component.is_empty()) {
+        let glob = is_glob(component.as_bytes()).then(|| Glob::parse(component)).transpose()?;
         let mut next = Vec::new();
         for directory in found {
-            if is_glob(component.as_bytes()) {
-                let children = tree.children(&directory).map(|(path, _)| path);
-                let fits = |path: &&TreePath| matches_name(component.as_bytes(), path.name());
-                next.extend(children.filter(fits).cloned());
+            if let Some(glob) = &glob {
+                let fits = |path: &&TreePath| {
+                    TreePath::parse(path.name()).is_ok_and(|name| glob.covers(&name))
+                };
+                next.extend(tree.children(&directory).map(|(path, _)| path).filter(fits).cloned());
             } else if let Ok(path) = directory.join(component) {
                 let path = tree.resolve(&path).unwrap_or(path);
                 if tree.contains(&path) {
@@ -331,18 +335,7 @@ fn matches(tree: &Tree, pattern: &str) -> Vec<TreePath> {
         }
         found = next;
     }
-    found
-}
-
-fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => name.is_empty(),
-        Some((b'*', rest)) => (0..=name.len()).any(|skip| matches_name(rest, &name[skip..])),
-        Some((b'?', rest)) => name.split_first().is_some_and(|(_, name)| matches_name(rest, name)),
-        Some((byte, rest)) => name
-            .split_first()
-            .is_some_and(|(first, name)| first == byte && matches_name(rest, name)),
-    }
+    Ok(found)
 }
 
 #[cfg(test)]

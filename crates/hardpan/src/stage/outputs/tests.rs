@@ -110,6 +110,13 @@ fn outputs_go_where_they_should() {
             &["/etc/conf"],
         ),
         (
+            "a set of letters",
+            "{source: '/usr/bin/[a-n]*', target: /x}",
+            &[],
+            &["/x/new file", "/x/again file"],
+            &["/x/tool"],
+        ),
+        (
             "through a link in the source and in the target",
             "{source: /bin/new, target: /bin/new}",
             &["usr/bin/", "bin->usr/bin"],
@@ -172,6 +179,7 @@ fn what_does_not_fit_is_refused() {
     for (summary, outputs, image, expected) in [
         ("missing", "{source: /usr/bin/newer, target: /x}", &[][..], "has no /usr/bin/newer"),
         ("nothing matches", "{source: '/usr/*.so', target: /x}", &[], "has no /usr/*.so"),
+        ("no pattern", "{source: '/usr/[a', target: /x}", &[], "has a \"[\" without its"),
         ("deleted", "{source: /usr/bin/old, target: /x}", &[], "has no /usr/bin/old"),
         (
             "over a directory",
