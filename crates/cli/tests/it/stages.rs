@@ -214,6 +214,39 @@ fn the_same_inputs_give_the_same_digest() {
 }
 
 #[test]
+fn directories_that_their_owner_may_not_enter_are_handed_on() {
+    let first = stage(
+        "b mkdir -p /opt/shut/in /opt/hidden
+         echo old >/opt/shut/in/file
+         echo old >/opt/shut/gone
+         b chmod 0 /opt/shut
+         b chmod 0300 /opt/hidden",
+        &["{source: /etc/shared.conf, target: /x}"],
+    );
+    let second = stage(
+        "b rm /opt/shut/gone
+         echo new >/opt/shut/in/file
+         echo new >/opt/hidden/new",
+        &["{source: /, target: /, diff: true}", "{source: /opt/shut, target: /shut}"],
+    )
+    .replace("name: make\n", "name: last\n      uses: make\n");
+    let test = "directories_that_their_owner_may_not_enter_are_handed_on";
+    let builds = first + &second;
+    let Some(one) = fixture(test, &builds) else { return };
+    let first = build(&one, &[]).digest();
+    let dump = image(&one);
+    has(&dump, &["/shut directory 0000", "/shut/in/file file", "/opt/hidden/new file"]);
+    assert!(!dump.contains("gone"), "{dump}");
+    let other = fixture(test, &builds).unwrap();
+    if let Some(mut command) = crate::rootless::as_ordinary_user(&other, "nobody") {
+        let folder = other.definition().parent().unwrap().to_path_buf();
+        std::os::unix::fs::chown(&folder, Some(65_534), Some(65_534)).unwrap();
+        command.args(["build", other.definition().to_str().unwrap()]);
+        assert_eq!(run(command).digest(), first);
+    }
+}
+
+#[test]
 fn a_stage_that_differs_from_run_to_run_is_found() {
     let builds = stage(
         "b mkdir -p ${target.dir}/opt
