@@ -368,7 +368,7 @@ impl Session<'_> {
             hardpan: &'static str,
             definitions: Vec<Digest>,
             files: BTreeMap<String, Digest>,
-            actions: BTreeMap<String, String>,
+            steps: Vec<Digest>,
             lock: Digest,
             workspace: Digest,
             compressor: String,
@@ -385,11 +385,10 @@ impl Session<'_> {
             })?;
             files.insert(source, digest);
         }
-        // Planned even if nothing will be done: what refuses a definition must not depend on that.
-        let mut actions = BTreeMap::new();
-        for definition in definitions.iter().filter(|found| !found.contents.builds.is_empty()) {
-            actions.extend(self.stage_plan(project, definition)?.actions());
-        }
+        let steps = definitions.iter().map(|definition| {
+            // What actions say is neither in the definition nor in the lock.
+            Ok(self.stage_plan(project, definition)?.steps_digest())
+        });
         Ok(Digest::of(&canonical_json(&Key {
             hardpan: env!("CARGO_PKG_VERSION"),
             definitions: definitions
@@ -397,7 +396,7 @@ impl Session<'_> {
                 .map(|definition| Digest::of(definition.canonical_json().as_bytes()))
                 .collect(),
             files,
-            actions,
+            steps: steps.collect::<Result<_, Error>>()?,
             lock: Digest::of(lock.to_text().as_bytes()),
             workspace: self.workspace.digest(),
             compressor: settings.compression.identity(),

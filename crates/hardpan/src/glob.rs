@@ -4,7 +4,8 @@
 //! `?` stands for one byte and `*` for any of one name, `**` as a whole name for any number of
 //! directories, `[a-z]` for one byte of a set, `[!a-z]` for one outside it; `\` takes a special
 //! meaning away. A pattern that matches a directory takes all below it, so `usr` and `usr/**` both
-//! take what is in `usr`. Slashes at the ends and a `./` in front mean nothing.
+//! take what is in `usr`, and the first takes mode and owner of `usr` itself, too. Slashes at the ends
+//! and a `./` in front mean nothing.
 
 use hardpan_tree::TreePath;
 
@@ -64,9 +65,10 @@ impl Glob {
                 _ => names.push(Name::Pattern(tokens(name.as_bytes()).map_err(fail)?)),
             }
         }
-        // `a/**` takes what is below `a`, and `a` itself has to be there for that.
+        // `a/**` takes what is below `a`, and not `a` itself.
         if names.len() > 1 && names.last() == Some(&Name::Deep) {
             names.pop();
+            names.push(Name::Pattern(vec![Token::Star]));
         }
         Ok(Self { names })
     }
@@ -227,7 +229,7 @@ mod tests {
             ("usr", &["usr", "usr/bin/x"][..], &["us", "usr2", "opt/usr"][..]),
             ("/usr/", &["usr/bin"], &["opt"]),
             ("./usr/bin", &["usr/bin/x"], &["usr", "usr/lib"]),
-            ("opt/**", &["opt", "opt/a/b"], &["op", "usr/opt"]),
+            ("opt/**", &["opt/a", "opt/a/b"], &["opt", "op", "usr/opt"]),
             ("usr/local/bin/**", &["usr/local/bin/x"], &["usr/local/lib/x"]),
             ("*", &["a", "a/b"], &[]),
             ("*.txt", &["a.txt", "a.txt/b", ".txt"], &["a.txt2", "b/a.txt"]),
@@ -243,6 +245,13 @@ mod tests {
             ("a**b", &["ab", "axxb"], &["a/b"]),
             ("\\*", &["*"], &["a"]),
             ("a*b*c*d", &["abcd", "axbxcxd", "abbbccd"], &["abdc", "abcdx"]),
+            (
+                "usr/lib/*-linux-gnu/lib*.so*",
+                &["usr/lib/x86_64-linux-gnu/libz.so.1.3"],
+                &["usr/lib/x86_64-linux-gnu/a/libz.so", "usr/lib/libz.so"],
+            ),
+            ("usr/local/cuda-*", &["usr/local/cuda-12/lib/x"], &["usr/local/cuda"]),
+            ("opt/python-*/**", &["opt/python-3.13/bin/python"], &["opt/python-3.13", "opt"]),
             ("jdk-*/bin", &["jdk-25.0.4+7/bin/java"], &["jdk/bin", "jdk-1/lib"]),
         ] {
             let glob = Glob::parse(pattern).unwrap();

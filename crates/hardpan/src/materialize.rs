@@ -59,10 +59,14 @@ pub(crate) fn materialize(
         tree.walk().filter(|(_, node)| node.kind == Kind::Directory).collect();
     for (path, node) in directories.into_iter().rev() {
         let place = on_disk(directory, path);
-        own(&place, owner)
-            .and_then(|()| fs::set_permissions(&place, Permissions::from_mode(node.metadata.mode)))
-            .and_then(|()| set_time(&File::open(&place)?, node.metadata.mtime))
-            .map_err(fail(&place))?;
+        let finish = || {
+            // Opened before its mode may forbid that.
+            let directory = File::open(&place)?;
+            own(&place, owner)?;
+            directory.set_permissions(Permissions::from_mode(node.metadata.mode))?;
+            set_time(&directory, node.metadata.mtime)
+        };
+        finish().map_err(fail(&place))?;
     }
     Ok(())
 }

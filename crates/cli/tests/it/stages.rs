@@ -54,10 +54,11 @@ fn busybox() -> Option<Deb> {
         .architecture("amd64")
         .file("/usr/bin/busybox", busybox_bytes()?)
         .mode(0o755)
+        .symlink("/usr/bin/sh", "busybox")
+        // What every action may use.
         .symlink("/usr/bin/cat", "busybox")
         .symlink("/usr/bin/grep", "busybox")
         .symlink("/usr/bin/sed", "busybox")
-        .symlink("/usr/bin/sh", "busybox")
         .file("/etc/shared.conf", "as it came\n")
         .directory("/var/cache/app");
     Some(package)
@@ -213,6 +214,39 @@ fn the_same_inputs_give_the_same_digest() {
 }
 
 #[test]
+fn directories_that_their_owner_may_not_enter_are_handed_on() {
+    let first = stage(
+        "b mkdir -p /opt/shut/in /opt/hidden
+         echo old >/opt/shut/in/file
+         echo old >/opt/shut/gone
+         b chmod 0 /opt/shut
+         b chmod 0300 /opt/hidden",
+        &["{source: /etc/shared.conf, target: /x}"],
+    );
+    let second = stage(
+        "b rm /opt/shut/gone
+         echo new >/opt/shut/in/file
+         echo new >/opt/hidden/new",
+        &["{source: /, target: /, diff: true}", "{source: /opt/shut, target: /shut}"],
+    )
+    .replace("name: make\n", "name: last\n      uses: make\n");
+    let test = "directories_that_their_owner_may_not_enter_are_handed_on";
+    let builds = first + &second;
+    let Some(one) = fixture(test, &builds) else { return };
+    let first = build(&one, &[]).digest();
+    let dump = image(&one);
+    has(&dump, &["/shut directory 0000", "/shut/in/file file", "/opt/hidden/new file"]);
+    assert!(!dump.contains("gone"), "{dump}");
+    let other = fixture(test, &builds).unwrap();
+    if let Some(mut command) = crate::rootless::as_ordinary_user(&other, "nobody") {
+        let folder = other.definition().parent().unwrap().to_path_buf();
+        std::os::unix::fs::chown(&folder, Some(65_534), Some(65_534)).unwrap();
+        command.args(["build", other.definition().to_str().unwrap()]);
+        assert_eq!(run(command).digest(), first);
+    }
+}
+
+#[test]
 fn a_stage_that_differs_from_run_to_run_is_found() {
     let builds = stage(
         "b mkdir -p ${target.dir}/opt
@@ -356,6 +390,43 @@ fn secrets_stay_secret() {
     let ran = build(&fixture, &["--secret", &option]);
     let ran: Ran = ran.expect(5, &["left the secret token in /etc/leak"]);
     assert!(!ran.stderr.contains("hunter2"), "{ran}");
+    // So it does in a name or in a link, which is told without it.
+    for (script, expected) in [
+        ("b mkdir -p /etc/a/\"$TOKEN\"/b", "left the secret token in /etc/a\n"),
+        ("b ln -s \"$TOKEN\" /etc/link", "left the secret token in /etc/link"),
+    ] {
+        define(&fixture, &with_secret(script));
+        let ran = build(&fixture, &["--secret", &option]).expect(5, &[expected]);
+        assert!(!ran.stderr.contains("hunter2"), "{ran}");
+    }
+    for path in files_below(&fixture.path("store")) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|window| window == b"hunter2"), "{}", path.display());
+    }
+}
+
+#[test]
+fn another_text_of_an_action_is_another_image() {
+    let builds = format!(
+        "{STAGE}      pipeline: [{{uses: own/write@v1}}]\n      outputs: [{{source: /etc/made, target: /etc/made}}]\n"
+    )
+    .replace("      shell: /usr/bin/busybox sh\n", "");
+    let test = "another_text_of_an_action_is_another_image";
+    let Some(fixture) = fixture(test, &builds) else { return };
+    let settings = fs::read_to_string(fixture.path("catalog/hardpan.toml")).unwrap();
+    fixture.write("catalog/hardpan.toml", format!("{settings}\n[actions]\npaths = [\"own\"]\n"));
+    let action = |text: &str| {
+        format!(
+            "name: own/write\nversion: v1\ndescription: Writes.\nsteps:\n  - name: write\n    runs: echo {text} >/etc/made\n"
+        )
+    };
+    fixture.write("catalog/own/write.yaml", action("one"));
+    let first = build(&fixture, &[]).expect(0, &["built"]).digest();
+    fixture.write("catalog/own/write.yaml", action("two"));
+    let second = build(&fixture, &[]).expect(0, &["built"]).digest();
+    assert_ne!(first, second);
+    fixture.write("catalog/own/write.yaml", action("one"));
+    assert_eq!(build(&fixture, &[]).digest(), first);
 }
 
 #[test]

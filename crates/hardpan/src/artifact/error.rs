@@ -52,6 +52,14 @@ pub enum ArtifactProblem {
         /// Why.
         source: ImageNameError,
     },
+    /// An include or exclude is no pattern.
+    #[error("image {image}: {problem}")]
+    Pattern {
+        /// The image.
+        image: String,
+        /// What is wrong with which.
+        problem: String,
+    },
     /// A registry did not give it.
     #[error("image {image}")]
     Registry {
@@ -147,6 +155,7 @@ impl ArtifactProblem {
     pub fn trouble(&self) -> Trouble {
         match self {
             Self::Name { .. }
+            | Self::Pattern { .. }
             | Self::NoPlatform { .. }
             | Self::NotAnImage { .. }
             | Self::Place { .. }

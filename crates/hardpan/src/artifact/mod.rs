@@ -9,7 +9,6 @@ mod error;
 mod layer;
 mod pin;
 mod place;
-mod select;
 mod source;
 mod stack;
 #[cfg(test)]

@@ -7,9 +7,9 @@ use hardpan_definition::{Artifact, Spanned};
 use hardpan_tree::{InsertError, Kind, Metadata, Node, Origin, ResolveError, Tree, TreePath};
 
 use super::error::ArtifactProblem;
-use super::select::{covers, selected};
 use super::{ImageTree, LockedArtifact};
 use crate::error::Error;
+use crate::glob::Filter;
 use crate::session::Session;
 
 /// What an entry of `artifacts` brought.
@@ -54,7 +54,7 @@ impl Session<'_> {
                 trees.insert(pin, image.map_err(|error| error.at(artifact.span))?);
             }
             let plan = Plan::new(&artifact.value, &name, epoch, origin);
-            let done = plan.place(tree, &trees[pin]);
+            let done = plan.and_then(|plan| plan.place(tree, &trees[pin]));
             placed.push(done.map_err(|error| Error::from(error).at(artifact.span))?);
         }
         Ok(placed)
@@ -72,7 +72,8 @@ pub(crate) fn place_from(
     let name = artifact.value.name.value.to_string();
     let image = ImageTree { tree: from.clone(), dropped: Vec::new() };
     let plan = Plan::new(&artifact.value, &name, epoch, origin);
-    plan.place(tree, &image).map_err(|error| Error::from(error).at(artifact.span))
+    plan.and_then(|plan| plan.place(tree, &image))
+        .map_err(|error| Error::from(error).at(artifact.span))
 }
 
 /// A tree that files are put into.
@@ -113,31 +114,40 @@ fn linked(tree: &Tree) -> BTreeSet<TreePath> {
 /// One entry of `artifacts`.
 struct Plan<'p> {
     image: &'p str,
-    includes: Vec<&'p [u8]>,
-    excludes: Vec<&'p [u8]>,
+    includes: &'p [Spanned<String>],
+    filter: Filter,
     owner: (u32, u32),
     epoch: i64,
     origin: Origin,
 }
 
 impl<'p> Plan<'p> {
-    fn new(artifact: &'p Artifact, image: &'p str, epoch: i64, origin: Origin) -> Self {
-        let bytes = |globs: &'p [Spanned<String>]| -> Vec<&'p [u8]> {
-            globs.iter().map(|glob| glob.value.as_bytes()).collect()
+    fn new(
+        artifact: &'p Artifact,
+        image: &'p str,
+        epoch: i64,
+        origin: Origin,
+    ) -> Result<Self, ArtifactProblem> {
+        let filter = Filter::parse(
+            artifact.includes.iter().map(|glob| glob.value.as_str()),
+            artifact.excludes.iter().map(|glob| glob.value.as_str()),
+        );
+        let wrong = |error: crate::glob::GlobError| {
+            let (image, problem) = (image.to_owned(), error.to_string());
+            ArtifactProblem::Pattern { image, problem }
         };
-        Self {
+        Ok(Self {
             image,
-            includes: bytes(&artifact.includes),
-            excludes: bytes(&artifact.excludes),
+            includes: &artifact.includes,
+            filter: filter.map_err(wrong)?,
             owner: (artifact.uid, artifact.gid),
             epoch,
             origin,
-        }
+        })
     }
 
     fn place(&self, tree: &mut Tree, image: &ImageTree) -> Result<PlacedArtifact, ArtifactProblem> {
-        let is_selected =
-            |path: &TreePath| selected(path.as_bytes(), &self.includes, &self.excludes);
+        let is_selected = |path: &TreePath| self.filter.wants(path);
         let mut placed = PlacedArtifact {
             name: self.image.to_owned(),
             files: 0,
@@ -184,9 +194,9 @@ impl<'p> Plan<'p> {
     }
 
     fn unmatched(&self, image: &Tree) -> Vec<String> {
-        let fits = |glob: &&&[u8]| !image.walk().any(|(path, _)| covers(glob, path.as_bytes()));
-        let unmatched = self.includes.iter().filter(fits);
-        unmatched.map(|glob| String::from_utf8_lossy(glob).into_owned()).collect()
+        let unused = self.filter.unused_includes(image.walk().map(|(path, _)| path));
+        let name = |number: usize| self.includes.get(number).map(|glob| glob.value.clone());
+        unused.into_iter().filter_map(name).collect()
     }
 
     /// Makes the directories above a path that are missing, as they are in the image.

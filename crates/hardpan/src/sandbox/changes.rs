@@ -130,7 +130,11 @@ fn walk(root: &LayeredRoot, state: &mut State) -> io::Result<Vec<Entry>> {
         }
         if directory.metadata.is_dir() {
             let is_seen = |below: &PathBuf| {
-                !directory.is_opaque && below.symlink_metadata().is_ok_and(|below| below.is_dir())
+                let is_directory = match below.symlink_metadata() {
+                    Ok(below) => below.is_dir(),
+                    Err(error) => is_shut(&error),
+                };
+                !directory.is_opaque && is_directory
             };
             let below = directory.below.clone().filter(is_seen);
             for child in fs::read_dir(&directory.place)? {
@@ -191,6 +195,11 @@ fn change(entry: Entry, owner: Option<Owner>) -> io::Result<Option<ChangeKind>> 
         Some(path) => match path.symlink_metadata() {
             Ok(metadata) => Some((path.clone(), metadata)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // What can't be compared counts as changed.
+            Err(error) if is_shut(&error) && entry.is_whiteout => {
+                return Ok(Some(ChangeKind::Removed));
+            }
+            Err(error) if is_shut(&error) => None,
             Err(error) => return Err(error),
         },
         None => None,
@@ -238,6 +247,12 @@ fn change(entry: Entry, owner: Option<Owner>) -> io::Result<Option<ChangeKind>> 
         content: entry.place,
         identity: entry.metadata.ino(),
     }))
+}
+
+/// Returns whether something is in a directory below that its own mode keeps its owner from, who is the
+/// caller then. Programs are root in there and go in all the same.
+fn is_shut(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// Compares two files; what can't be read is not the same.

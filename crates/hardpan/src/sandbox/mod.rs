@@ -179,7 +179,7 @@ impl Default for Limits {
 }
 
 /// A program with all that it is given. It has nothing else: no variable, no open file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Program {
     /// The program and its arguments. A name without a slash is looked up on the `PATH` of
     /// `environment`, in the root.
@@ -188,6 +188,17 @@ pub struct Program {
     pub environment: BTreeMap<OsString, OsString>,
     /// Where it starts; made if it is missing and the root can be changed.
     pub work_dir: TreePath,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be secrets.
+        f.debug_struct("Program")
+            .field("arguments", &self.arguments)
+            .field("environment", &self.environment.keys())
+            .field("work_dir", &self.work_dir)
+            .finish()
+    }
 }
 
 /// Where a program reads from and prints to.

@@ -74,14 +74,12 @@ pub(super) enum RootPlan {
 }
 
 /// Something that is mounted into the root.
-#[derive(Debug)]
 pub(super) struct MountPlan {
     /// Each directory on the way, and the target as the last.
     pub(super) way: Vec<CString>,
     pub(super) kind: MountKindPlan,
 }
 
-#[derive(Debug)]
 pub(super) enum MountKindPlan {
     Bind { source: Source, is_read_only: bool, is_directory: bool },
     Temporary { mode: CString, size: CString },
@@ -89,7 +87,6 @@ pub(super) enum MountKindPlan {
 }
 
 /// A list of texts as C has them.
-#[derive(Debug)]
 pub(super) struct TextList {
     // The pointers lead here.
     _texts: Vec<CString>,
@@ -118,8 +115,7 @@ pub(super) struct EmulatorPlan {
     pub(super) line: Vec<u8>,
 }
 
-/// All that the first process needs.
-#[derive(Debug)]
+/// All that the first process needs. Secrets are in it, so nothing prints it.
 pub(super) struct Plan {
     /// Where the parent's own arguments are in memory, and their length.
     pub(super) own_arguments: (u64, usize),

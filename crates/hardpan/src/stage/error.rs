@@ -136,6 +136,8 @@ pub enum StageError {
         log: Vec<String>,
         /// Where the root of the stage was left, if it was.
         kept: Option<std::path::PathBuf>,
+        /// Why it was not left there, if it should have been.
+        not_kept: Option<String>,
         /// Where the step stands in the definition.
         span: Span,
     },
@@ -164,11 +166,13 @@ pub enum StageError {
         span: Span,
     },
     /// Building twice gave two results.
-    #[error("stage {stage} is not reproducible: two runs differ at {} {noun}", differences.len(), noun = if differences.len() == 1 { "path" } else { "paths" })]
+    #[error("stage {stage} is not reproducible: two runs differ at {count} {noun}", noun = if *count == 1 { "path" } else { "paths" })]
     NotReproducible {
         /// The stage.
         stage: String,
-        /// What differs, a line each.
+        /// At how many paths.
+        count: usize,
+        /// What differs, a line each; the first of many.
         differences: Vec<String>,
         /// Where the stage stands.
         span: Span,
@@ -220,6 +224,9 @@ impl StageError {
             ],
             Self::Failed { kept: Some(path), .. } => {
                 vec![format!("the stage's root file system is in {}", path.display())]
+            }
+            Self::Failed { not_kept: Some(why), .. } => {
+                vec![format!("the stage's root file system could not be kept: {why}")]
             }
             Self::Failed { .. } => {
                 vec!["`--keep-failed DIR` leaves the stage's root file system there".to_owned()]

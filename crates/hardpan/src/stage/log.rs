@@ -14,7 +14,7 @@ pub(super) const SECRET_BYTES_MIN: usize = 4;
 pub(super) struct StepLog<'l> {
     line: Vec<u8>,
     tail: VecDeque<String>,
-    secrets: Vec<&'l [u8]>,
+    secrets: Vec<Vec<u8>>,
     give: &'l mut dyn FnMut(&str),
 }
 
@@ -22,11 +22,12 @@ impl<'l> StepLog<'l> {
     /// Makes a log that hides these secrets.
     pub(super) fn new(secrets: Vec<&'l [u8]>, give: &'l mut dyn FnMut(&str)) -> Self {
         // A secret of several lines would never be found whole in one.
-        let mut parts: Vec<&[u8]> = secrets
+        let mut parts: Vec<Vec<u8>> = secrets
             .into_iter()
             .flat_map(|secret| secret.split(|&byte| byte == b'\n'))
-            .map(<[u8]>::trim_ascii)
-            .filter(|part| part.len() >= SECRET_BYTES_MIN)
+            // As lines are, when they are looked through.
+            .map(|part| part.trim_ascii().iter().copied().filter(|&byte| byte != b'\r').collect())
+            .filter(|part: &Vec<u8>| part.len() >= SECRET_BYTES_MIN)
             .collect();
         parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
         Self { line: Vec::new(), tail: VecDeque::new(), secrets: parts, give }
@@ -41,8 +42,10 @@ impl<'l> StepLog<'l> {
                 b'\r' => {}
                 _ => {
                     self.line.push(byte);
-                    if self.line.len() >= LINE_BYTES_MAX {
-                        self.end_line();
+                    // A secret that begins before the cut is here whole.
+                    let longest = self.secrets.first().map_or(0, Vec::len);
+                    if self.line.len() >= LINE_BYTES_MAX + longest {
+                        self.cut_line();
                     }
                 }
             }
@@ -55,6 +58,23 @@ impl<'l> StepLog<'l> {
             self.end_line();
         }
         self.tail.into()
+    }
+
+    /// Gives on the first part of a line that is too long, and keeps the rest.
+    fn cut_line(&mut self) {
+        let mut cut = LINE_BYTES_MAX;
+        for secret in &self.secrets {
+            // One that lies across the cut goes with what is before it.
+            let from = cut.saturating_sub(secret.len() - 1);
+            let across = self.line.get(from..).unwrap_or_default();
+            let found = across.windows(secret.len()).position(|window| window == *secret);
+            if let Some(at) = found.filter(|at| from + at < cut) {
+                cut = from + at + secret.len();
+            }
+        }
+        let rest = self.line.split_off(cut);
+        self.end_line();
+        self.line = rest;
     }
 
     fn end_line(&mut self) {
@@ -111,6 +131,24 @@ mod tests {
             let tail = log.finish();
             assert_eq!(lines, expected, "{summary}");
             assert_eq!(tail, expected, "{summary}");
+        }
+    }
+
+    #[test]
+    fn a_secret_across_a_cut_is_hidden() {
+        let long = "s".repeat(LINE_BYTES_MAX + 100);
+        for secret in ["hunter2", "a\rbcdef", &long] {
+            for before in (LINE_BYTES_MAX - 10)..(LINE_BYTES_MAX + 2) {
+                let mut lines = Vec::new();
+                let mut give = |line: &str| lines.push(line.to_owned());
+                let mut log = StepLog::new(vec![secret.as_bytes()], &mut give);
+                log.feed("x".repeat(before).as_bytes());
+                log.feed(secret.as_bytes());
+                log.feed("y".repeat(LINE_BYTES_MAX * 3).as_bytes());
+                log.finish();
+                let hidden = format!("{}***{}", "x".repeat(before), "y".repeat(LINE_BYTES_MAX * 3));
+                assert_eq!(lines.concat(), hidden, "{before} {}", secret.len());
+            }
         }
     }
 

@@ -6,14 +6,15 @@
 //! of what was there. With `diff: true` only what the steps changed is taken, deletions included, and
 //! never what is below the stage's own working directories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_tree::{Kind, Metadata, Node, Origin, Tree, TreePath};
 
 use super::definition::{SOURCE_DIRECTORY, TARGET_DIRECTORY};
 use super::error::StageError;
 use super::plan::{PlannedOutput, PlannedStage};
-use super::result::{RecordedKind, StageChanges};
+use super::result::{RecordedKind, StageChanges, linked_paths};
+use crate::glob::{Glob, GlobError};
 
 /// How many names that may have been meant are shown.
 const NEAR_MAX: usize = 3;
@@ -39,9 +40,17 @@ pub(crate) fn take_outputs(
     let mut taken = Vec::new();
     for output in &end.stage.outputs {
         let target = parse(end, output, &output.target)?;
+        let linked = linked_paths(image);
         for (source, target) in sources(end, output, &target)? {
-            let mut copy =
-                Copy { end, output, image, epoch, taken: &mut taken, links: BTreeMap::new() };
+            let mut copy = Copy {
+                end,
+                output,
+                image,
+                linked: &linked,
+                epoch,
+                taken: &mut taken,
+                links: BTreeMap::new(),
+            };
             if output.is_difference {
                 copy.difference(&source, &target)?;
             } else {
@@ -62,7 +71,8 @@ fn sources(
 ) -> Result<Vec<(TreePath, TreePath)>, Box<StageError>> {
     if is_glob(output.source.as_bytes()) {
         let mut found = Vec::new();
-        for path in matches(end.tree, &output.source) {
+        let matches = matches(end.tree, &output.source);
+        for path in matches.map_err(|error| wrong(end, output, &error))? {
             let into = target.join(path.name()).map_err(|error| wrong(end, output, &error))?;
             found.push((path, into));
         }
@@ -89,6 +99,8 @@ struct Copy<'c> {
     end: &'c StageEnd<'c>,
     output: &'c PlannedOutput,
     image: &'c mut Tree,
+    /// Paths of the image that were one name of several of a file.
+    linked: &'c BTreeSet<TreePath>,
     epoch: i64,
     taken: &'c mut Vec<TreePath>,
     /// Where the file of hard links went.
@@ -170,7 +182,11 @@ impl Copy<'_> {
         };
         let owner = self.end.tree.file(source).map_or(node, |(node, _)| node);
         let metadata = self.metadata(owner);
-        if is_directory(self.image, &place) {
+        // What a step put in the place of a directory belongs there. That a directory goes because
+        // something else is copied over it was never meant.
+        let is_replaced = self.output.is_difference && is_directory(self.image, &place);
+        // The other names of a file keep what they had.
+        if is_replaced || self.linked.contains(&place) {
             self.image.remove(&place);
         }
         if matches!(kind, Kind::File(_)) {
@@ -299,15 +315,17 @@ fn is_glob(path: &[u8]) -> bool {
 }
 
 /// Returns the paths that a glob finds, sorted; every component is matched by itself.
-fn matches(tree: &Tree, pattern: &str) -> Vec<TreePath> {
+fn matches(tree: &Tree, pattern: &str) -> Result<Vec<TreePath>, GlobError> {
     let mut found = vec![TreePath::root()];
     for component in pattern.split('/').filter(|component| !component.is_empty()) {
+        let glob = is_glob(component.as_bytes()).then(|| Glob::parse(component)).transpose()?;
         let mut next = Vec::new();
         for directory in found {
-            if is_glob(component.as_bytes()) {
-                let children = tree.children(&directory).map(|(path, _)| path);
-                let fits = |path: &&TreePath| matches_name(component.as_bytes(), path.name());
-                next.extend(children.filter(fits).cloned());
+            if let Some(glob) = &glob {
+                let fits = |path: &&TreePath| {
+                    TreePath::parse(path.name()).is_ok_and(|name| glob.covers(&name))
+                };
+                next.extend(tree.children(&directory).map(|(path, _)| path).filter(fits).cloned());
             } else if let Ok(path) = directory.join(component) {
                 let path = tree.resolve(&path).unwrap_or(path);
                 if tree.contains(&path) {
@@ -317,18 +335,7 @@ fn matches(tree: &Tree, pattern: &str) -> Vec<TreePath> {
         }
         found = next;
     }
-    found
-}
-
-fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => name.is_empty(),
-        Some((b'*', rest)) => (0..=name.len()).any(|skip| matches_name(rest, &name[skip..])),
-        Some((b'?', rest)) => name.split_first().is_some_and(|(_, name)| matches_name(rest, name)),
-        Some((byte, rest)) => name
-            .split_first()
-            .is_some_and(|(first, name)| first == byte && matches_name(rest, name)),
-    }
+    Ok(found)
 }
 
 #[cfg(test)]

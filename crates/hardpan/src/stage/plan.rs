@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hardpan_definition::{
     Artifact, BuildStage, Cache, Definition, ImageReference, Secret, Span, Spanned, Step,
 };
+use hardpan_image::canonical_json;
+use hardpan_tree::Digest;
 use serde::Serialize;
 
 use super::definition::{
@@ -185,10 +187,11 @@ impl StagePlan {
         self.stages.iter().flat_map(named).collect()
     }
 
-    /// Returns the actions that steps use, with the digests of what they say.
-    pub(crate) fn actions(&self) -> BTreeMap<String, String> {
-        let steps = self.stages.iter().flat_map(|stage| &stage.steps);
-        steps.filter_map(|step| step.action.clone()).collect()
+    /// Returns the digest of all that is run.
+    pub(crate) fn steps_digest(&self) -> Digest {
+        let steps: Vec<&[PlannedStep]> =
+            self.stages.iter().map(|stage| stage.steps.as_slice()).collect();
+        Digest::of(&canonical_json(&steps))
     }
 
     fn check_order(&self) -> Result<(), Box<StageError>> {

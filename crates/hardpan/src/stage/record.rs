@@ -57,6 +57,9 @@ pub(super) fn record(
     let mut recorded = StageChanges::default();
     let mut names: std::collections::BTreeMap<u64, TreePath> = std::collections::BTreeMap::new();
     for change in changes {
+        if let Some((id, path)) = secret_in_name(change, secrets) {
+            return Err(RecordError::Secret { id, path });
+        }
         let kind = match &change.kind {
             ChangeKind::Removed => RecordedKind::Removed,
             ChangeKind::Directory { mode, owner, is_opaque, .. } => RecordedKind::Directory {
@@ -126,31 +129,50 @@ fn store_file(
     let mut probe = Probe::new(size_bytes);
     let mut found: Option<String> = None;
     let mut window: Vec<u8> = Vec::new();
-    let digest = store.put_unsynced_blob(&mut |buffer: &mut [u8]| {
+    let stored = store.put_unsynced_blob(&mut |buffer: &mut [u8]| {
         let count = file.read(buffer)?;
         probe.feed(&buffer[..count]);
         if !secrets.is_empty() && found.is_none() {
             window.extend_from_slice(&buffer[..count]);
-            found = find_secret(&window, secrets);
+            found = find_secret(&window, secrets).map(|(id, _)| id);
             // A secret may lie across two pieces.
             let longest = secrets.iter().map(|secret| secret.value.len()).max().unwrap_or(0);
             let keep = window.len().min(longest);
             window.drain(..window.len() - keep);
         }
-        Ok(count)
-    })?;
+        match &found {
+            // What has a secret in it is not kept by the store, either.
+            Some(_) => Err(io::Error::other("it has a secret in it")),
+            None => Ok(count),
+        }
+    });
     if let Some(id) = found {
         return Err(RecordError::Secret { id, path: change.path.clone() });
     }
+    let digest = stored?;
     Ok((digest, size_bytes, probe.finish().map(Arc::new)))
 }
 
-fn find_secret(bytes: &[u8], secrets: &[GivenSecret<'_>]) -> Option<String> {
-    secrets
-        .iter()
-        .filter(|secret| secret.value.len() >= SECRET_BYTES_MIN)
-        .find(|secret| memchr::memmem::find(bytes, secret.value).is_some())
-        .map(|secret| secret.id.to_owned())
+/// Finds a secret in what a change says beside the bytes of a file. Returns the secret's name, and a path
+/// that can be told: of one that has the secret in it, the directory before that.
+fn secret_in_name(change: &Change, secrets: &[GivenSecret<'_>]) -> Option<(String, TreePath)> {
+    let path = &change.path;
+    if let Some((id, at)) = find_secret(path.as_bytes(), secrets) {
+        let before = path.as_bytes().get(..at).unwrap_or_default();
+        let end = before.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+        let directory = TreePath::parse(before.get(..end).unwrap_or_default());
+        return Some((id, directory.unwrap_or_default()));
+    }
+    let ChangeKind::Symlink { target, .. } = &change.kind else { return None };
+    find_secret(target, secrets).map(|(id, _)| (id, path.clone()))
+}
+
+/// Returns the name of a secret that is in some bytes, and where.
+fn find_secret(bytes: &[u8], secrets: &[GivenSecret<'_>]) -> Option<(String, usize)> {
+    secrets.iter().filter(|secret| secret.value.len() >= SECRET_BYTES_MIN).find_map(|secret| {
+        let at = memchr::memmem::find(bytes, secret.value)?;
+        Some((secret.id.to_owned(), at))
+    })
 }
 
 /// Opens a file that a step made, also where it took the permission away from itself.

@@ -2,7 +2,7 @@
 //! What the steps of a stage changed, as data: it is kept in the store, and put on top of the stage's
 //! fresh root to see how the stage ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_tree::{
     Content, Digest, Facts, File, InsertError, Kind, Metadata, Node, Origin, Tree, TreePath,
@@ -71,8 +71,13 @@ impl StageChanges {
         epoch: i64,
     ) -> Result<Tree, InsertError> {
         let mut tree = before.clone();
+        let linked = linked_paths(before);
         // A root is read once for every change; what a file had is asked of the root as it was.
         for change in &self.changes {
+            if linked.contains(&change.path) {
+                // The other names of a file keep what they had.
+                tree.remove(&change.path);
+            }
             apply_change(&mut tree, before, change, number, epoch)?;
         }
         Ok(tree)
@@ -95,6 +100,15 @@ impl StageChanges {
         found.sort();
         found
     }
+}
+
+/// Returns the paths that are one name of several of a file.
+pub(super) fn linked_paths(tree: &Tree) -> BTreeSet<TreePath> {
+    let links = tree.walk().filter_map(|(path, node)| match &node.kind {
+        Kind::HardLink(file) => Some([path, file]),
+        _ => None,
+    });
+    links.flatten().cloned().collect()
 }
 
 fn how_kinds_differ(one: &RecordedKind, other: &RecordedKind) -> String {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use hardpan_definition::{CacheSharing, Platform};
 use hardpan_image::canonical_json;
-use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
+use hardpan_tree::{Contents as _, Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 use serde::Serialize;
 
 use super::error::StageError;
@@ -33,6 +33,8 @@ use crate::store::Scratch;
 const FORMAT: &str = "hardpan stage 1";
 /// How many differences of a stage that is not reproducible are shown.
 const DIFFERENCES_MAX: usize = 20;
+/// The longest passwd file that users are looked up in, in bytes.
+const PASSWD_BYTES_MAX: u64 = 1 << 20;
 /// The shells that are looked for where a stage names none, best first.
 const SHELLS: [&str; 2] = ["bin/bash", "bin/sh"];
 
@@ -148,7 +150,7 @@ impl Session<'_> {
         let sandbox = Sandbox {
             root: Root::Layered(root),
             mounts,
-            identity: identity(ready, step)?,
+            identity: identity(ready, step, StoreContents { store: self.store })?,
             network: if step.network { Network::Host } else { Network::None },
             limits: Limits {
                 time: self.stages.step_time,
@@ -194,6 +196,7 @@ impl Session<'_> {
             how,
             log: tail,
             kept: None,
+            not_kept: None,
             span: step.span,
         })
         .into())
@@ -330,24 +333,23 @@ impl Session<'_> {
                 path: directory.clone(),
                 source: std::io::Error::other(source),
             })?;
-            std::fs::create_dir_all(directory).map_err(|source| Error::Io {
-                action: "create",
-                path: directory.clone(),
-                source,
-            })?;
+            let io = |source| Error::Io { action: "create", path: directory.clone(), source };
+            std::fs::create_dir_all(directory).map_err(io)?;
+            if std::fs::read_dir(directory).map_err(io)?.next().is_some() {
+                return Err(io(std::io::ErrorKind::DirectoryNotEmpty.into()));
+            }
             let contents = StoreContents { store: self.store };
             Ok(materialize(&tree, contents, directory, None, self.threads)?)
         };
-        match (error, keep()) {
-            (Error::Stage(mut stage), Ok(())) => {
-                if let StageError::Failed { kept, .. } = &mut *stage {
-                    *kept = Some(directory.clone());
-                }
-                Error::Stage(stage)
+        let Error::Stage(mut stage) = error else { return error };
+        // The step's own failure is what matters; what became of the root is a word beside it.
+        if let StageError::Failed { kept, not_kept, .. } = &mut *stage {
+            match keep() {
+                Ok(()) => *kept = Some(directory.clone()),
+                Err(error) => *not_kept = Some(with_reason(&error)),
             }
-            // The step's own failure is what matters.
-            (error, _) => error,
         }
+        Error::Stage(stage)
     }
 }
 
@@ -362,6 +364,11 @@ fn owners(tree: &Tree) -> BTreeMap<TreePath, Owner> {
         .collect()
 }
 
+/// Returns an error in one line, with what caused it.
+fn with_reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"))
+}
+
 /// Says where two runs of a stage differ.
 fn compare(ready: &ReadyStage<'_>, one: &StageChanges, other: &StageChanges) -> Result<(), Error> {
     let mut differences: Vec<String> =
@@ -369,13 +376,15 @@ fn compare(ready: &ReadyStage<'_>, one: &StageChanges, other: &StageChanges) -> 
     if differences.is_empty() {
         return Ok(());
     }
-    let more = differences.len().saturating_sub(DIFFERENCES_MAX);
+    let count = differences.len();
+    let more = count.saturating_sub(DIFFERENCES_MAX);
     differences.truncate(DIFFERENCES_MAX);
     if more > 0 {
         differences.push(format!("and {more} more"));
     }
     Err(Box::new(StageError::NotReproducible {
         stage: ready.stage.name.clone(),
+        count,
         differences,
         span: ready.stage.span,
     })
@@ -452,7 +461,11 @@ fn environment(
 }
 
 /// Finds the user of a step in the stage's `/etc/passwd`; a number needs no entry.
-fn identity(ready: &ReadyStage<'_>, step: &PlannedStep) -> Result<Identity, Error> {
+fn identity(
+    ready: &ReadyStage<'_>,
+    step: &PlannedStep,
+    contents: StoreContents<'_>,
+) -> Result<Identity, Error> {
     let Some(user) = step.run_as.as_deref().filter(|user| *user != "root" && *user != "0") else {
         return Ok(Identity { uid: 0, gid: 0 });
     };
@@ -463,7 +476,7 @@ fn identity(ready: &ReadyStage<'_>, step: &PlannedStep) -> Result<Identity, Erro
     if let Some(known) = declared {
         return Ok(Identity { uid: known.uid, gid: known.gid });
     }
-    if let Some(identity) = passwd_identity(ready.root, user) {
+    if let Some(identity) = passwd_identity(ready.root, user, contents) {
         return Ok(identity);
     }
     match user.parse() {
@@ -478,12 +491,11 @@ fn identity(ready: &ReadyStage<'_>, step: &PlannedStep) -> Result<Identity, Erro
     }
 }
 
-/// Looks a user up by name in a tree whose passwd file hardpan made itself, and so is in memory.
-fn passwd_identity(root: &Tree, user: &str) -> Option<Identity> {
-    let path = TreePath::literal("etc/passwd");
-    let Kind::File(file) = &root.get(&path)?.kind else { return None };
-    let hardpan_tree::Content::Inline(bytes) = &file.content else { return None };
-    let text = std::str::from_utf8(bytes).ok()?;
+/// Looks a user up by name in a tree's passwd file: hardpan's own, or that of the stage's base.
+fn passwd_identity(root: &Tree, user: &str, contents: StoreContents<'_>) -> Option<Identity> {
+    let (_, file) = root.file(&TreePath::literal("etc/passwd"))?;
+    let bytes = (file.size_bytes <= PASSWD_BYTES_MAX).then(|| contents.read(file).ok())??;
+    let text = std::str::from_utf8(&bytes).ok()?;
     let mut fields = text
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>())
@@ -523,6 +535,42 @@ fn with_variables<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_of_a_base_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(directory.path()).unwrap();
+        let contents = StoreContents { store: &store };
+        let text = b"root:x:0:0:root:/root:/bin/sh\nbroken\npostgres:x:70:71:::\nbad:x:no:1:::\n";
+        let digest = store.put_blob(text).unwrap();
+        let file = hardpan_tree::File {
+            size_bytes: text.len() as u64,
+            digest,
+            content: hardpan_tree::Content::Blob,
+            facts: None,
+        };
+        for (summary, kind, user, expected) in [
+            ("in the store", Kind::File(file.clone()), "postgres", Some((70, 71))),
+            ("no such user", Kind::File(file.clone()), "post", None),
+            ("no number", Kind::File(file.clone()), "bad", None),
+            (
+                "too long",
+                Kind::File(hardpan_tree::File { size_bytes: 1 << 40, ..file }),
+                "postgres",
+                None,
+            ),
+            ("no file", Kind::Symlink(b"x".to_vec()), "postgres", None),
+        ] {
+            let mut tree = Tree::new();
+            let directory = Metadata::root(0o755, 0);
+            let (etc, passwd) = (TreePath::literal("etc"), TreePath::literal("etc/passwd"));
+            tree.make_directories(&etc, &directory, Origin::Definition).unwrap();
+            let metadata = Metadata::root(0o644, 0);
+            tree.insert(passwd, Node { metadata, kind, origin: Origin::Definition }).unwrap();
+            let found = passwd_identity(&tree, user, contents);
+            assert_eq!(found.map(|found| (found.uid, found.gid)), expected, "{summary}");
+        }
+    }
 
     #[test]
     fn variables_are_put_in() {

@@ -2,6 +2,7 @@
 //! Checking the store, and removing what was not used for a while.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -73,8 +74,7 @@ impl Store {
             let (files, size_bytes) = measure(&path)?;
             if is_leftover || idle >= options.unused_for {
                 if !options.dry_run {
-                    remove_directory(&path)
-                        .map_err(|error| StoreError::io("remove", &path, error))?;
+                    remove_whole(root, &path)?;
                 }
                 report.files_removed += files;
                 report.bytes_removed += size_bytes;
@@ -136,6 +136,22 @@ impl Store {
         }
         Ok(report)
     }
+}
+
+/// Removes a directory that is used as a whole: it is gone at once, even if removing is cut short.
+fn remove_whole(root: &Path, path: &Path) -> Result<(), StoreError> {
+    let tmp = root.join("tmp");
+    let doomed = match path.file_name() {
+        Some(name) if !path.starts_with(&tmp) => tmp.join(name),
+        _ => path.to_path_buf(),
+    };
+    if doomed != path {
+        // What an earlier one could not finish, and what a program did to its cache, are in the way.
+        remove_directory(&doomed).map_err(|error| StoreError::io("remove", &doomed, error))?;
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+        fs::rename(path, &doomed).map_err(|error| StoreError::io("remove", path, error))?;
+    }
+    remove_directory(&doomed).map_err(|error| StoreError::io("remove", &doomed, error))
 }
 
 /// Returns the directories that are used, and removed, as a whole: root file systems, caches, and what

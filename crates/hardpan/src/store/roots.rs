@@ -31,8 +31,9 @@ impl Store {
             let fresh = scratch.path().join("root");
             fs::create_dir(&fresh).map_err(|error| StoreError::io("create", &fresh, error))?;
             make(&fresh)?;
-            // The name of a complete root appears at once. Its files are not synced: after a crash of the
-            // machine a root may be wrong, so it has to carry the mark that is written after it.
+            // Nothing checks these files again, so that a crash of the machine must not empty them.
+            self.sync()?;
+            // The name of a complete root appears at once.
             scratch.keep_as(&path)?;
         }
         self.unlock_name(key, lock);

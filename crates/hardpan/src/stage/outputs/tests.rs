@@ -110,6 +110,13 @@ fn outputs_go_where_they_should() {
             &["/etc/conf"],
         ),
         (
+            "a set of letters",
+            "{source: '/usr/bin/[a-n]*', target: /x}",
+            &[],
+            &["/x/new file", "/x/again file"],
+            &["/x/tool"],
+        ),
+        (
             "through a link in the source and in the target",
             "{source: /bin/new, target: /bin/new}",
             &["usr/bin/", "bin->usr/bin"],
@@ -172,7 +179,14 @@ fn what_does_not_fit_is_refused() {
     for (summary, outputs, image, expected) in [
         ("missing", "{source: /usr/bin/newer, target: /x}", &[][..], "has no /usr/bin/newer"),
         ("nothing matches", "{source: '/usr/*.so', target: /x}", &[], "has no /usr/*.so"),
+        ("no pattern", "{source: '/usr/[a', target: /x}", &[], "has a \"[\" without its"),
         ("deleted", "{source: /usr/bin/old, target: /x}", &[], "has no /usr/bin/old"),
+        (
+            "over a directory",
+            "{source: /usr/bin/new, target: /a}",
+            &["a/b"],
+            "not empty stands there",
+        ),
         ("below a file", "{source: /usr/bin/new, target: /a/b/c}", &["a/b"], "does not fit"),
     ] {
         let error = run(&format!("        - {outputs}\n"), image).unwrap_err();
@@ -180,6 +194,44 @@ fn what_does_not_fit_is_refused() {
     }
     let error = run("        - {source: /usr/bin/newest, target: /x}\n", &[]).unwrap_err();
     assert_eq!(error.hints(), ["did you mean /usr/bin/new?"]);
+}
+
+#[test]
+fn other_names_of_a_file_keep_what_they_had() {
+    let linked = || {
+        let mut tree = tree(&["usr/bin/one", "usr/bin/tool"]);
+        let node = tree.get(&TreePath::literal("usr/bin/one")).unwrap().clone();
+        for name in ["usr/bin/three", "usr/bin/two"] {
+            let kind = Kind::HardLink(TreePath::literal("usr/bin/one"));
+            tree.insert(TreePath::literal(name), Node { kind, ..node.clone() }).unwrap();
+        }
+        tree
+    };
+    let changes = StageChanges {
+        changes: vec![file("usr/bin/one", 0o755, None), file("usr/bin/three", 0o750, None)],
+        left_out: Vec::new(),
+    };
+    let check = |tree: &Tree| {
+        let text = |path: &'static str| {
+            let path = TreePath::literal(path);
+            tree.file(&path).map(|(node, file)| (node.metadata.mode, file.digest)).unwrap()
+        };
+        let digest = |text: &str| Digest::of(text.as_bytes());
+        assert_eq!(text("usr/bin/one"), (0o755, digest("usr/bin/one")));
+        assert_eq!(text("usr/bin/three"), (0o750, digest("usr/bin/three")));
+        // The file of the tree has its own name in it, too.
+        let two = tree.get(&TreePath::literal("usr/bin/two")).unwrap();
+        assert_eq!(two.metadata.mode, 0o644);
+        assert!(matches!(two.kind, Kind::File(_)), "{two:?}");
+    };
+    let end_tree = changes.apply(&linked(), 0, EPOCH).unwrap();
+    check(&end_tree);
+    let text = "contents:\n  builds:\n    - name: s\n      pipeline: [{runs: x}]\n      outputs: [{source: /, target: /, diff: true}]\n";
+    let plan = plan(&definition(text), &Actions::default(), false).unwrap();
+    let end = StageEnd { stage: &plan.stages[0], tree: &end_tree, changes: &changes, number: 0 };
+    let mut image = linked();
+    take_outputs(&end, &mut image, EPOCH).unwrap();
+    check(&image);
 }
 
 #[test]
