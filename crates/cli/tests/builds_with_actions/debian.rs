@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! dpkg/source, dpkg/patch, dpkg/bump, dpkg/build, deb/build, deb/install, dhi/build-pkg.
 
+use std::fmt::Write as _;
+use std::path::Path;
+
 use crate::support::{Catalog, source_package};
 
 /// A real source package, patched and rebuilt offline, is in an image that dpkg's own tools understand.
@@ -13,10 +16,11 @@ fn a_rebuilt_package_is_used_by_an_image() {
     let mut dsc = String::new();
     for (name, bytes) in &files {
         catalog.write(&format!("app/source/{name}"), bytes);
-        downloads += &format!(
-            "          - {{url: 'file:app/source/{name}', path: '${{source.dir}}/{name}'}}\n"
+        let _ = writeln!(
+            downloads,
+            "          - {{url: 'file:app/source/{name}', path: '${{source.dir}}/{name}'}}"
         );
-        if name.ends_with(".dsc") {
+        if Path::new(name).extension().is_some_and(|end| end == "dsc") {
             dsc.clone_from(name);
         }
     }

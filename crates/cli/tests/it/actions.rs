@@ -65,7 +65,7 @@ fn an_action_of_ones_own_runs_again_when_it_changes() {
     let Some(fixture) = fixture(test, &[("greet", GREET)], BY_INPUT) else { return };
     let first = build(&fixture, &["--verbose"]).expect(0, &["│ greeted the $(world)"]);
     let size = "hello the $(world)\n".len();
-    stages::has(&stages::image(&fixture), &[&format!("/greeting file 0644 0:0 {size} ")]);
+    stages::has(&image(&fixture), &[&format!("/greeting file 0644 0:0 {size} ")]);
     // Nothing changed, or something that is not used: nothing to do.
     let again = build(&fixture, &["--verbose"]).expect(0, &["unchanged"]);
     assert_eq!(again.digest(), first.digest());
@@ -80,7 +80,7 @@ fn an_action_of_ones_own_runs_again_when_it_changes() {
     let other = change("word: hello", "word: good morning").expect(0, &["│ greeted"]);
     assert_ne!(other.digest(), first.digest());
     let size = "good morning the $(world)\n".len();
-    stages::has(&stages::image(&fixture), &[&format!("/greeting file 0644 0:0 {size} ")]);
+    stages::has(&image(&fixture), &[&format!("/greeting file 0644 0:0 {size} ")]);
     change("echo \"greeted", "echo \"waved at").expect(0, &["│ waved at the $(world)"]);
     // As it was: the stage's result is known.
     let back = change("", "").expect(0, &[]);

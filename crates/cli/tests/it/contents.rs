@@ -3,11 +3,10 @@
 
 use std::fs;
 
-use hardpan_image::Layout;
 use hardpan_testkit::fixture::{DEFINITION, DEFINITION_TEXT, Fixture};
-use hardpan_tree::{Digest, Origin, TarLimits, Tree};
+use hardpan_tree::Digest;
 
-use crate::support::{build, run};
+use crate::support::{build, image, run};
 
 const DATA: &[u8] = b"some data\n";
 
@@ -17,22 +16,6 @@ fn define(fixture: &Fixture, contents: &str) {
         &format!("contents:\n{}", contents.replace("URL/", &fixture.server.url(""))),
     );
     fixture.write(&format!("catalog/{DEFINITION}"), text);
-}
-
-fn dump(fixture: &Fixture) -> String {
-    let layout = Layout::open(&fixture.path("out")).unwrap();
-    let images = layout.images().unwrap();
-    let mut tar = Vec::new();
-    for layer in &images[0].manifest.value().layers {
-        let file = std::io::BufReader::new(layout.open_blob(layer).unwrap());
-        let mut raw = Vec::new();
-        let gzip = hardpan_image::Compression::Gzip;
-        std::io::Read::read_to_end(&mut hardpan_image::decompress(file, gzip).unwrap(), &mut raw)
-            .unwrap();
-        tar.extend_from_slice(&raw[..raw.len() - 1024]);
-    }
-    tar.extend([0; 1024]);
-    Tree::from_tar(&tar[..], TarLimits::default(), Origin::Definition).unwrap().dump()
 }
 
 fn archive() -> Vec<u8> {
@@ -67,7 +50,7 @@ fn downloads_are_pinned_checked_and_placed() {
     define(&fixture, &contents);
     let first = build(&fixture, &[]);
     let first = first.expect(0, &["built"]);
-    let dump = dump(&fixture);
+    let dump = image(&fixture);
     for line in ["/opt/data file 0600 5:6 10", "/opt/pkg/pkg/bin/tool file"] {
         assert!(dump.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{dump}");
     }
@@ -126,7 +109,7 @@ fn files_of_other_images_come_from_a_layout() {
 ",
     );
     let first = build(&fixture, &["--artifact-layout", layout]).expect(0, &["built"]);
-    let text = dump(&fixture);
+    let text = image(&fixture);
     for line in ["/usr/share/app/text.txt file 0644 7:8", "/usr/bin/app file 0755 7:8"] {
         assert!(text.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{text}");
     }

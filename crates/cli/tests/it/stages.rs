@@ -9,7 +9,7 @@ use hardpan_image::Layout;
 use hardpan_testkit::deb::{Deb, deb};
 use hardpan_testkit::fixture::{DEFINITION, Fixture, packages};
 
-use crate::support::{Ran, build, build_command, run, skip};
+use crate::support::{Ran, build, build_command, image, run, skip};
 
 /// The definition, up to its stages.
 const HEAD: &str = "\
@@ -95,24 +95,6 @@ fn stage(script: &str, outputs: &[&str]) -> String {
     format!(
         "{STAGE}      pipeline:\n        - name: work\n          runs: |\n            set -eu\n            PATH=/bin\n            b() {{ /usr/bin/busybox \"$@\"; }}\n{lines}      outputs:\n{outputs}"
     )
-}
-
-/// Returns the finished image as text, a line for each path.
-pub(crate) fn image(fixture: &Fixture) -> String {
-    use hardpan_tree::{Origin, TarLimits, Tree};
-    let layout = Layout::open(&fixture.path("out")).unwrap();
-    let images = layout.images().unwrap();
-    let mut tar = Vec::new();
-    for layer in &images[0].manifest.value().layers {
-        let file = std::io::BufReader::new(layout.open_blob(layer).unwrap());
-        let mut raw = Vec::new();
-        let gzip = hardpan_image::Compression::Gzip;
-        std::io::Read::read_to_end(&mut hardpan_image::decompress(file, gzip).unwrap(), &mut raw)
-            .unwrap();
-        tar.extend_from_slice(&raw[..raw.len() - 1024]);
-    }
-    tar.extend([0; 1024]);
-    Tree::from_tar(&tar[..], TarLimits::default(), Origin::Definition).unwrap().dump()
 }
 
 #[track_caller]

@@ -165,3 +165,22 @@ pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
+
+/// Returns the finished image as text, a line for each path.
+pub(crate) fn image(fixture: &Fixture) -> String {
+    use hardpan_image::Layout;
+    use hardpan_tree::{Origin, TarLimits, Tree};
+    let layout = Layout::open(&fixture.path("out")).unwrap();
+    let images = layout.images().unwrap();
+    let mut tar = Vec::new();
+    for layer in &images[0].manifest.value().layers {
+        let file = std::io::BufReader::new(layout.open_blob(layer).unwrap());
+        let mut raw = Vec::new();
+        let gzip = hardpan_image::Compression::Gzip;
+        std::io::Read::read_to_end(&mut hardpan_image::decompress(file, gzip).unwrap(), &mut raw)
+            .unwrap();
+        tar.extend_from_slice(&raw[..raw.len() - 1024]);
+    }
+    tar.extend([0; 1024]);
+    Tree::from_tar(&tar[..], TarLimits::default(), Origin::Definition).unwrap().dump()
+}

@@ -152,6 +152,7 @@ fn place_file(
     if tree.get(&path).is_some_and(|old| old.kind == Kind::Directory) {
         return Err(InsertError::DirectoryNotEmpty { path }.into());
     }
+    give_way(tree, &path);
     tree.insert(path.clone(), node)?;
     Ok(path)
 }
@@ -267,8 +268,16 @@ fn place_member(
     };
     let mode = if matches!(kind, Kind::Symlink(_)) { 0o777 } else { member.mode };
     let metadata = marks.metadata(mode, member.mtime);
+    give_way(tree, &place);
     tree.insert(place, Node { metadata, kind, origin: marks.origin })?;
     Ok(())
+}
+
+/// Makes room for a file: other names of what was there keep that.
+fn give_way(tree: &mut Tree, place: &TreePath) {
+    if tree.get(place).is_some_and(|old| matches!(old.kind, Kind::File(_))) {
+        tree.remove(place);
+    }
 }
 
 fn segment(unpacked: &Unpacked, offset_bytes: u64) -> Content {
@@ -288,5 +297,25 @@ impl Marks {
     fn metadata(self, mode: u32, mtime: i64) -> Metadata {
         let mtime = mtime.clamp(0, self.epoch.max(0));
         Metadata { uid: self.uid, gid: self.gid, ..Metadata::root(mode, mtime) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::{EPOCH, tree};
+
+    #[test]
+    fn other_names_of_a_replaced_file_keep_it() {
+        let mut tree = tree(&["bin/one"]);
+        let one = TreePath::literal("bin/one");
+        let two = TreePath::literal("bin/two");
+        let node = Node { kind: Kind::HardLink(one.clone()), ..tree.get(&one).unwrap().clone() };
+        tree.insert(two.clone(), node).unwrap();
+        let marks = Marks { uid: 0, gid: 0, epoch: EPOCH, origin: Origin::Definition };
+        place_file(&mut tree, &one, File::inline(&b"new"[..]), 0o755, marks).unwrap();
+        let digest = |path| tree.file(path).map(|(_, file)| file.digest);
+        assert_eq!(digest(&one), Some(Digest::of(b"new")));
+        assert_eq!(digest(&two), Some(Digest::of(b"bin/one")));
     }
 }
