@@ -13,6 +13,7 @@ mod check;
 mod completions;
 mod containers;
 mod contents;
+mod emulated;
 mod explain;
 mod init;
 mod interrupted;
