@@ -17,6 +17,7 @@ mod emulated;
 mod explain;
 mod init;
 mod interrupted;
+mod isolation;
 mod offline;
 mod reproducible;
 mod resolve;
