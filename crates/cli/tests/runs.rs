@@ -418,32 +418,7 @@ fn postgres_init_makes_a_cluster() {
         let mut command = suite.podman.confined();
         attempt(command.args([&volume, run]).args(options).arg(&image.name).args(arguments))
     };
-    let said = once(&["--env=POSTGRES_PASSWORD=a"], &[]).failed();
-    assert!(said.contains("belongs to user 0, and must belong to user 65532"), "{said}");
-    std::os::unix::fs::chown(&data, Some(65_532), Some(65_532)).unwrap();
-    // What can't work says so, and leaves nothing.
-    for (options, expected) in [
-        (&[][..], "set POSTGRES_PASSWORD_FILE or POSTGRES_PASSWORD"),
-        (&["--env=POSTGRES_PASSWORD="], "set POSTGRES_PASSWORD_FILE or POSTGRES_PASSWORD"),
-        (&["--env=POSTGRES_PASSWORD_FILE=/none"], "can't read POSTGRES_PASSWORD_FILE /none"),
-        (&["--env=POSTGRES_PASSWORD=a\nb"], "the password has a newline"),
-        (&["--env=POSTGRES_PASSWORD=a", file], "are both set"),
-        (&["--env=POSTGRES_HOST_AUTH_METHOD=trust all"], "is no name of a method"),
-        (&["--env=POSTGRES_PASSWORD=a", "--env=POSTGRES_INITDB_ARGS=--none"], "initdb failed"),
-        (&["--env=POSTGRES_PASSWORD=a", "--env=PGDATA=/none"], "can't enter PGDATA /none"),
-    ] {
-        let said = once(options, &[]).failed();
-        assert!(said.contains(expected), "{expected}: {said}");
-        assert_eq!(fs::read_dir(&data).unwrap().count(), 0, "{expected}");
-    }
-    // Other programs just run.
-    assert!(once(&[], &["psql", "--version"]).ok().contains("PostgreSQL"));
-    assert!(once(&[], &["postgres", "-V"]).ok().contains("PostgreSQL"));
-    // Somebody else's files are not touched.
-    fs::write(data.join("mine"), "").unwrap();
-    let said = once(&["--env=POSTGRES_PASSWORD=a"], &[]).failed();
-    assert!(said.contains("is not empty, and there is no cluster in it"), "{said}");
-    fs::remove_file(data.join("mine")).unwrap();
+    expect_refusals(&once, &data, file);
     // A first start that is killed while it works is no start.
     let options = [volume.as_str(), run, &secret, file, "--env=POSTGRES_DB=books"];
     {
@@ -496,6 +471,36 @@ fn postgres_init_makes_a_cluster() {
     assert_eq!(psql(&server, &[environment]).ok(), "t\nf\nf\n");
     over_tcp(&server, "another").failed();
     assert_eq!(over_tcp(&server, PASSWORD).ok(), "42\n");
+}
+
+/// What can't be a start of the entrypoint says why, and leaves `data` as it was.
+fn expect_refusals(once: &dyn Fn(&[&str], &[&str]) -> Outcome, data: &Path, file: &str) {
+    let said = once(&["--env=POSTGRES_PASSWORD=a"], &[]).failed();
+    assert!(said.contains("belongs to user 0, and must belong to user 65532"), "{said}");
+    std::os::unix::fs::chown(data, Some(65_532), Some(65_532)).unwrap();
+    // What can't work says so, and leaves nothing.
+    for (options, expected) in [
+        (&[][..], "set POSTGRES_PASSWORD_FILE or POSTGRES_PASSWORD"),
+        (&["--env=POSTGRES_PASSWORD="], "set POSTGRES_PASSWORD_FILE or POSTGRES_PASSWORD"),
+        (&["--env=POSTGRES_PASSWORD_FILE=/none"], "can't read POSTGRES_PASSWORD_FILE /none"),
+        (&["--env=POSTGRES_PASSWORD=a\nb"], "the password has a newline"),
+        (&["--env=POSTGRES_PASSWORD=a", file], "are both set"),
+        (&["--env=POSTGRES_HOST_AUTH_METHOD=trust all"], "is no name of a method"),
+        (&["--env=POSTGRES_PASSWORD=a", "--env=POSTGRES_INITDB_ARGS=--none"], "initdb failed"),
+        (&["--env=POSTGRES_PASSWORD=a", "--env=PGDATA=/none"], "can't enter PGDATA /none"),
+    ] {
+        let said = once(options, &[]).failed();
+        assert!(said.contains(expected), "{expected}: {said}");
+        assert_eq!(fs::read_dir(data).unwrap().count(), 0, "{expected}");
+    }
+    // Other programs just run.
+    assert!(once(&[], &["psql", "--version"]).ok().contains("PostgreSQL"));
+    assert!(once(&[], &["postgres", "-V"]).ok().contains("PostgreSQL"));
+    // Somebody else's files are not touched.
+    fs::write(data.join("mine"), "").unwrap();
+    let said = once(&["--env=POSTGRES_PASSWORD=a"], &[]).failed();
+    assert!(said.contains("is not empty, and there is no cluster in it"), "{said}");
+    fs::remove_file(data.join("mine")).unwrap();
 }
 
 /// Returns the files below a directory that have these bytes in them.
