@@ -6,7 +6,7 @@ use std::fs;
 use hardpan_testkit::fixture::Fixture;
 
 use crate::stages;
-use crate::support::build;
+use crate::support::{build, image};
 
 /// An action that greets, by way of an input.
 const GREET: &str = "\

@@ -29,7 +29,7 @@ const STAGE: &str =
     "    - name: make\n      shell: /usr/bin/busybox sh\n      contents: {packages: [busybox]}\n";
 
 /// Returns the static busybox of this machine, where Debian's busybox-static has it.
-fn busybox_bytes() -> Option<Vec<u8>> {
+pub(crate) fn busybox_bytes() -> Option<Vec<u8>> {
     ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| {
         let bytes = fs::read(path).ok()?;
         is_static(&bytes).then_some(bytes)
@@ -49,10 +49,11 @@ fn is_static(elf: &[u8]) -> bool {
     elf.starts_with(b"\x7fELF") && interpreter().is_none()
 }
 
-fn busybox() -> Option<Deb> {
-    let package = deb("busybox", "1:1.0-1")
-        .architecture("amd64")
-        .file("/usr/bin/busybox", busybox_bytes()?)
+/// Returns a package with a busybox, and what steps of tests change.
+pub(crate) fn busybox_package(architecture: &str, bytes: &[u8]) -> Deb {
+    deb("busybox", "1:1.0-1")
+        .architecture(architecture)
+        .file("/usr/bin/busybox", bytes)
         .mode(0o755)
         .symlink("/usr/bin/sh", "busybox")
         // What every action may use.
@@ -60,8 +61,7 @@ fn busybox() -> Option<Deb> {
         .symlink("/usr/bin/grep", "busybox")
         .symlink("/usr/bin/sed", "busybox")
         .file("/etc/shared.conf", "as it came\n")
-        .directory("/var/cache/app");
-    Some(package)
+        .directory("/var/cache/app")
 }
 
 /// A fixture whose definition has these stages; `None`, with the reason said, where there is no busybox.
@@ -70,23 +70,23 @@ pub(crate) fn fixture(test: &str, builds: &str) -> Option<Fixture> {
         skip(test, "it runs x86-64 programs");
         return None;
     }
-    let Some(busybox) = busybox() else {
+    let Some(busybox) = busybox_bytes() else {
         skip(test, "there is no static busybox");
         return None;
     };
     let mut all = packages();
-    all.push(busybox);
+    all.push(busybox_package("amd64", &busybox));
     let fixture = Fixture::with(&all);
     define(&fixture, builds);
     Some(fixture)
 }
 
-fn define(fixture: &Fixture, builds: &str) {
+pub(crate) fn define(fixture: &Fixture, builds: &str) {
     fixture.write(&format!("catalog/{DEFINITION}"), format!("{HEAD}{builds}"));
 }
 
 /// A stage with one step of these lines, and these outputs.
-fn stage(script: &str, outputs: &[&str]) -> String {
+pub(crate) fn stage(script: &str, outputs: &[&str]) -> String {
     let each = |indent: &str, lines: &mut dyn Iterator<Item = &str>| {
         lines.fold(String::new(), |text, line| text + indent + line + "\n")
     };
@@ -104,7 +104,7 @@ pub(crate) fn has(dump: &str, lines: &[&str]) {
     }
 }
 
-fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![directory.to_path_buf()];
     while let Some(directory) = directories.pop() {

@@ -38,7 +38,7 @@ pub(super) struct Heard {
     status: Option<i32>,
     cut: Option<Exit>,
     no_program: bool,
-    wrong_machine: Option<u16>,
+    pub(super) wrong_machine: Option<u16>,
     /// Files that were given away.
     pub(super) owners: BTreeMap<Key, Given>,
     devices: BTreeSet<DeviceRequest>,
@@ -123,6 +123,12 @@ impl Heard {
             let error = io::Error::from_raw_os_error(failure.errno);
             return Err(match failure.step {
                 Step::Execute => setup(&format!("{} {}", failure.step.text(), name()))(error),
+                // The files of binfmt_misc belong to root of the sandbox, who is nobody's user there.
+                step @ Step::Emulator if failure.errno == libc::EACCES => {
+                    let place = self.place.unwrap_or_default();
+                    let reason = "the kernel allows that for root only, and the program runs as another user";
+                    setup(&format!("{} {place}", step.text()))(io::Error::other(reason))
+                }
                 step @ (Step::Source | Step::Mount | Step::Emulator) => {
                     let place = self.place.unwrap_or_default();
                     setup(&format!("{} {place}", step.text()))(error)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Running one program from beginning to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -67,7 +67,7 @@ impl Sandbox<'_> {
         let root = match &self.root {
             Root::Layered(root) => *root,
             Root::ReadOnly(path) => {
-                let root = RootPlan::ReadOnly { lower: Source::of(path)? };
+                let root = || Ok(RootPlan::ReadOnly { lower: Source::of(path)? });
                 return self
                     .attempt(program, &mut streams, &maps, root, started)?
                     .finished(program);
@@ -77,13 +77,17 @@ impl Sandbox<'_> {
         root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
         let mut before = self.files_before(root, &mut state)?;
         let mut heard =
-            self.attempt(program, &mut streams, &maps, root_plan(root, &state)?, started)?;
+            self.attempt(program, &mut streams, &maps, || root_plan(root, &mut state), started)?;
         if heard.failure.is_some_and(|failure| failure.step == Step::Overlay) && !state.is_copied {
             root.copy(&mut state).map_err(setup("copy the root file system"))?;
             before = before.map(|_| state.copied.clone());
-            root.prepare(&mut state).map_err(setup("prepare the scratch directory"))?;
-            heard =
-                self.attempt(program, &mut streams, &maps, root_plan(root, &state)?, started)?;
+            heard = self.attempt(
+                program,
+                &mut streams,
+                &maps,
+                || root_plan(root, &mut state),
+                started,
+            )?;
         }
         for (key, given) in std::mem::take(&mut heard.owners) {
             state.owners.give(key, &given);
@@ -115,8 +119,36 @@ impl Sandbox<'_> {
     }
 
     /// Runs a program in a root that is ready.
+    ///
+    /// Emulators may be refused: by kernels before 6.7, and for another user than root. That is a failure
+    /// only for who needs one.
     pub(super) fn attempt(
         &self,
+        program: &Program,
+        streams: &mut Streams<'_>,
+        maps: &Maps,
+        mut root: impl FnMut() -> Result<RootPlan, SandboxError>,
+        started: &mut dyn FnMut(&Running),
+    ) -> Result<Heard, SandboxError> {
+        let mut heard =
+            self.attempt_with(&self.emulators, program, streams, maps, root()?, started)?;
+        if !heard.failure.is_some_and(|failure| failure.step == Step::Emulator) {
+            return Ok(heard);
+        }
+        let none = BTreeMap::new();
+        let mut without = self.attempt_with(&none, program, streams, maps, root()?, started)?;
+        // What the first one made the second one found.
+        heard.made.append(&mut without.made);
+        if without.wrong_machine.is_some() {
+            return Ok(heard);
+        }
+        without.made = heard.made;
+        Ok(without)
+    }
+
+    fn attempt_with(
+        &self,
+        emulators: &BTreeMap<u16, PathBuf>,
         program: &Program,
         streams: &mut Streams<'_>,
         maps: &Maps,
@@ -126,7 +158,7 @@ impl Sandbox<'_> {
         let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
         let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
         let [go, ours] = pipe()?;
-        let mut plan = self.plan(program, root, maps, &ears, &go)?;
+        let mut plan = self.plan(emulators, program, root, maps, &ears, &go)?;
         let terminal = ears.streams.is_none().then(Terminal::of_caller).flatten();
         plan.has_terminal = terminal.is_some();
         let is_network_own = self.network != Network::Host;
@@ -144,6 +176,7 @@ impl Sandbox<'_> {
 
     fn plan(
         &self,
+        emulators: &BTreeMap<u16, PathBuf>,
         program: &Program,
         root: RootPlan,
         maps: &Maps,
@@ -155,9 +188,9 @@ impl Sandbox<'_> {
         let devices = DEVICES
             .iter()
             .map(|name| Ok((Source::of(&Path::new("/dev").join(name))?, plan::text(*name)?)));
-        let emulators = emulator::plans(&self.emulators)?;
         let mut machines = vec![emulator::NATIVE];
-        machines.extend(self.emulators.keys());
+        machines.extend(emulators.keys());
+        let emulators = emulator::plans(emulators)?;
         let limits = &self.limits;
         let mut plan = Plan {
             own_arguments: plan::own_arguments()?,
@@ -196,8 +229,10 @@ impl Sandbox<'_> {
     }
 }
 
-/// Returns how a layered root is put together.
-fn root_plan(root: &LayeredRoot, state: &State) -> Result<RootPlan, SandboxError> {
+/// Gets a layered root ready, and returns how it is put together.
+fn root_plan(root: &LayeredRoot, state: &mut State) -> Result<RootPlan, SandboxError> {
+    // A mount that was never unmounted keeps the next one away.
+    root.prepare(state).map_err(setup("prepare the scratch directory"))?;
     let scratch = Source::of(root.scratch())?;
     Ok(if state.is_copied {
         RootPlan::Plain { scratch }

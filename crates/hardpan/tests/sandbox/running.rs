@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-use hardpan::sandbox::{Exit, Root, SandboxError, Streams};
+use hardpan::sandbox::{Exit, Identity, Root, SandboxError, Streams};
 use hardpan_tree::TreePath;
 
 use crate::support::{Place, has_process, in_root, lines, program, run, sandbox, script, skip};
@@ -331,6 +331,15 @@ fn emulated_programs() {
     let ran = run(&sandbox, &script(text)).unwrap();
     assert_eq!(ran.output, "ELF\n", "{}", ran.errors);
     assert!(ran.errors.contains("Read-only file system"), "{}", ran.errors);
+    // Another user than root can't have one, and needs none for this machine's programs.
+    sandbox.identity = Identity { uid: 1000, gid: 1000 };
+    let error = run(&sandbox, &foreign).unwrap_err();
+    assert!(error.to_string().contains("register the emulator"), "{error}");
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert!(reason.contains("for root only"), "{reason}");
+    assert_eq!(run(&sandbox, &script("uname -m | sed s/x86_64/here/")).unwrap().good(), "here\n");
+    assert_eq!(lines(&root.changes().unwrap()), ["a 0644 3:4 2"]);
+    sandbox.identity = Identity::default();
     sandbox.emulators.insert(183, "/nowhere/qemu".into());
     let error = run(&sandbox, &foreign).unwrap_err().to_string();
     assert_eq!(error, "can't set up the sandbox: use the emulator /nowhere/qemu");
