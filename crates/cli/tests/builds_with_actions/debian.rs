@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! dpkg/source, dpkg/patch, dpkg/bump, dpkg/build, deb/build, deb/install, dhi/build-pkg.
 
+use std::path::Path;
+
 use crate::support::{Catalog, source_package};
 
 /// A real source package, patched and rebuilt offline, is in an image that dpkg's own tools understand.
@@ -13,10 +15,9 @@ fn a_rebuilt_package_is_used_by_an_image() {
     let mut dsc = String::new();
     for (name, bytes) in &files {
         catalog.write(&format!("app/source/{name}"), bytes);
-        downloads += &format!(
-            "          - {{url: 'file:app/source/{name}', path: '${{source.dir}}/{name}'}}\n"
-        );
-        if name.ends_with(".dsc") {
+        let line = "          - {url: 'file:app/source/NAME', path: '${source.dir}/NAME'}\n";
+        downloads += &line.replace("NAME", name);
+        if Path::new(name).extension().is_some_and(|end| end == "dsc") {
             dsc.clone_from(name);
         }
     }
