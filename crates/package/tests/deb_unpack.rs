@@ -223,7 +223,7 @@ fn control_is_read() {
     assert_eq!(unpacked.script_digests["postinst"], Digest::of(b"#!/bin/sh\nexit 0\n"));
     assert_eq!(unpacked.triggers, "activate-noawait ldconfig\n");
     assert_eq!(unpacked.md5sums, "00 usr/bin/su\n");
-    assert_eq!(unpacked.control_members.keys().collect::<Vec<_>>(), ["templates"]);
+    assert_eq!(unpacked.control_members.keys().collect::<Vec<_>>(), ["shlibs", "templates"]);
     assert!(unpacked.control.starts_with("Package: libx\nVersion: 1:1.0-1\n"));
 }
 

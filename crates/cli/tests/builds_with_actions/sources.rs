@@ -44,7 +44,8 @@ fn a_program_from_a_repository() {
             git add . && git commit -qm one
             echo '#error no' >hello.c && git commit -qam two
             git rev-parse HEAD^
-        - uses: git/checkout@v1
+        - name: at commit
+          uses: git/checkout@v1
           with: {dir: repo, expected-commit: EXPECTED}
         - uses: git/patch@v1
           work-dir: ${source.dir}/repo
@@ -70,7 +71,7 @@ fn a_program_from_a_repository() {
     let commit = "8f8a8c9a0b2c33e5c6a6d1e0f7b8a9c0d1e2f3a4";
     catalog.define("base-files, libc6", &builds.replace("EXPECTED", commit));
     // A commit that is not there; git says which one is.
-    let said = catalog.build().expect(5, &["step 2 failed with exit code 128", commit]);
+    let said = catalog.build().expect(5, &["step at commit failed with exit code 128", commit]);
     let line = said.lines().find_map(|line| line.split_once("hello/commit │ ")).unwrap().1;
     catalog.define("base-files, libc6", &builds.replace("EXPECTED", line.trim()));
     let image = catalog.image();

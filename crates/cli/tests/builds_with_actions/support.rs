@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use hardpan_image::{Compression, Layout, decompress};
 use hardpan_tree::{Contents as _, InlineContents, Origin, TarLimits, Tree, TreePath};
@@ -19,6 +20,7 @@ const STORE: &str = "runs-store";
 /// A catalog of one definition.
 pub(crate) struct Catalog {
     root: PathBuf,
+    started: SystemTime,
 }
 
 /// What a run of hardpan came to.
@@ -81,7 +83,7 @@ impl Catalog {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("builds_with_actions").join(test);
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
-        let catalog = Self { root };
+        let catalog = Self { root, started: SystemTime::now() };
         catalog.write("hardpan.toml", "");
         Some(catalog)
     }
@@ -93,11 +95,18 @@ impl Catalog {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Writes the definition: an image of these packages and these stages.
+    /// Writes the definition: an image of these packages and these stages. Results of stages are remembered; a step
+    /// of this run's own makes them run again.
     pub(crate) fn define(&self, packages: &str, builds: &str) {
         let head = format!(
             "# syntax=dhi.io/build:2-debian13\nimage: example/app\nvariant: runtime\ntags: ['1']\nplatforms: [linux/amd64]\naccounts: {{run-as: '65532'}}\ncontents:\n  packages: [{packages}]\n  builds:\n"
         );
+        let own = format!(
+            "      pipeline:\n        - {{name: run, runs: ': {} {}'}}\n",
+            std::process::id(),
+            self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos()
+        );
+        let builds = builds.replace("      pipeline:\n", &own);
         self.write("app/image.yaml", format!("{head}{builds}"));
     }
 
