@@ -16,8 +16,9 @@ use hardpan::definition::{NoIncludes, Platform, Source, Step, parse};
 use scripts_support::Apt;
 
 /// What the root has: what actions need, and what stages that use them list themselves.
-const PACKAGES: [&str; 29] = [
+const PACKAGES: [&str; 32] = [
     "binutils",
+    "bzip2",
     "coreutils",
     "cosign",
     "dash",
@@ -32,6 +33,7 @@ const PACKAGES: [&str; 29] = [
     "gpg",
     "gpg-agent",
     "grep",
+    "gzip",
     "jq",
     "libc-bin",
     "libc6-dev",
@@ -40,6 +42,7 @@ const PACKAGES: [&str; 29] = [
     "npm",
     "openssl",
     "patch",
+    "perl-base",
     "sed",
     "tar",
     "unzip",
@@ -164,7 +167,9 @@ fn programs(packages: &BTreeSet<String>) -> BTreeSet<String> {
 
 /// Returns the files of a Debian source package; they are kept below the build directory.
 pub(crate) fn source_package(name: &str) -> Option<Vec<PathBuf>> {
+    static LOCK: Mutex<()> = Mutex::new(());
     root()?;
+    let _guard = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     let apt = Apt::new("actions-apt").unwrap();
     let folder = apt.root.join(format!("source-{name}"));
     if !folder.exists() {
