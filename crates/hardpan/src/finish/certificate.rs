@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Certificates out of PEM files, and the hash of the subject by which OpenSSL finds them in a directory.
 
-#![expect(clippy::cast_possible_truncation, reason = "bits are taken byte by byte")]
-
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::der::{
@@ -110,33 +111,9 @@ fn boundary<'l>(line: &'l [u8], start: &[u8]) -> Option<&'l [u8]> {
 
 /// Decodes base64 that may not have anything else in it; bits after the last byte mean nothing.
 fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(4) {
-        return None;
-    }
-    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
-    if padding > 2 {
-        return None;
-    }
-    let digits = &text[..text.len() - padding];
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    let (mut bits, mut count) = (0_u32, 0);
-    for &digit in digits {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    Some(bytes)
+    const PADDED: GeneralPurpose =
+        GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
+    PADDED.decode(text).ok()
 }
 
 /// Finds the subject of a certificate (RFC 5280, 4.1) and hashes it.
