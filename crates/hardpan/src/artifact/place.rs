@@ -54,7 +54,8 @@ impl Session<'_> {
                 trees.insert(pin, image.map_err(|error| error.at(artifact.span))?);
             }
             let plan = Plan::new(&artifact.value, &name, epoch, origin);
-            let done = plan.and_then(|plan| plan.place(tree, &trees[pin]));
+            let done =
+                plan.and_then(|plan| plan.place(tree, &trees[pin].tree, &trees[pin].dropped));
             placed.push(done.map_err(|error| Error::from(error).at(artifact.span))?);
         }
         Ok(placed)
@@ -70,9 +71,8 @@ pub(crate) fn place_from(
     origin: Origin,
 ) -> Result<PlacedArtifact, Error> {
     let name = artifact.value.name.value.to_string();
-    let image = ImageTree { tree: from.clone(), dropped: Vec::new() };
     let plan = Plan::new(&artifact.value, &name, epoch, origin);
-    plan.and_then(|plan| plan.place(tree, &image))
+    plan.and_then(|plan| plan.place(tree, from, &[]))
         .map_err(|error| Error::from(error).at(artifact.span))
 }
 
@@ -146,25 +146,30 @@ impl<'p> Plan<'p> {
         })
     }
 
-    fn place(&self, tree: &mut Tree, image: &ImageTree) -> Result<PlacedArtifact, ArtifactProblem> {
+    fn place(
+        &self,
+        tree: &mut Tree,
+        image: &Tree,
+        dropped: &[TreePath],
+    ) -> Result<PlacedArtifact, ArtifactProblem> {
         let is_selected = |path: &TreePath| self.filter.wants(path);
         let mut placed = PlacedArtifact {
             name: self.image.to_owned(),
             files: 0,
             size_bytes: 0,
-            unmatched: self.unmatched(&image.tree),
-            dropped: image.dropped.iter().filter(|path| is_selected(path)).cloned().collect(),
+            unmatched: self.unmatched(image),
+            dropped: dropped.iter().filter(|path| is_selected(path)).cloned().collect(),
         };
         let mut target = Target::new(tree);
         // Where files of the image went, for their hard links.
         let mut places: BTreeMap<TreePath, TreePath> = BTreeMap::new();
-        let chosen = image.tree.walk().filter(|(path, _)| !path.is_root() && is_selected(path));
+        let chosen = image.walk().filter(|(path, _)| !path.is_root() && is_selected(path));
         let mut parent = TreePath::root();
         for (path, node) in chosen {
             // Neighbors stand together.
             let above = path.parent().unwrap_or_default();
             if above != parent {
-                self.make_parents(&mut target, &image.tree, path)?;
+                self.make_parents(&mut target, image, path)?;
                 parent = above;
             }
             let place = self.resolve_parent(target.tree, path)?;
@@ -178,7 +183,7 @@ impl<'p> Plan<'p> {
             };
             // A link's file may not be chosen, or not be what it was any more.
             let first = places.get(content).filter(|first| target.tree.file(first).is_some());
-            let kind = match (first, image.tree.get(content).map(|node| &node.kind)) {
+            let kind = match (first, image.get(content).map(|node| &node.kind)) {
                 (Some(first), _) => Kind::HardLink(first.clone()),
                 (None, Some(kind)) => kind.clone(),
                 (None, None) => continue,

@@ -72,7 +72,7 @@ impl StageChanges {
     ) -> Result<Tree, InsertError> {
         let mut tree = before.clone();
         let linked = linked_paths(before);
-        // A root is read once for every change; what a file had is asked of the root as it was.
+        // `tree` changes under way; what a file had is asked of `before`.
         for change in &self.changes {
             if linked.contains(&change.path) {
                 // The other names of a file keep what they had.
