@@ -7,13 +7,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use hardpan_testkit::fixture::Fixture;
 
+use crate::rootless::build_as_nobody;
 use crate::stages::{define, files_below, fixture, stage};
 use crate::support::{Ran, build_command, run};
 
@@ -35,9 +35,7 @@ struct Caller {
 /// Returns who can call hardpan here: whoever runs the tests and, if that is root, an ordinary user.
 fn callers(fixture: &Fixture) -> Vec<Caller> {
     let mut callers = vec![Caller { name: "caller", store: fixture.path("store") }];
-    if crate::rootless::as_ordinary_user(fixture, "nobody").is_some() {
-        let folder = fixture.definition().parent().unwrap().to_path_buf();
-        chown(folder, Some(65_534), Some(65_534)).unwrap();
+    if build_as_nobody(fixture).is_some() {
         callers.push(Caller { name: "nobody", store: fixture.path("nobody/.cache/hardpan") });
     }
     callers
@@ -46,8 +44,8 @@ fn callers(fixture: &Fixture) -> Vec<Caller> {
 impl Caller {
     fn command(&self, fixture: &Fixture, options: &[&str]) -> Command {
         let mut command = if self.name == "nobody" {
-            let mut command = crate::rootless::as_ordinary_user(fixture, "nobody").unwrap();
-            command.arg("build").arg(fixture.definition()).args(options);
+            let mut command = build_as_nobody(fixture).unwrap();
+            command.args(options);
             command
         } else {
             build_command(fixture, options)

@@ -29,6 +29,17 @@ pub(crate) fn as_ordinary_user(fixture: &Fixture, name: &str) -> Option<Command>
     Some(command)
 }
 
+/// Returns a command that builds a fixture as an ordinary user, who gets its definition's folder to write the
+/// lock in; `None` where that can't be done.
+pub(crate) fn build_as_nobody(fixture: &Fixture) -> Option<Command> {
+    let mut command = as_ordinary_user(fixture, "nobody")?;
+    let definition = fixture.definition();
+    let folder = definition.parent().expect("a definition is in a folder");
+    chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
+    command.arg("build").arg(definition);
+    Some(command)
+}
+
 /// The program may be where only we can read it.
 fn program_for_all(fixture: &Fixture) -> PathBuf {
     let path = fixture.path("hardpan");

@@ -9,6 +9,7 @@ use hardpan_image::Layout;
 use hardpan_testkit::deb::{Deb, deb};
 use hardpan_testkit::fixture::{DEFINITION, Fixture, packages};
 
+use crate::rootless::build_as_nobody;
 use crate::support::{Ran, build, build_command, image, run, skip};
 
 /// The definition, up to its stages.
@@ -187,10 +188,7 @@ fn the_same_inputs_give_the_same_digest() {
     assert_eq!(build(&other, &["--threads", "3"]).digest(), first);
     assert_eq!(build(&other, &["--check-reproducible"]).digest(), first);
     // As somebody else.
-    if let Some(mut command) = crate::rootless::as_ordinary_user(&other, "nobody") {
-        let folder = other.definition().parent().unwrap().to_path_buf();
-        std::os::unix::fs::chown(&folder, Some(65_534), Some(65_534)).unwrap();
-        command.args(["build", other.definition().to_str().unwrap()]);
+    if let Some(command) = build_as_nobody(&other) {
         assert_eq!(run(command).digest(), first);
     }
 }
@@ -220,10 +218,7 @@ fn directories_that_their_owner_may_not_enter_are_handed_on() {
     has(&dump, &["/shut directory 0000", "/shut/in/file file", "/opt/hidden/new file"]);
     assert!(!dump.contains("gone"), "{dump}");
     let other = fixture(test, &builds).unwrap();
-    if let Some(mut command) = crate::rootless::as_ordinary_user(&other, "nobody") {
-        let folder = other.definition().parent().unwrap().to_path_buf();
-        std::os::unix::fs::chown(&folder, Some(65_534), Some(65_534)).unwrap();
-        command.args(["build", other.definition().to_str().unwrap()]);
+    if let Some(command) = build_as_nobody(&other) {
         assert_eq!(run(command).digest(), first);
     }
 }
