@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::Definition;
-use hardpan_package::deb::merge::{Member, merge};
 use hardpan_package::deb::scripts::ScriptAction;
-use hardpan_package::deb::strip::StripPolicy;
+use hardpan_package::merge::{Member, merge};
+use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Digest, Tree, TreePath};
 
 use crate::contents::StoreContents;

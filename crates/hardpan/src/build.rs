@@ -11,8 +11,8 @@ use hardpan_image::{
     Compression, GroupKind, Image, ImageIndex, ImageName, Layout, LayoutWriter, PackageSize,
     PlanOptions, canonical_json, plan,
 };
-use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, segment_key};
-use hardpan_package::deb::strip::{StripPolicy, StripRule};
+use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, segment_key};
+use hardpan_package::strip::{StripPolicy, StripRule};
 use hardpan_scan::controls::measured_labels;
 use hardpan_tree::{Digest, Origin};
 use serde::Serialize;

@@ -10,7 +10,7 @@ use hardpan_image::ImageName;
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
-use hardpan_package::deb::strip::StripRule;
+use hardpan_package::strip::StripRule;
 
 /// The name of the workspace file.
 pub const FILE_NAME: &str = "hardpan.toml";

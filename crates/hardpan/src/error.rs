@@ -9,10 +9,10 @@ use hardpan_image::{
     ArchiveError, DirectoryError, ImageError, ImageNameError, LayerError, LayoutError,
 };
 use hardpan_package::deb::archive::{ArchiveError as IndexError, FetchError};
-use hardpan_package::deb::merge::MergeError;
-use hardpan_package::deb::unpack::UnpackError;
+use hardpan_package::merge::MergeError;
 use hardpan_package::openpgp::KeyringError;
 use hardpan_package::solve::SolveError;
+use hardpan_package::unpack::UnpackError;
 use hardpan_remote::RemoteError;
 use hardpan_scan::controls::Finding;
 use hardpan_tree::{Digest, PathError};

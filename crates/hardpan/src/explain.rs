@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use hardpan_definition::{Definition, Platform};
 use hardpan_package::deb::scripts::ScriptAction;
-use hardpan_package::deb::segment::{EntryKind, Unpacked};
+use hardpan_package::segment::{EntryKind, Unpacked};
 use serde::Serialize;
 
 use crate::assemble::dependency_graph;

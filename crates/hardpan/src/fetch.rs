@@ -7,9 +7,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use hardpan_image::Compression;
-use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
-use hardpan_package::deb::strip::StripPolicy;
-use hardpan_package::deb::unpack::{Expected, UnpackError, UnpackOptions, unpack};
+use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
+use hardpan_package::strip::StripPolicy;
+use hardpan_package::unpack::{Expected, UnpackError, UnpackOptions, unpack};
 use hardpan_remote::{Cancel, FileSink, Request};
 use hardpan_tree::Digest;
 
@@ -148,7 +148,7 @@ impl Session<'_> {
         };
         let mut writer = self.store.segment_writer(compression)?;
         let mut reader = BufReader::with_capacity(1 << 16, blob);
-        let unpacked = unpack(&mut reader, &options, &mut writer);
+        let unpacked = unpack(package.format(), &mut reader, &options, &mut writer);
         // To the end, so that every byte counts for the digest: a damaged file is the store's fault,
         // whatever the unpacker thought of it.
         if let Err(error) = io::copy(&mut reader, &mut io::sink()) {

@@ -9,7 +9,7 @@ use hardpan_image::{
     BytesPart, Compression, Layer, LayerPart, LayerSummary, LayoutWriter, directory_segment,
     layer_directories, layer_key,
 };
-use hardpan_package::deb::merge::{Cut, Member, intact};
+use hardpan_package::merge::{Cut, Member, intact};
 use hardpan_tree::{Digest, Hasher, HashingWriter, Kind, Node, Origin, TarWriter, Tree, TreePath};
 
 use crate::assemble::Assembly;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hardpan_image::canonical_json;
+use hardpan_package::segment::Format;
 use hardpan_tree::{Digest, TreePath};
 use serde::{Deserialize, Serialize};
 
@@ -397,7 +398,16 @@ impl LockedPackage {
         if self.path.starts_with('/') || path.is_err() {
             return bad("its path leads out of the archive");
         }
+        if Format::of_path(&self.path).is_none() {
+            return bad("its path ends with neither .deb nor .apk");
+        }
         Ok(())
+    }
+
+    /// Returns the package's format, which its file's name tells.
+    pub fn format(&self) -> Format {
+        // Locks are checked when they are read, and archives when they are solved with.
+        Format::of_path(&self.path).unwrap_or_default()
     }
 }
 

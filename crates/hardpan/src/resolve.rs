@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::{FileSource, ImageReference, Platform, Spanned};
 use hardpan_image::{Compression, canonical_json};
-use hardpan_package::deb::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
-use hardpan_package::deb::strip::StripPolicy;
+use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
 use hardpan_package::solve::{
     IndexRef, Request, RequestProblem, Solution, SolveError, SolveTask, solve,
 };
+use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Digest, Origin, TreePath};
 use serde::Deserialize;
 

@@ -22,10 +22,11 @@ use std::sync::Arc;
 
 use hardpan::definition::{Definition, IncludeError, Includes, Platform, Source, Variant, parse};
 use hardpan::finish::{Inputs, run_all};
-use hardpan_package::deb::merge::{Member, merge};
-use hardpan_package::deb::segment::Unpacked;
-use hardpan_package::deb::strip::StripPolicy;
-use hardpan_package::deb::unpack::{UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::merge::{Member, merge};
+use hardpan_package::segment::Unpacked;
+use hardpan_package::strip::StripPolicy;
+use hardpan_package::unpack::UnpackOptions;
 use hardpan_tree::{Content, Contents, Digest, InlineContents};
 use scripts_support::Apt;
 

@@ -18,9 +18,10 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use hardpan::finish::{FinishError, Report, ld_so_cache};
-use hardpan_package::deb::merge::{Member, merge};
-use hardpan_package::deb::strip::StripPolicy;
-use hardpan_package::deb::unpack::{UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::merge::{Member, merge};
+use hardpan_package::strip::StripPolicy;
+use hardpan_package::unpack::UnpackOptions;
 use hardpan_testkit::deb;
 use hardpan_tree::{
     Content, Contents, Digest, Elf, Facts, File, InlineContents, Kind, Metadata, Node, Origin,

@@ -23,10 +23,11 @@ use std::sync::Arc;
 
 use hardpan::definition::{NoIncludes, Platform, Source, parse};
 use hardpan::finish::{Finished, Inputs, run_all};
-use hardpan_package::deb::merge::{Member, merge};
-use hardpan_package::deb::segment::Unpacked;
-use hardpan_package::deb::strip::StripPolicy;
-use hardpan_package::deb::unpack::{UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::merge::{Member, merge};
+use hardpan_package::segment::Unpacked;
+use hardpan_package::strip::StripPolicy;
+use hardpan_package::unpack::UnpackOptions;
 use hardpan_tree::{
     Content, Contents, Digest, InlineContents, Kind, TarEntryKind, TarLimits, TarReader, Tree,
     TreePath,

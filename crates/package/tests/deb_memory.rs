@@ -5,7 +5,8 @@
 
 use std::io::{self, Read};
 
-use hardpan_package::deb::unpack::{UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::unpack::UnpackOptions;
 use hardpan_testkit::deb::{RawEntry, TIMESTAMP, ar};
 
 const MIB: u64 = 1 << 20;
@@ -61,7 +62,7 @@ fn large_packages_take_little_memory() {
     let unpacked = unpack(&mut package, &UnpackOptions::default(), &mut io::sink()).unwrap();
     assert_eq!(unpacked.segment_size_bytes, half + 512);
     assert_eq!(unpacked.stripped[0].size_bytes, half);
-    let hardpan_package::deb::segment::EntryKind::File(file) = &unpacked.entries[0].kind else {
+    let hardpan_package::segment::EntryKind::File(file) = &unpacked.entries[0].kind else {
         panic!("the first entry is the file")
     };
     assert!(file.facts.is_some());

@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use hardpan_package::deb::merge::{Cut, Intact, Member, MergeError, Merged, intact, merge};
-use hardpan_package::deb::segment::{EntryKind, Unpacked};
-use hardpan_package::deb::strip::StripPolicy;
-use hardpan_package::deb::unpack::{UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::merge::{Cut, Intact, Member, MergeError, Merged, intact, merge};
+use hardpan_package::segment::{EntryKind, Unpacked};
+use hardpan_package::strip::StripPolicy;
+use hardpan_package::unpack::UnpackOptions;
 use hardpan_testkit::deb;
 use hardpan_testkit::deb::Deb;
 use hardpan_tree::{

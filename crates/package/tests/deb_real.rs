@@ -11,10 +11,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use hardpan_package::deb::merge::{Cut, Member, intact, merge};
-use hardpan_package::deb::segment::{EntryKind, Unpacked};
-use hardpan_package::deb::strip::StripPolicy;
-use hardpan_package::deb::unpack::{UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::merge::{Cut, Member, intact, merge};
+use hardpan_package::segment::{EntryKind, Unpacked};
+use hardpan_package::strip::StripPolicy;
+use hardpan_package::unpack::UnpackOptions;
 use hardpan_tree::{Digest, Facts};
 
 /// What matters of an entry: type, mode, owner, group, size, content or target.

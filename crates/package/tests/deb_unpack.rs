@@ -6,9 +6,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
-use hardpan_package::deb::segment::{EntryKind, Unpacked};
-use hardpan_package::deb::strip::{StripPolicy, StripRule};
-use hardpan_package::deb::unpack::{Expected, Limits, UnpackError, UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::segment::{EntryKind, Unpacked};
+use hardpan_package::strip::{StripPolicy, StripRule};
+use hardpan_package::unpack::{Expected, Limits, UnpackError, UnpackOptions};
 use hardpan_testkit::deb;
 use hardpan_testkit::deb::{Compression, Deb, RawEntry, TIMESTAMP, ar};
 use hardpan_tree::{Digest, TarEntryKind, TarLimits, TarReader};

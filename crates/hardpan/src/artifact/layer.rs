@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hardpan_image::{Compression, decompress, media_type};
-use hardpan_package::deb::elf::Probe;
-use hardpan_package::deb::segment::{ByteRange, Entry, EntryKind, FileEntry};
+use hardpan_package::elf::Probe;
+use hardpan_package::segment::{ByteRange, Entry, EntryKind, FileEntry};
 use hardpan_tree::{
     Digest, Hasher, Metadata, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader, TreePath,
 };

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use hardpan_package::deb::segment::EntryKind;
+use hardpan_package::segment::EntryKind;
 use hardpan_tree::{
     Content, Digest, File, InsertError, Kind, LINKS_MAX, Metadata, Node, Origin, Tree, TreePath,
 };
@@ -259,7 +259,7 @@ impl Stack {
 
 #[cfg(test)]
 mod tests {
-    use hardpan_package::deb::segment::{ByteRange, Entry};
+    use hardpan_package::segment::{ByteRange, Entry};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use hardpan_definition::{FileSource, Spanned, Spdx};
-use hardpan_package::deb::elf::Probe;
+use hardpan_package::elf::Probe;
 use hardpan_tree::{
     Content, Digest, Facts, File, InsertError, Kind, Metadata, Node, Origin, PathError, Tree,
     TreePath,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hardpan_image::Compression;
-use hardpan_package::deb::elf::Probe;
+use hardpan_package::elf::Probe;
 use hardpan_tree::{
     Digest, Hasher, HashingWriter, PATH_BYTES_MAX, TarEntryKind, TarLimits, TarReadError,
     TarReader, TreePath,

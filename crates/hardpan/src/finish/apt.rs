@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use hardpan_package::deb::strip::{StripPolicy, StripRule};
+use hardpan_package::strip::{StripPolicy, StripRule};
 use hardpan_tree::{Metadata, Tree, TreePath};
 
 use super::accounts::{Accounts, PasswdEntry, Source};

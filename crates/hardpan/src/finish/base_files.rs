@@ -247,10 +247,8 @@ mod tests {
 
     #[test]
     fn a_dev_image_gets_all() {
-        let fixture = Fixture {
-            strip: hardpan_package::deb::strip::StripPolicy::none(),
-            ..Fixture::default()
-        };
+        let fixture =
+            Fixture { strip: hardpan_package::strip::StripPolicy::none(), ..Fixture::default() };
         let (fixture, tree) = run(fixture.dev(), &debian());
         let text = dump(&tree);
         for line in [

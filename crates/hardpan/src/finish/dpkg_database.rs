@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use hardpan_package::deb::control::{self, Field};
-use hardpan_package::deb::segment::{EntryKind, Unpacked};
+use hardpan_package::segment::{EntryKind, Unpacked};
 use hardpan_tree::{Kind, Node, Origin, Tree, TreePath};
 use md5::{Digest as _, Md5};
 

@@ -51,8 +51,8 @@ use std::sync::Arc;
 use self::script_owners::ScriptOwners;
 use hardpan_definition::{Definition, Scripts, Span, Variant};
 use hardpan_package::deb::scripts::ScriptAction;
-use hardpan_package::deb::segment::Unpacked;
-use hardpan_package::deb::strip::StripPolicy;
+use hardpan_package::segment::Unpacked;
+use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Contents, InsertError, ResolveError, Tree, TreePath};
 
 pub use certificate::CertificateError;

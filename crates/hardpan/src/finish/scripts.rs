@@ -13,7 +13,7 @@ use hardpan_package::deb::scripts::{
     Alternative, Effect, FileTests, Look, NewAccount, Operation, ScriptAction, ScriptInput,
     Treatment, classify,
 };
-use hardpan_package::deb::segment::Unpacked;
+use hardpan_package::segment::Unpacked;
 use hardpan_tree::{Kind, Origin, Tree, TreePath};
 
 use super::{Editor, FinishError, Inputs, Report, Warning, operations, paths, php_modules};

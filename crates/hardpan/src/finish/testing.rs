@@ -6,10 +6,11 @@ use std::io;
 use std::sync::Arc;
 
 use hardpan_definition::{Definition, NoIncludes, Platform, Source, parse};
-use hardpan_package::deb::merge::{Member, merge};
-use hardpan_package::deb::segment::Unpacked;
-use hardpan_package::deb::strip::StripPolicy;
-use hardpan_package::deb::unpack::{UnpackOptions, unpack};
+use hardpan_package::deb::unpack::unpack;
+use hardpan_package::merge::{Member, merge};
+use hardpan_package::segment::Unpacked;
+use hardpan_package::strip::StripPolicy;
+use hardpan_package::unpack::UnpackOptions;
 use hardpan_testkit::deb::Deb;
 use hardpan_tree::{
     Content, Contents, Digest, File, InlineContents, Kind, Metadata, Node, Origin, Tree, TreePath,

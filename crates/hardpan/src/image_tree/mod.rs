@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use hardpan_image::Descriptor;
-use hardpan_package::deb::segment::EntryKind;
+use hardpan_package::segment::EntryKind;
 use hardpan_tree::{
     Content, Digest, File, InsertError, Kind, Metadata, Node, Origin, ResolveError, TarReadError,
     Tree, TreePath,

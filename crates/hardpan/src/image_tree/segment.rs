@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use hardpan_image::{Compression, decompress};
-use hardpan_package::deb::elf::Probe;
-use hardpan_package::deb::segment::{EntryKind, FileEntry};
+use hardpan_package::elf::Probe;
+use hardpan_package::segment::{EntryKind, FileEntry};
 use hardpan_tree::{
     Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarLimits, TarReader, TreePath,
 };

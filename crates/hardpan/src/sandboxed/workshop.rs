@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use hardpan_definition::Platform;
-use hardpan_package::deb::merge::{Member, merge};
-use hardpan_package::deb::segment::Unpacked;
+use hardpan_package::merge::{Member, merge};
+use hardpan_package::segment::Unpacked;
 use hardpan_tree::{Digest, Hasher, Kind, Metadata, Node, Origin, Tree, TreePath};
 
 use crate::build::BuildSettings;

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hardpan_definition::Definition;
-use hardpan_package::deb::strip::StripPolicy;
+use hardpan_package::strip::StripPolicy;
 use hardpan_remote::registry::Logins;
 use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use hardpan_package::deb::elf::Probe;
+use hardpan_package::elf::Probe;
 use hardpan_tree::{Facts, TreePath};
 
 use super::log::SECRET_BYTES_MIN;

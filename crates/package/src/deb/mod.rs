@@ -4,16 +4,12 @@
 pub mod ar;
 pub mod archive;
 pub mod control;
-pub mod elf;
 pub mod index;
 mod index_cache;
 mod index_writer;
-pub mod merge;
 pub mod relation;
 pub mod release;
 pub mod scripts;
-pub mod segment;
 pub mod sources;
-pub mod strip;
 pub mod unpack;
 pub mod version;

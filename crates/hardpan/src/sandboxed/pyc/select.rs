@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_package::deb::segment::Unpacked;
+use hardpan_package::segment::Unpacked;
 use hardpan_tree::{Digest, Kind, Tree, TreePath};
 
 use crate::sandboxed::workshop::source_identity;

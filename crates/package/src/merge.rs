@@ -7,9 +7,9 @@ use hardpan_tree::{
     Content, Digest, File, InsertError, Kind, LINKS_MAX, Metadata, Node, Origin, Tree, TreePath,
 };
 
-use super::relation::parse_clauses;
-use super::segment::{ByteRange, Entry, EntryKind, FileEntry, Unpacked};
-use super::version::VersionRef;
+use crate::deb::relation::parse_clauses;
+use crate::deb::version::VersionRef;
+use crate::segment::{ByteRange, Entry, EntryKind, FileEntry, Unpacked};
 
 /// A package to merge.
 #[derive(Debug, Clone, Copy)]

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use hardpan_tree::{Digest, Facts, Hasher, Metadata, TreePath};
 use serde::{Deserialize, Serialize};
 
-use super::control;
-use super::strip::{StripPolicy, StripRule};
+use crate::deb::control;
+use crate::strip::{StripPolicy, StripRule};
 
-/// The version of what [`unpack`](super::unpack::unpack) writes. It changes with every change to
+/// The version of what unpacking writes. It changes with every change to
 /// the bytes of segments, to [`Unpacked`] or to the meaning of a strip rule.
 pub const SEGMENT_FORMAT_VERSION: u32 = 2;
 
@@ -32,16 +32,20 @@ pub fn segment_key(package: &Digest, policy: &StripPolicy, format_version: u32) 
 /// What is known of an unpacked package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpacked {
-    /// `Package`.
+    /// What kind of package it is.
+    #[serde(default, skip_serializing_if = "Format::is_deb")]
+    pub format: Format,
+    /// Its name.
     pub name: String,
-    /// `Version`.
+    /// Its version.
     pub version: String,
-    /// `Architecture`.
+    /// Its architecture, by the name that the distribution has for it.
     pub architecture: String,
-    /// The whole control stanza, as it is in the package.
+    /// What the package says of itself: the whole control stanza of a `.deb` as it is in the package, or
+    /// the lines of an `.apk`'s `.PKGINFO` without comments.
     pub control: String,
-    /// When the package was made: the time of the first member of the `.deb`, in seconds since
-    /// the epoch. No entry is younger.
+    /// When the package was made, in seconds since the epoch: the time of the first member of a `.deb`,
+    /// `builddate` of an `.apk`. No entry is younger.
     pub timestamp: i64,
     /// Everything in the package that was not stripped, in the package's order. Directories are
     /// here though not in the segment.
@@ -52,14 +56,20 @@ pub struct Unpacked {
     /// The text of `md5sums`; empty if there is none. It names stripped files too.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub md5sums: String,
-    /// The maintainer scripts (`preinst`, `postinst`, `prerm`, `postrm`, `config`) by name. Bytes
-    /// outside UTF-8 are replaced; [`Self::script_digests`] has the digests of what is in the package.
+    /// The SHA-1 sums of the files and the targets of the links that were not stripped, as `sha1sum` writes them
+    /// (hexadecimal, two spaces, path from the root), in the package's order. Only an `.apk` has them: its package database does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha1sums: String,
+    /// The maintainer scripts by name: `preinst`, `postinst`, `prerm`, `postrm` and `config` of a `.deb`;
+    /// `pre-install`, `post-install`, `pre-upgrade`, `post-upgrade`, `pre-deinstall`, `post-deinstall` and `trigger` of an
+    /// `.apk`. Bytes outside UTF-8 are replaced; [`Self::script_digests`] has the digests of what is in the package.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scripts: BTreeMap<String, String>,
     /// The digests of the maintainer scripts by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub script_digests: BTreeMap<String, Digest>,
-    /// The text of `triggers`; empty if there is none.
+    /// The text of a `.deb`'s `triggers`, or the paths that an `.apk`'s trigger is for, with spaces between them; empty if
+    /// there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub triggers: String,
     /// Other control members by name (`templates`, `shlibs`).
@@ -75,6 +85,43 @@ pub struct Unpacked {
     pub segment_digest: Digest,
     /// Length of the segment.
     pub segment_size_bytes: u64,
+}
+
+/// The formats of packages.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Debian's.
+    #[default]
+    Deb,
+    /// Alpine's.
+    Apk,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Deb, Self::Apk];
+
+    /// Returns what the names of such files end with, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Apk => "apk",
+        }
+    }
+
+    /// Returns the format of a package by its file's name.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let (_, extension) = path.rsplit_once('.')?;
+        Self::ALL.into_iter().find(|format| format.extension() == extension)
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_deb(&self) -> bool {
+        *self == Self::Deb
+    }
 }
 
 /// One thing in a package.
@@ -166,24 +213,44 @@ pub struct Changed {
 }
 
 impl Unpacked {
-    /// Returns a field of the control stanza, by its name in any case. Lines that continue it are
-    /// joined by a line break, without the white space that begins them.
+    /// Returns a field of what the package says of itself. Of a control stanza: by its name in any case; lines that
+    /// continue it are joined by a line break, without the white space that begins them. Of a `.PKGINFO`: the
+    /// values of all lines of that name, joined by line breaks.
     pub fn field(&self, name: &str) -> Option<String> {
-        let stanza = control::parse_one(self.control.as_bytes(), control::Limits::default());
-        let lines = stanza.ok()?.field(name)?.lines().collect::<Vec<_>>();
-        Some(lines.join("\n"))
+        match self.format {
+            Format::Deb => {
+                let limits = control::Limits::default();
+                let stanza = control::parse_one(self.control.as_bytes(), limits).ok()?;
+                let lines = stanza.field(name)?.lines().collect::<Vec<_>>();
+                Some(lines.join("\n"))
+            }
+            Format::Apk => {
+                let pairs = self.control.lines().filter_map(|line| line.split_once('='));
+                let values: Vec<&str> = pairs
+                    .filter(|(key, _)| key.trim() == name)
+                    .map(|(_, value)| value.trim())
+                    .collect();
+                (!values.is_empty()).then(|| values.join("\n"))
+            }
+        }
     }
 
-    /// Returns the name of the source package: `Source` without its version, or else the package's name.
+    /// Returns the name of the source package: `Source` without its version, or `origin`, or else the package's name.
     pub fn source(&self) -> String {
-        let source = self.field("Source");
+        let source = match self.format {
+            Format::Deb => self.field("Source"),
+            Format::Apk => self.field("origin"),
+        };
         let name = source.as_deref().and_then(|source| source.split_whitespace().next());
         name.unwrap_or(&self.name).to_owned()
     }
 
     /// Returns the version of the source package: the one in `Source`, or else the package's.
     pub fn source_version(&self) -> String {
-        let source = self.field("Source");
+        let source = match self.format {
+            Format::Deb => self.field("Source"),
+            Format::Apk => None,
+        };
         let version = source
             .as_deref()
             .and_then(|source| source.split_once('('))
@@ -214,6 +281,7 @@ mod tests {
 
     fn unpacked(control: &str) -> Unpacked {
         Unpacked {
+            format: Format::Deb,
             name: "libx".into(),
             version: "3".into(),
             architecture: "amd64".into(),
@@ -222,6 +290,7 @@ mod tests {
             entries: Vec::new(),
             conffiles: Vec::new(),
             md5sums: String::new(),
+            sha1sums: String::new(),
             scripts: BTreeMap::new(),
             script_digests: BTreeMap::new(),
             triggers: String::new(),
@@ -262,6 +331,36 @@ mod tests {
                 (package.source().as_str(), package.source_version().as_str()),
                 (source, version)
             );
+        }
+    }
+
+    #[test]
+    fn info_is_read() {
+        let info = "pkgname = x\norigin = y\ndepend = so:a\ndepend = b>=1\nempty =\n";
+        let package = Unpacked { format: Format::Apk, ..unpacked(info) };
+        for (name, expected) in [
+            ("pkgname", Some("x")),
+            ("depend", Some("so:a\nb>=1")),
+            ("empty", Some("")),
+            ("Depend", None),
+            ("so:a", None),
+        ] {
+            assert_eq!(package.field(name).as_deref(), expected, "{name}");
+        }
+        assert_eq!((package.source().as_str(), package.source_version().as_str()), ("y", "3"));
+    }
+
+    #[test]
+    fn formats_are_told_by_names() {
+        for (path, expected) in [
+            ("pool/a_1_all.deb", Some(Format::Deb)),
+            ("x86_64/a-1-r0.apk", Some(Format::Apk)),
+            ("a.DEB", None),
+            ("deb", None),
+            ("a.apk.gz", None),
+            ("", None),
+        ] {
+            assert_eq!(Format::of_path(path), expected, "{path}");
         }
     }
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Reading `data.tar` and writing the segment.
+//! Reading the archive of a package's files and writing the segment.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::sync::Arc;
 
 use hardpan_tree::{
-    Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarKind, TarReadError,
-    TarWriter, TreePath,
+    Digest, Hasher, HashingWriter, Metadata, PathError, TarEntry, TarEntryKind, TarKind,
+    TarReadError, TarWriter, TreePath,
 };
 
-use super::{MemberTar, UnpackError, merged_usr, tar_error};
-use crate::deb::elf::Probe;
-use crate::deb::segment::{ByteRange, Changed, Entry, EntryKind, FileEntry, Stripped};
-use crate::deb::strip::{Shape, StripPolicy, StripRule};
+use super::{MemberTar, UnpackError, tar_error};
+use crate::elf::Probe;
+use crate::segment::{ByteRange, Changed, Entry, EntryKind, FileEntry, Stripped};
+use crate::strip::{Shape, StripPolicy, StripRule};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 /// How much of the stripped files is kept in memory for hard links to them, the newest first. Such
@@ -22,27 +22,40 @@ const RETAINED_BYTES_MAX: u64 = 4 << 20;
 const SETUID_SETGID: u32 = 0o6000;
 const CAPABILITY: &str = "security.capability";
 
-/// What `data.tar` holds.
-#[derive(Debug)]
-pub(super) struct Data {
-    pub(super) entries: Vec<Entry>,
-    pub(super) stripped: Vec<Stripped>,
-    pub(super) changed: Vec<Changed>,
-    pub(super) segment_digest: Digest,
-    pub(super) segment_size_bytes: u64,
+/// How an archive of files is to be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Files<'a> {
+    /// The archive's name, for errors.
+    pub(crate) member: &'a str,
+    /// What to leave out.
+    pub(crate) policy: &'a StripPolicy,
+    /// When the package was made; no entry is younger.
+    pub(crate) timestamp: i64,
+    /// Says where an entry goes, by its path and whether it is a directory.
+    pub(crate) place: fn(TreePath, bool) -> Result<TreePath, PathError>,
 }
 
-pub(super) fn read(
+/// What the archive holds.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) stripped: Vec<Stripped>,
+    pub(crate) changed: Vec<Changed>,
+    pub(crate) segment_digest: Digest,
+    pub(crate) segment_size_bytes: u64,
+}
+
+pub(crate) fn read(
     tar: &mut MemberTar<'_>,
-    member: &str,
-    policy: &StripPolicy,
-    timestamp: i64,
+    files: &Files<'_>,
     segment: &mut dyn Write,
 ) -> Result<Data, UnpackError> {
+    let member = files.member;
     let mut state = State {
         member,
-        policy,
-        timestamp,
+        policy: files.policy,
+        timestamp: files.timestamp,
+        place: files.place,
         writer: TarWriter::new(HashingWriter::new(segment)),
         buffer: vec![0; BUFFER_BYTES],
         entries: Vec::new(),
@@ -84,6 +97,7 @@ struct State<'a> {
     member: &'a str,
     policy: &'a StripPolicy,
     timestamp: i64,
+    place: fn(TreePath, bool) -> Result<TreePath, PathError>,
     writer: TarWriter<HashingWriter<&'a mut dyn Write>>,
     buffer: Vec<u8>,
     entries: Vec<Entry>,
@@ -100,7 +114,7 @@ struct State<'a> {
 impl State<'_> {
     fn entry(&mut self, tar: &mut MemberTar<'_>, entry: TarEntry) -> Result<(), UnpackError> {
         let is_directory = entry.kind == TarEntryKind::Directory;
-        let path = merged_usr(entry.path, is_directory)?;
+        let path = (self.place)(entry.path, is_directory)?;
         let mut metadata = entry.metadata;
         metadata.mtime = metadata.mtime.min(self.timestamp).max(0);
         self.check_place(&path, is_directory)?;
@@ -235,7 +249,7 @@ impl State<'_> {
     }
 
     fn hard_link(&mut self, path: TreePath, target: TreePath) -> Result<(), UnpackError> {
-        let named = merged_usr(target, false)?;
+        let named = (self.place)(target, false)?;
         let mut target = named.clone();
         // A link may name another link. None names itself, as names are inserted last.
         while let Some(Slot::Link(next)) = self.slots.get(&target) {

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Alpine's formats: versions, dependencies, indexes, signatures, packages.
+
+pub mod index;
+pub mod unpack;
