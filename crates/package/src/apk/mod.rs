@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Alpine's formats: versions, dependencies, indexes, signatures, packages.
 
+pub mod dependency;
 pub mod index;
 pub mod unpack;
+pub mod version;
