@@ -3,5 +3,11 @@
 
 pub mod dependency;
 pub mod index;
+mod info;
+pub mod key;
+mod members;
+pub mod package;
+pub mod signature;
+pub mod signed;
 pub mod unpack;
 pub mod version;
