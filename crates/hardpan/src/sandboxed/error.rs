@@ -54,7 +54,9 @@ pub enum SandboxedError {
         reason: String,
     },
     /// Scripts are to run, but the image has nothing to run them.
-    #[error("can't {work}: the image has no /bin/sh, which the {script} of {package} needs")]
+    #[error(
+        "can't {work}: neither image nor lock has a /bin/sh, which the {script} of {package} needs"
+    )]
     NoShell {
         /// What was to be done.
         work: Work,
@@ -62,6 +64,20 @@ pub enum SandboxedError {
         package: String,
         /// Its script.
         script: String,
+    },
+    /// A script changed what is not the image's.
+    #[error(
+        "the {script} of {package} changes {path}, which is not the image's but that of the tool {tool}"
+    )]
+    Tool {
+        /// The package.
+        package: String,
+        /// Its script.
+        script: String,
+        /// The path.
+        path: String,
+        /// The package of the lock's tools that has it.
+        tool: String,
     },
     /// What a script left can't be part of an image.
     #[error("a script of {package} left {path}: {reason}")]
@@ -99,7 +115,7 @@ impl std::fmt::Display for Work {
 
 impl Work {
     /// Says how to do without.
-    fn switch(self) -> &'static str {
+    pub(crate) fn switch(self) -> &'static str {
         match self {
             Self::Pyc => {
                 "`pyc = false` in `[build]` of hardpan.toml, or `x-hardpan: pyc: false` in the definition, \
@@ -124,6 +140,7 @@ impl SandboxedError {
             Self::Sandbox { .. }
             | Self::Failed { .. }
             | Self::Output { .. }
+            | Self::Tool { .. }
             | Self::Left { .. } => Trouble::Step,
         }
     }
@@ -157,6 +174,13 @@ impl SandboxedError {
             Self::Output { work, .. } | Self::NoShell { work, .. } => {
                 vec![work.switch().to_owned()]
             }
+            Self::Tool { tool, .. } => vec![
+                format!(
+                    "scripts of an image without a shell run with tools beside it, of which nothing gets into the \
+                     image; with `{tool}` in `contents.packages` the change would be one of the image"
+                ),
+                Work::Scripts.switch().to_owned(),
+            ],
             Self::Left { .. } => vec![Work::Scripts.switch().to_owned()],
         }
     }
