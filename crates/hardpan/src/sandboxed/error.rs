@@ -156,13 +156,19 @@ impl SandboxedError {
                 hints.push(work.switch().to_owned());
                 hints
             }
-            Self::NoRunner { work, .. } => vec![
-                "install an emulator for that platform (a static qemu-user, which is looked for on the \
-                 PATH), or add this machine's own to the definition's `platforms`: its packages then do the \
-                 work for both"
-                    .to_owned(),
-                work.switch().to_owned(),
-            ],
+            Self::NoRunner { work, .. } => {
+                let emulator = "install an emulator for that platform (a static qemu-user, which is looked for on \
+                                the PATH)";
+                // Scripts run with the programs of their own platform alone.
+                let others = match work {
+                    Work::Scripts => "",
+                    Work::Pyc | Work::Caches => {
+                        ", or add this machine's own to the definition's `platforms`: its packages then do the \
+                         work for both"
+                    }
+                };
+                vec![format!("{emulator}{others}"), work.switch().to_owned()]
+            }
             Self::Failed { work, log, .. } => {
                 let mut hints = Vec::new();
                 if !log.is_empty() {
@@ -202,6 +208,15 @@ mod tests {
         assert_eq!(hints[0], "set the sysctl");
         assert!(hints[1].contains("`pyc = false`"), "{hints:?}");
         assert_eq!(error.trouble(), Trouble::Step);
+    }
+
+    #[test]
+    fn only_what_other_platforms_can_do_is_offered_to_them() {
+        for (work, expected) in [(Work::Pyc, true), (Work::Caches, true), (Work::Scripts, false)] {
+            let (platform, program) = (Platform::LinuxArm64, "x".to_owned());
+            let hints = SandboxedError::NoRunner { work, platform, program }.hints();
+            assert_eq!(hints[0].contains("`platforms`"), expected, "{hints:?}");
+        }
     }
 
     #[test]

@@ -261,4 +261,109 @@ fn tool<'n>(
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests {
+    use super::*;
+    use crate::finish::testing::tree;
+
+    fn paths(root: &BuilderRoot<'_>) -> Vec<String> {
+        root.tools().map(ToString::to_string).collect()
+    }
+
+    fn link(root: &BuilderRoot<'_>, path: &str) -> String {
+        match &root.tree.get(&TreePath::parse(path).unwrap()).unwrap().kind {
+            Kind::Symlink(target) => String::from_utf8_lossy(target).into_owned(),
+            kind => panic!("{path} is {kind:?}"),
+        }
+    }
+
+    #[test]
+    fn of_tools_there_are_programs_and_libraries_alone() {
+        let tools = tree(&[
+            "usr/bin/dash",
+            "usr/bin/sh->dash",
+            "usr/bin/mawk",
+            "usr/bin/awk->/etc/alternatives/awk",
+            "etc/alternatives/awk->/usr/bin/mawk",
+            "usr/bin/gone->/etc/alternatives/gone",
+            "usr/bin/text->/usr/share/doc/text",
+            "usr/share/doc/text",
+            "usr/lib/empty/",
+            "usr/lib/x/libx.so.1",
+            "usr/library/y",
+            "usr/local/bin/z",
+            "var/lib/dpkg/status",
+            "bin->usr/bin",
+            "srv->usr/share",
+            "etc/passwd",
+        ]);
+        let image = tree(&["usr/bin/app", "etc/hosts"]);
+        let root = lay(&image, &tools, &["dash"], 7);
+        assert_eq!(
+            paths(&root),
+            [
+                "/bin",
+                "/usr/bin/awk",
+                "/usr/bin/dash",
+                "/usr/bin/mawk",
+                "/usr/bin/sh",
+                "/usr/lib",
+                "/usr/lib/x",
+                "/usr/lib/x/libx.so.1",
+            ]
+        );
+        assert_eq!(link(&root, "bin"), "/usr/bin");
+        assert_eq!(link(&root, "usr/bin/awk"), "/usr/bin/mawk");
+        assert_eq!(root.tree.len(), image.len() + 8);
+        assert!(has_shell(&root.tree) && !has_shell(&image));
+    }
+
+    #[test]
+    fn what_the_image_has_wins() {
+        let mut tools =
+            tree(&["usr/bin/a", "usr/bin/b", "usr/lib/d/x", "usr/sbin/e", "usr/lib64/l"]);
+        let first = TreePath::literal("usr/bin/a");
+        let node =
+            Node { kind: Kind::HardLink(first), ..tools.get(&TreePath::root()).unwrap().clone() };
+        tools.insert(TreePath::literal("usr/bin/c"), node).unwrap();
+        let mut image = tree(&["usr/lib/d", "usr/sbin->bin", "usr/bin/b/", "usr/lib64->lib"]);
+        crate::finish::testing::add(&mut image, "usr/bin/a", "the image's");
+        let root = lay(&image, &tools, &["t"], 7);
+        // A second name of a file that the image replaces is still the tool's file.
+        assert_eq!(paths(&root), ["/usr/bin/c"]);
+        let file = |path| root.tree.file(&TreePath::literal(path)).unwrap().1.digest;
+        assert_eq!(file("usr/bin/a"), Digest::of(b"the image's"));
+        assert_eq!(file("usr/bin/c"), Digest::of(b"usr/bin/a"));
+        assert_eq!(root.tools[&TreePath::literal("usr/bin/c")], "t");
+    }
+
+    #[test]
+    fn a_file_that_image_and_tools_have_may_be_copied() {
+        let tools = tree(&["usr/bin/a", "usr/bin/b"]);
+        let mut image = tree(&[]);
+        crate::finish::testing::add(&mut image, "usr/share/b", "usr/bin/b");
+        let root = lay(&image, &tools, &["t"], 7);
+        let files: Vec<&TreePath> = root.files.values().flat_map(BTreeMap::values).collect();
+        assert_eq!(files, [&TreePath::literal("usr/bin/a")]);
+    }
+
+    #[test]
+    fn what_takes_all_of_a_directory_takes_tools_in_it() {
+        let image = tree(&["usr/lib/both/mine", "usr/lib/both-x/mine"]);
+        let tools = tree(&["usr/lib/both/tool", "usr/lib/bot"]);
+        let root = lay(&image, &tools, &["t"], 7);
+        for (path, expected) in [
+            ("usr/lib/both", Some("/usr/lib/both/tool")),
+            ("usr/lib", Some("/usr/lib/bot")),
+            ("usr/lib/both-x", None),
+            ("usr/lib/bo", None),
+            ("usr/lib/both/tool", None),
+        ] {
+            let found = root.first_below(&TreePath::parse(path).unwrap());
+            assert_eq!(found.map(|(path, _)| path.to_string()).as_deref(), expected, "{path}");
+        }
+        let directory =
+            |is_opaque| ChangeKind::Directory { mode: 0o755, owner: None, mtime: 0, is_opaque };
+        assert!(takes_all(&ChangeKind::Removed) && takes_all(&directory(true)));
+        assert!(!takes_all(&directory(false)));
+    }
+}
