@@ -29,7 +29,7 @@ use crate::image_tree::ImageTreeError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
-use crate::sandboxed::SandboxedError;
+use crate::sandboxed::{SandboxedError, Work};
 use crate::stage::StageError;
 use crate::store::StoreError;
 
@@ -84,6 +84,14 @@ pub enum Error {
         platform: Platform,
         /// The places in the definition that take part.
         spans: Vec<Span>,
+        /// The explanation.
+        source: Box<SolveError>,
+    },
+    /// The archives have not what maintainer scripts run with.
+    #[error("no tools for the maintainer scripts of {platform}, whose image has no shell")]
+    ScriptTools {
+        /// The platform.
+        platform: Platform,
         /// The explanation.
         source: Box<SolveError>,
     },
@@ -273,6 +281,7 @@ impl Error {
             Self::Project(_)
             | Self::Demand(_)
             | Self::Solve { .. }
+            | Self::ScriptTools { .. }
             | Self::Merge(_)
             | Self::Finish(_)
             | Self::Lock { .. }
@@ -333,6 +342,12 @@ impl Error {
             Self::ArchivePlatforms { .. } => {
                 vec!["choose one with `--platform linux/amd64`".to_owned()]
             }
+            Self::ScriptTools { .. } => vec![
+                "the packages of a shell and its tools come from the definition's own archives; add one that \
+                 has them, such as Debian's"
+                    .to_owned(),
+                Work::Scripts.switch().to_owned(),
+            ],
             Self::NotInImage { near, .. } if !near.is_empty() => {
                 vec![format!("did you mean {}?", near.join(", "))]
             }

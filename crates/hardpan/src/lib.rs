@@ -41,6 +41,7 @@ mod project;
 mod resolve;
 pub mod sandbox;
 mod sandboxed;
+mod script_tools;
 mod session;
 mod settings;
 mod stage;

@@ -68,6 +68,10 @@ pub struct LockedPlatform {
     pub demand: Vec<String>,
     /// The answer, sorted by name.
     pub packages: Vec<LockedPackage>,
+    /// What maintainer scripts run with where they run and the image has no shell: packages that are not part
+    /// of the image, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<LockedPackage>,
     /// Downloads, sorted by URL.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LockedFile>,
@@ -94,9 +98,9 @@ pub struct LockedStage {
 }
 
 impl LockedPlatform {
-    /// Returns the packages of the image and of all its stages.
+    /// Returns the packages of the image, those that its scripts run with, and those of all its stages.
     pub fn all_packages(&self) -> impl Iterator<Item = &LockedPackage> {
-        self.packages.iter().chain(self.stages.values().flat_map(|stage| &stage.packages))
+        self.package_lists().flatten()
     }
 
     /// Returns the downloads of the image and of all its stages.
@@ -104,15 +108,16 @@ impl LockedPlatform {
         self.files.iter().chain(self.stages.values().flat_map(|stage| &stage.files))
     }
 
-    /// Returns the packages of the image and of all its stages, for change.
+    /// Returns the same for change.
     pub(crate) fn all_packages_mut(&mut self) -> impl Iterator<Item = &mut LockedPackage> {
         let of_stages = self.stages.values_mut().flat_map(|stage| &mut stage.packages);
-        self.packages.iter_mut().chain(of_stages)
+        self.packages.iter_mut().chain(&mut self.tools).chain(of_stages)
     }
 
     /// Returns the lists of packages, the image's first.
     fn package_lists(&self) -> impl Iterator<Item = &Vec<LockedPackage>> {
-        std::iter::once(&self.packages).chain(self.stages.values().map(|stage| &stage.packages))
+        let own = [&self.packages, &self.tools];
+        own.into_iter().chain(self.stages.values().map(|stage| &stage.packages))
     }
 }
 
@@ -294,6 +299,9 @@ impl Lock {
             let _ = writeln!(text, "    {}: {{", line(name));
             let _ = writeln!(text, "      \"demand\": {},", lines(&platform.demand, "      "));
             let _ = write!(text, "      \"packages\": {}", lines(&platform.packages, "      "));
+            if !platform.tools.is_empty() {
+                let _ = write!(text, ",\n      \"tools\": {}", lines(&platform.tools, "      "));
+            }
             write_others(&platform.files, &platform.images, "      ", &mut text);
             write_stages(&platform.stages, &mut text);
             text.push_str("\n    }");
@@ -411,7 +419,8 @@ impl LockedPackage {
     }
 }
 
-/// Returns the versions of all that is pinned; what belongs to a stage is named `package (stage NAME)`.
+/// Returns the versions of all that is pinned; what belongs to a stage is named `package (stage NAME)`, and
+/// what only scripts run with `package (tool)`.
 fn versions(platform: &LockedPlatform) -> BTreeMap<String, String> {
     let own = (None, &platform.packages, &platform.files, &platform.images);
     let of_stages = platform
@@ -428,6 +437,8 @@ fn versions(platform: &LockedPlatform) -> BTreeMap<String, String> {
         versions.extend(files.iter().map(|file| (named(&file.url), file.sha256.to_string())));
         versions.extend(images.iter().map(|i| (named(&i.name), i.manifest.to_string())));
     }
+    let tools = platform.tools.iter();
+    versions.extend(tools.map(|p| (format!("{} (tool)", p.name), p.version.clone())));
     versions
 }
 
@@ -582,6 +593,31 @@ mod tests {
         let text = lock.to_text();
         assert!(text.contains("  \"without\": [\"caches\",\"pyc\"],\n"), "{text}");
         assert_eq!(Lock::parse(&text).as_ref(), Ok(&lock));
+    }
+
+    #[test]
+    fn tools_are_apart_from_packages_and_checked_as_they_are() {
+        let plain = lock(vec![package("a", "1")]);
+        assert!(!plain.to_text().contains("tools"));
+        let mut lock = plain.clone();
+        let platform = lock.platforms.get_mut("linux/amd64").unwrap();
+        platform.tools = vec![package("a", "1"), package("dash", "2")];
+        let names: Vec<&str> = platform.all_packages().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["a", "a", "dash"]);
+        let text = lock.to_text();
+        assert_eq!(Lock::parse(&text).as_ref(), Ok(&lock));
+        assert_eq!(Lock::parse(&text).unwrap().to_text(), text);
+        let changes = lock.changes_since(Some(&plain));
+        let changed: Vec<&str> = changes.iter().map(|change| change.package.as_str()).collect();
+        assert_eq!(changed, ["a (tool)", "dash (tool)"]);
+        for (from, to, message) in [
+            ("pool/main/dash", "../../dash", "leads out of the archive"),
+            ("\"name\":\"dash\"", "\"name\":\"a\"", "out of order or stands twice"),
+            ("\"tools\"", "\"tool\"", "unknown field `tool`"),
+        ] {
+            let error = Lock::parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(message), "{from}: {error}");
+        }
     }
 
     #[test]

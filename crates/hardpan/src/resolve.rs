@@ -23,6 +23,7 @@ use crate::lock::{Lock, LockedPackage, LockedPlatform, LockedStage, VERSION, Wan
 use crate::observer::Event;
 use crate::parallel;
 use crate::project::Project;
+use crate::script_tools;
 use crate::session::Session;
 use crate::stage::{images_of, stage_definition, stage_names};
 
@@ -70,6 +71,7 @@ impl Session<'_> {
         }
         let mut platforms = platforms?;
         self.meet_needs(&parts, &mut platforms, &archives, &suites, settings)?;
+        self.add_tools(&parts, &mut platforms, &archives, &suites, settings)?;
         // Frees the indexes, too, before packages take the memory.
         let mut locked_archives: Vec<_> = suites.into_iter().map(|suite| suite.locked).collect();
         locked_archives.sort();
@@ -90,12 +92,14 @@ impl Session<'_> {
     fn parts(&self, project: &Project) -> Result<Vec<Part>, Error> {
         let mut parts = Vec::new();
         for (&platform, definition) in &project.definitions {
-            let demand = Demand::of(definition, self.workspace)?;
+            let mut demand = Demand::of(definition, self.workspace)?;
+            let tools = script_tools::wanted(definition);
+            demand.others.extend(script_tools::demand_line(tools));
             let artifacts = definition.contents.artifacts.iter();
             let images = artifacts.map(|artifact| artifact.name.clone()).collect();
             let files = definition.contents.files.clone();
             let needs = BTreeSet::new();
-            parts.push(Part { platform, stage: None, demand, images, files, needs });
+            parts.push(Part { platform, stage: None, demand, images, files, needs, tools });
             if definition.contents.builds.is_empty() {
                 continue;
             }
@@ -112,7 +116,7 @@ impl Session<'_> {
                     of_stage.flat_map(|stage| stage.needs.iter().cloned()).collect();
                 demand.others.extend(needs.iter().map(NeededPackage::demand_line));
                 let stage = Some(name);
-                parts.push(Part { platform, stage, demand, images, files, needs });
+                parts.push(Part { platform, stage, demand, images, files, needs, tools: &[] });
             }
         }
         Ok(parts)
@@ -181,6 +185,29 @@ impl Session<'_> {
                 });
             }
             locked.packages = choose(part.platform, &demand, archives, suites)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what maintainer scripts run with, for images that have no shell of their own.
+    fn add_tools(
+        &self,
+        parts: &[Part],
+        platforms: &mut BTreeMap<String, LockedPlatform>,
+        archives: &[ArchiveDemand],
+        suites: &[Suite],
+        settings: &BuildSettings,
+    ) -> Result<(), Error> {
+        for part in parts.iter().filter(|part| !part.tools.is_empty()) {
+            let Some(locked) = platforms.get_mut(part.platform.name()) else { continue };
+            let own = locked.packages.iter().map(|package| (package.sha256, package)).collect();
+            let own = self.prepare(&own, &settings.strip, settings.compression)?;
+            if !script_tools::are_needed(own.values().map(|package| &*package.unpacked)) {
+                continue;
+            }
+            let choose = |demand: &Demand| choose(part.platform, demand, archives, suites);
+            locked.tools =
+                script_tools::choose(part.tools, &part.demand, &locked.packages, choose)?;
         }
         Ok(())
     }
@@ -324,6 +351,8 @@ struct Part {
     files: Vec<Spanned<FileSource>>,
     /// Programs that actions of the stage need.
     needs: BTreeSet<NeededPackage>,
+    /// Packages that the image's maintainer scripts run with, if it has no shell.
+    tools: &'static [&'static str],
 }
 
 impl Part {

@@ -54,7 +54,9 @@ pub enum SandboxedError {
         reason: String,
     },
     /// Scripts are to run, but the image has nothing to run them.
-    #[error("can't {work}: the image has no /bin/sh, which the {script} of {package} needs")]
+    #[error(
+        "can't {work}: neither image nor lock has a /bin/sh, which the {script} of {package} needs"
+    )]
     NoShell {
         /// What was to be done.
         work: Work,
@@ -62,6 +64,20 @@ pub enum SandboxedError {
         package: String,
         /// Its script.
         script: String,
+    },
+    /// A script changed what is not the image's.
+    #[error(
+        "the {script} of {package} changes {path}, which is not the image's but that of the tool {tool}"
+    )]
+    Tool {
+        /// The package.
+        package: String,
+        /// Its script.
+        script: String,
+        /// The path.
+        path: String,
+        /// The package of the lock's tools that has it.
+        tool: String,
     },
     /// What a script left can't be part of an image.
     #[error("a script of {package} left {path}: {reason}")]
@@ -99,7 +115,7 @@ impl std::fmt::Display for Work {
 
 impl Work {
     /// Says how to do without.
-    fn switch(self) -> &'static str {
+    pub(crate) fn switch(self) -> &'static str {
         match self {
             Self::Pyc => {
                 "`pyc = false` in `[build]` of hardpan.toml, or `x-hardpan: pyc: false` in the definition, \
@@ -124,6 +140,7 @@ impl SandboxedError {
             Self::Sandbox { .. }
             | Self::Failed { .. }
             | Self::Output { .. }
+            | Self::Tool { .. }
             | Self::Left { .. } => Trouble::Step,
         }
     }
@@ -139,13 +156,19 @@ impl SandboxedError {
                 hints.push(work.switch().to_owned());
                 hints
             }
-            Self::NoRunner { work, .. } => vec![
-                "install an emulator for that platform (a static qemu-user, which is looked for on the \
-                 PATH), or add this machine's own to the definition's `platforms`: its packages then do the \
-                 work for both"
-                    .to_owned(),
-                work.switch().to_owned(),
-            ],
+            Self::NoRunner { work, .. } => {
+                let emulator = "install an emulator for that platform (a static qemu-user, which is looked for on \
+                                the PATH)";
+                // Scripts run with the programs of their own platform alone.
+                let others = match work {
+                    Work::Scripts => "",
+                    Work::Pyc | Work::Caches => {
+                        ", or add this machine's own to the definition's `platforms`: its packages then do the \
+                         work for both"
+                    }
+                };
+                vec![format!("{emulator}{others}"), work.switch().to_owned()]
+            }
             Self::Failed { work, log, .. } => {
                 let mut hints = Vec::new();
                 if !log.is_empty() {
@@ -157,6 +180,13 @@ impl SandboxedError {
             Self::Output { work, .. } | Self::NoShell { work, .. } => {
                 vec![work.switch().to_owned()]
             }
+            Self::Tool { tool, .. } => vec![
+                format!(
+                    "scripts of an image without a shell run with tools beside it, of which nothing gets into the \
+                     image; with `{tool}` in `contents.packages` the change would be one of the image"
+                ),
+                Work::Scripts.switch().to_owned(),
+            ],
             Self::Left { .. } => vec![Work::Scripts.switch().to_owned()],
         }
     }
@@ -178,6 +208,15 @@ mod tests {
         assert_eq!(hints[0], "set the sysctl");
         assert!(hints[1].contains("`pyc = false`"), "{hints:?}");
         assert_eq!(error.trouble(), Trouble::Step);
+    }
+
+    #[test]
+    fn only_what_other_platforms_can_do_is_offered_to_them() {
+        for (work, expected) in [(Work::Pyc, true), (Work::Caches, true), (Work::Scripts, false)] {
+            let (platform, program) = (Platform::LinuxArm64, "x".to_owned());
+            let hints = SandboxedError::NoRunner { work, platform, program }.hints();
+            assert_eq!(hints[0].contains("`platforms`"), expected, "{hints:?}");
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Session<'_> {
     ) -> Result<(), Error> {
         let workshop =
             Workshop { session: self, lock, prepared, settings, platform: definition.platform };
-        scripts::apply(workshop, assembly, definition.x_hardpan.scripts)?;
+        scripts::apply(workshop, assembly, definition)?;
         caches::apply(workshop, assembly, definition.x_hardpan.scripts)?;
         // Last, since scripts may bring modules.
         pyc::apply(workshop, assembly)

@@ -134,7 +134,7 @@ impl Workshop<'_> {
     }
 
     /// Returns packages out of the store, fetching those of platforms that are not built.
-    fn prepare(&self, packages: &[&LockedPackage]) -> Result<Vec<Prepared>, Error> {
+    pub(super) fn prepare(&self, packages: &[&LockedPackage]) -> Result<Vec<Prepared>, Error> {
         let missing: BTreeMap<Digest, &LockedPackage> = packages
             .iter()
             .filter(|package| !self.prepared.contains_key(&package.sha256))

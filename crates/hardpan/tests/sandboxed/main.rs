@@ -11,6 +11,7 @@
 #[path = "../../../package/tests/scripts_support/mod.rs"]
 mod scripts_support;
 
+mod builder;
 mod caches;
 mod pyc;
 mod scripts;

@@ -206,16 +206,3 @@ fn what_an_image_can_not_hold_ends_the_build() {
         ),
     }
 }
-
-#[test]
-fn an_image_without_a_shell_can_run_none() {
-    let test = "an_image_without_a_shell_can_run_none";
-    let head = format!("{SANDBOX}entrypoint: [/usr/bin/make-index]\n");
-    let Some(world) = world(test, &head, &["demo"], &[demo(POSTINST)]) else { return };
-    let error = world.build(&How::default()).err().unwrap();
-    let Error::Sandboxed(SandboxedError::NoShell { package, script, .. }) = &error else {
-        panic!("{error}");
-    };
-    assert_eq!((package.as_str(), script.as_str()), ("demo", "postinst"));
-    assert!(error.hints()[0].contains("scripts: declarative"));
-}

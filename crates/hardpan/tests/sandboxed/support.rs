@@ -168,7 +168,9 @@ impl World {
                 skip(test, &what);
                 None
             }
-            Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
+            Err(error) => {
+                panic!("{error}: {:?} {:?}", std::error::Error::source(&error), error.hints())
+            }
         }
     }
 }

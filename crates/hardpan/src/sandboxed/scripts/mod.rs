@@ -5,9 +5,11 @@
 //! A script runs as a whole, since shells have no other way, but only if a part of it is not covered. It
 //! runs over the assembled tree, after the finishers, in the order in which dpkg would configure the packages.
 //! What a finisher does already it finds done. [Shims](shims) stand in for programs that
-//! do nothing in an image, and refuse to make keys and databases. What scripts change is written down by
+//! do nothing in an image, and refuse to make keys and databases. An image without a shell gets tools of the
+//! lock [beside it](builder), of which nothing ends in it. What scripts change is written down by
 //! package, kept in the store by all that decides it, and judged by the controls as everything else.
 
+mod builder;
 mod edits;
 mod run;
 mod shims;
@@ -15,12 +17,13 @@ mod shims;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hardpan_definition::Scripts;
+use hardpan_definition::{Definition, Scripts};
 use hardpan_package::deb::scripts::Treatment;
 use hardpan_package::segment::Unpacked;
-use hardpan_tree::{Digest, Hasher, TreePath};
+use hardpan_tree::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 
+use self::builder::BuilderRoot;
 use self::edits::Edit;
 use super::error::{SandboxedError, Work};
 use super::keep::{self, KIND};
@@ -34,6 +37,8 @@ use crate::observer::Event;
 const NAME: &str = "sandbox";
 /// Changes with every change of how scripts are run.
 const FORMAT_VERSION: u32 = 1;
+/// The largest file that a script may leave, in bytes.
+const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// A script to run.
 #[derive(Debug, Clone)]
@@ -75,9 +80,9 @@ struct Refusal {
 pub(super) fn apply(
     workshop: Workshop<'_>,
     assembly: &mut Assembly,
-    scripts: Scripts,
+    definition: &Definition,
 ) -> Result<(), Error> {
-    if scripts != Scripts::Sandbox {
+    if definition.x_hardpan.scripts != Scripts::Sandbox {
         return Ok(());
     }
     let chosen = chosen(assembly);
@@ -90,12 +95,12 @@ pub(super) fn apply(
         }
         .into());
     }
-    let shell = assembly.tree.resolve(&TreePath::literal("bin/sh"));
-    if !shell.is_ok_and(|path| assembly.tree.file(&path).is_some()) {
+    let root = BuilderRoot::new(workshop, definition, &assembly.tree, assembly.epoch)?;
+    let Some(root) = root else {
         let (package, script) = (first.package.name.clone(), first.name.to_owned());
         return Err(SandboxedError::NoShell { work: Work::Scripts, package, script }.into());
-    }
-    let outcome = outcome(workshop, assembly, &chosen)?;
+    };
+    let outcome = outcome(workshop, assembly, &root, &chosen)?;
     put(assembly, &chosen, &outcome)
 }
 
@@ -127,10 +132,11 @@ fn chosen(assembly: &Assembly) -> Vec<Script> {
 fn outcome(
     workshop: Workshop<'_>,
     assembly: &Assembly,
+    root: &BuilderRoot<'_>,
     chosen: &[Script],
 ) -> Result<Outcome, Error> {
     let store = workshop.session.store;
-    let key = key(assembly, chosen, workshop.platform.name());
+    let key = key(assembly.epoch, root, chosen, workshop.platform.name());
     let known = || -> Option<Outcome> {
         let known = store.read_record::<Outcome>(KIND, &key).ok()??;
         let segments = known.edits.iter().filter_map(|edit| match &edit.kind {
@@ -143,7 +149,7 @@ fn outcome(
         return Ok(known);
     }
     workshop.session.observer.event(Event::Run { what: "running maintainer scripts" });
-    let outcome = run::run(workshop, assembly, chosen)?;
+    let outcome = run::run(workshop, assembly, root, chosen)?;
     store.write_record(KIND, &key, &outcome)?;
     Ok(outcome)
 }
@@ -185,7 +191,7 @@ fn put(assembly: &mut Assembly, chosen: &[Script], outcome: &Outcome) -> Result<
 }
 
 /// Returns the key of what comes of scripts: all that decides it.
-fn key(assembly: &Assembly, chosen: &[Script], platform: &str) -> Digest {
+fn key(epoch: i64, root: &BuilderRoot<'_>, chosen: &[Script], platform: &str) -> Digest {
     let mut hasher = Hasher::new();
     hasher.update(b"hardpan maintainer scripts\n");
     hasher.update(&FORMAT_VERSION.to_be_bytes());
@@ -194,7 +200,7 @@ fn key(assembly: &Assembly, chosen: &[Script], platform: &str) -> Digest {
         hasher.update(bytes);
     };
     field(platform.as_bytes());
-    field(&assembly.epoch.to_be_bytes());
+    field(&epoch.to_be_bytes());
     for script in chosen {
         field(script.package.name.as_bytes());
         field(script.name.as_bytes());
@@ -206,6 +212,9 @@ fn key(assembly: &Assembly, chosen: &[Script], platform: &str) -> Digest {
     for shim in shims::shims("") {
         field(shim.text.as_bytes());
     }
-    field(assembly.tree.dump().as_bytes());
+    for path in root.tools() {
+        field(path.as_bytes());
+    }
+    field(root.tree.dump().as_bytes());
     hasher.finish()
 }

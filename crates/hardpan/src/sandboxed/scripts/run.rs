@@ -9,11 +9,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use hardpan_package::deb::scripts::debconf_defaults;
-use hardpan_tree::{Kind, TreePath};
+use hardpan_tree::{Kind, Tree, TreePath};
 
+use super::builder::BuilderRoot;
 use super::edits::{Edit, EditKind, is_ignored};
 use super::shims::{DIRECTORY, LOG, REFUSED, Shim, confmodule, shims};
-use super::{Outcome, Refusal, Script};
+use super::{FILE_BYTES_MAX, Outcome, Refusal, Script};
 use crate::assemble::Assembly;
 use crate::contents::StoreContents;
 use crate::error::Error;
@@ -25,8 +26,6 @@ use crate::sandboxed::program::{self, Job};
 use crate::sandboxed::workshop::Workshop;
 use crate::store::StoreError;
 
-/// The largest file that a script may leave, in bytes.
-const FILE_BYTES_MAX: u64 = 256 << 20;
 /// The most paths that scripts may change.
 const CHANGES_MAX: usize = 200_000;
 /// How much shims may write down, in bytes.
@@ -39,6 +38,7 @@ const CONFMODULE: &str = "usr/share/debconf/confmodule";
 pub(super) fn run(
     workshop: Workshop<'_>,
     assembly: &Assembly,
+    ground: &BuilderRoot<'_>,
     scripts: &[Script],
 ) -> Result<Outcome, Error> {
     let session = workshop.session;
@@ -52,10 +52,10 @@ pub(super) fn run(
     };
     let (lower, upper, tools) = (place("lower")?, place("upper")?, place("tools")?);
     let contents = StoreContents { store: session.store };
-    materialize(&assembly.tree, contents, &lower, host_owner(), session.threads)?;
-    let root = LayeredRoot::new(&lower, &upper).with_lower_owners(owners(assembly));
+    materialize(&ground.tree, contents, &lower, host_owner(), session.threads)?;
+    let root = LayeredRoot::new(&lower, &upper).with_lower_owners(owners(&ground.tree));
     let shims = shims(workshop.platform.architecture());
-    let mounts = stand_ins(&shims, &tools, &lower, assembly)?;
+    let mounts = stand_ins(&shims, &tools, &lower, &ground.tree)?;
 
     let mut seen: BTreeMap<TreePath, (String, String)> = BTreeMap::new();
     let mut log_bytes = 0;
@@ -85,6 +85,7 @@ pub(super) fn run(
             return Err(left(&script.package.name, &device.path, reason));
         }
         let changes = changes(&root)?;
+        ground.check(script, &changes)?;
         refusals.extend(refused(script, &changes, &mut log_bytes)?);
         for change in &changes {
             let state = format!("{:?}", change.kind);
@@ -94,13 +95,13 @@ pub(super) fn run(
         }
     }
     let packages = seen.into_iter().map(|(path, (package, _))| (path, package)).collect();
-    let edits = edits(workshop, assembly, changes(&root)?, &packages)?;
+    let edits = edits(workshop, assembly, ground, changes(&root)?, &packages)?;
     Ok(Outcome { edits, refusals })
 }
 
 /// Returns whose everything in the tree is that is not root's.
-fn owners(assembly: &Assembly) -> BTreeMap<TreePath, Owner> {
-    let nodes = assembly.tree.walk();
+fn owners(tree: &Tree) -> BTreeMap<TreePath, Owner> {
+    let nodes = tree.walk();
     let owners = nodes.map(|(path, node)| {
         let (uid, gid) = (node.metadata.uid, node.metadata.gid);
         (path.clone(), Owner { uid, gid })
@@ -146,21 +147,16 @@ fn environment(
 
 /// Writes shims, and returns what is mounted for all scripts: the directory with them, and each over the
 /// program that it stands in for, since scripts also call programs by their paths.
-fn stand_ins(
-    shims: &[Shim],
-    tools: &Path,
-    lower: &Path,
-    assembly: &Assembly,
-) -> Result<Vec<Mount>, Error> {
+fn stand_ins(shims: &[Shim], tools: &Path, lower: &Path, tree: &Tree) -> Result<Vec<Mount>, Error> {
     let directory = tools.join("shims");
     fs::create_dir(&directory)
         .and_then(|()| fs::set_permissions(&directory, Permissions::from_mode(0o755)))
         .map_err(|error| StoreError::io("create", &directory, error))?;
     let mut mounts = Vec::new();
     let mut places: BTreeMap<&[u8], Vec<&TreePath>> = BTreeMap::new();
-    for (path, node) in assembly.tree.walk() {
+    for (path, node) in tree.walk() {
         let is_program = matches!(node.kind, Kind::File(_) | Kind::HardLink(_))
-            && assembly.tree.file(path).is_some_and(|(node, _)| node.metadata.mode & 0o111 != 0);
+            && tree.file(path).is_some_and(|(node, _)| node.metadata.mode & 0o111 != 0);
         if is_program {
             places.entry(path.name()).or_default().push(path);
         }
@@ -224,7 +220,14 @@ fn refused(
     let Some(ChangeKind::File { content, .. }) = log.map(|change| &change.kind) else {
         return Ok(Vec::new());
     };
-    let text = read(script, content, LOG_BYTES_MAX)?;
+    let Some(text) = read(content, LOG_BYTES_MAX)? else {
+        return Err(SandboxedError::Output {
+            work: Work::Scripts,
+            program: script.title(),
+            reason: format!("a file of more than {LOG_BYTES_MAX} bytes"),
+        }
+        .into());
+    };
     let new = String::from_utf8_lossy(text.get(*log_bytes..).unwrap_or_default()).into_owned();
     *log_bytes = text.len();
     let commands = new.lines().filter_map(|line| line.strip_prefix(REFUSED));
@@ -237,33 +240,28 @@ fn refused(
         .collect())
 }
 
-fn read(script: &Script, path: &Path, max: u64) -> Result<Vec<u8>, Error> {
+/// Reads a file; `None` if it is larger than that.
+pub(super) fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, Error> {
     let mut bytes = Vec::new();
     let count = fs::File::open(path)
         .and_then(|file| file.take(max + 1).read_to_end(&mut bytes))
         .map_err(|error| StoreError::io("read", path, error))?;
-    if count as u64 > max {
-        return Err(SandboxedError::Output {
-            work: Work::Scripts,
-            program: script.title(),
-            reason: format!("a file of more than {max} bytes"),
-        }
-        .into());
-    }
-    Ok(bytes)
+    Ok((count as u64 <= max).then_some(bytes))
 }
 
 /// Turns changes into what is kept: files go into the store.
 fn edits(
     workshop: Workshop<'_>,
     assembly: &Assembly,
+    ground: &BuilderRoot<'_>,
     mut changes: Vec<Change>,
     packages: &BTreeMap<TreePath, String>,
 ) -> Result<Vec<Edit>, Error> {
     changes.retain(|change| {
         let is_stub =
             change.path == TreePath::literal(CONFMODULE) && !assembly.tree.contains(&change.path);
-        !is_ignored(&change.path) && !is_stub
+        // What is left of tools in here is as it was.
+        !is_ignored(&change.path) && !is_stub && !ground.is_tool(&change.path)
     });
     changes.sort_by(|one, other| one.path.cmp(&other.path));
     if changes.len() > CHANGES_MAX {
@@ -329,6 +327,6 @@ fn content_of(
     Ok(fs::read(content).map_err(|error| StoreError::io("read", content, error))?)
 }
 
-fn left(package: &str, path: &TreePath, reason: String) -> Error {
+pub(super) fn left(package: &str, path: &TreePath, reason: String) -> Error {
     SandboxedError::Left { package: package.to_owned(), path: path.to_string(), reason }.into()
 }
