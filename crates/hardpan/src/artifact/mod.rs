@@ -159,3 +159,13 @@ pub(crate) fn environment(config: &ContainerConfig) -> BTreeMap<String, String> 
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }
+
+/// Returns where an image's own programs are looked for.
+pub(crate) fn search_path(config: &ContainerConfig) -> Vec<TreePath> {
+    let environment = environment(config);
+    let path = environment.get("PATH").map_or("", String::as_str);
+    path.split(':')
+        .filter(|place| place.starts_with('/'))
+        .filter_map(|place| TreePath::parse(place).ok())
+        .collect()
+}
