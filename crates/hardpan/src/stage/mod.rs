@@ -35,7 +35,7 @@ pub use summary::{StageSummary, StagesSummary, StepSummary, summarize_stages};
 
 use crate::action::Actions;
 use crate::artifact::{self, LockedArtifact};
-use crate::built::{BuiltDownload, StageStatement};
+use crate::built::{BuiltDownload, StageStatement, Substitute};
 use crate::error::Error;
 use crate::fetch::Prepared;
 use crate::finish;
@@ -100,6 +100,7 @@ struct Finished {
     changes: StageChanges,
     warnings: Vec<String>,
     downloads: Vec<BuiltDownload>,
+    substitutes: Vec<Substitute>,
 }
 
 /// What all stages of a platform are made of.
@@ -252,7 +253,9 @@ impl Session<'_> {
         let warnings = placed.warnings.into_iter().chain(own).collect();
         let in_stage = |download| BuiltDownload { stage: Some(stage.name.clone()), ..download };
         let downloads = placed.downloads.into_iter().map(in_stage).collect();
-        Ok(Finished { tree, changes, warnings, downloads })
+        let of_stage = |substitute| Substitute { stage: Some(stage.name.clone()), ..substitute };
+        let substitutes = placed.substitutes.into_iter().map(of_stage).collect();
+        Ok(Finished { tree, changes, warnings, downloads, substitutes })
     }
 
     /// Lets steps find the programs of images that the stage takes files from, where these images have them: their
@@ -317,6 +320,11 @@ impl StageResults {
     /// Returns the downloads of all stages.
     pub(crate) fn downloads(&self) -> impl Iterator<Item = &BuiltDownload> {
         self.ends.iter().flat_map(|end| &end.downloads)
+    }
+
+    /// Returns what all stages have in the place of what the definition names.
+    pub(crate) fn substitutes(&self) -> impl Iterator<Item = &Substitute> {
+        self.ends.iter().flat_map(|end| &end.substitutes)
     }
 
     /// Returns `stage/step` of every step that had the network.
