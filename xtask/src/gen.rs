@@ -98,7 +98,8 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let source = |path: &str| {
         fs::read_to_string(root.join(path)).with_context(|| format!("failed to read {path}"))
     };
-    let config = items(&source("crates/hardpan/src/config.rs")?);
+    let mut config = items(&source("crates/hardpan/src/config.rs")?);
+    config.extend(items(&source("crates/hardpan/src/config/images.rs")?));
     let mut lock = items(&source("crates/hardpan/src/lock.rs")?);
     for path in ["crates/hardpan/src/download/mod.rs", "crates/hardpan/src/artifact/mod.rs"] {
         lock.extend(items(&source(path)?));
@@ -200,6 +201,7 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         "PathAlias",
         "PathAddition",
         "DownloadOverride",
+        "ImageSubstitution",
         "RegistriesSection",
         "RegistryMirror",
         "BuildSection",
@@ -222,7 +224,7 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         }
     }
     ensure!(
-        (items.values()).filter(|item| item.doc.starts_with("`[")).count() == sections.len() + 4,
+        (items.values()).filter(|item| item.doc.starts_with("`[")).count() == sections.len() + 5,
         "config.rs has a section that the page does not have"
     );
     Ok(text)
@@ -308,6 +310,7 @@ fn value_of(kind: &str, items: &BTreeMap<String, Item>) -> String {
         "bool" => "boolean".to_owned(),
         "u32" | "u64" | "i64" => "number".to_owned(),
         "Digest" => "`sha256:…`".to_owned(),
+        "OverrideChecksum" => "`sha256:…` or a commit".to_owned(),
         map if map.starts_with("BTreeMap<") => "object".to_owned(),
         name if items.get(name).is_some_and(|item| item.is_enum) => "string".to_owned(),
         _ => "object".to_owned(),

@@ -10,48 +10,26 @@ mod runs_support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
 use runs_support::Suite;
 use runs_support::catalog::Catalog;
-use runs_support::tools::{attempt, find, lack, skip};
+use runs_support::dhi;
+use runs_support::tools::{attempt, lack, skip};
 
 fn suite() -> Option<&'static Suite> {
     static SUITE: OnceLock<Option<Suite>> = OnceLock::new();
     SUITE
         .get_or_init(|| {
-            let Some(shared) = shared() else {
-                skip("the public catalog is not there: ../shared/dhi, or HARDPAN_SHARED");
-                return None;
-            };
-            if lack(&["tar", "xz"]) {
-                return None;
-            }
-            Suite::new("runs-dhi", |root| unpack(&shared, root))
+            let shared = dhi::shared()?;
+            Suite::new("runs-dhi", |root| {
+                dhi::unpack(&shared, root, &["definitions.tar.xz", "sources.tar.xz"], "image");
+                Catalog::at(root)
+            })
         })
         .as_ref()
-}
-
-fn shared() -> Option<PathBuf> {
-    if let Ok(path) = std::env::var("HARDPAN_SHARED") {
-        return Some(PathBuf::from(path)).filter(|path| path.join("dhi").is_dir());
-    }
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.ancestors().map(|above| above.join("shared")).find(|path| path.join("dhi").is_dir())
-}
-
-/// Unpacks the image definitions and their files, with our substitutions at the root.
-fn unpack(shared: &Path, root: &Path) -> Catalog {
-    for archive in ["definitions.tar.xz", "sources.tar.xz"] {
-        let mut tar = Command::new(find("tar").unwrap());
-        tar.arg("--extract").arg("--file").arg(shared.join("dhi").join(archive));
-        attempt(tar.arg("--directory").arg(root).arg("image")).ok();
-    }
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/dhi/hardpan.toml");
-    fs::copy(example, root.join("hardpan.toml")).unwrap();
-    Catalog::at(root)
 }
 
 /// Builds a definition and runs a program in its image; returns its output.

@@ -19,7 +19,8 @@ use serde::Serialize;
 
 use crate::assemble::Assembly;
 use crate::built::{
-    Built, BuiltDownload, BuiltPlatform, Remark, StageStatement, count_actions, warning_text,
+    Built, BuiltDownload, BuiltPlatform, Remark, StageStatement, Substitute, count_actions,
+    warning_text,
 };
 use crate::config::Workspace;
 use crate::contents::StoreContents;
@@ -286,6 +287,8 @@ impl Session<'_> {
         self.finish_sandboxed(&mut assembly, definition, lock, prepared, settings)?;
         let environment = settings::environment(definition, &assembly.environment);
         let findings = self.inspect(definition, &assembly, &environment)?;
+        let substitutes: Vec<Substitute> =
+            placed.substitutes.into_iter().chain(stages.substitutes().cloned()).collect();
         let measured = measured_labels(&assembly.tree, &StoreContents { store: self.store });
         let image_settings = settings::image_settings(
             definition,
@@ -293,6 +296,7 @@ impl Session<'_> {
             &environment,
             &measured,
             &stages.steps_with_network(),
+            &substitutes,
             lock.epoch,
         );
         let is_squashed = definition.output == Output::Squashed;
@@ -313,6 +317,7 @@ impl Session<'_> {
             downloads: placed.downloads.into_iter().chain(stages.downloads().cloned()).collect(),
             actions: count_actions(&assembly.actions),
             network_steps: stages.steps_with_network(),
+            substitutes,
             statements: stages.statements()?,
             stage_warnings: stages.warnings,
             remarks: findings.iter().map(Remark::from).collect(),
@@ -346,6 +351,7 @@ impl Session<'_> {
                 actions: platform.actions.clone(),
                 stage_warnings: platform.stage_warnings.clone(),
                 network_steps: platform.network_steps.clone(),
+                substitutes: platform.substitutes.clone(),
                 statements: platform.statements.clone(),
                 downloads: platform.downloads.clone(),
                 remarks: platform.remarks.clone(),
@@ -438,6 +444,7 @@ struct PlannedPlatform {
     actions: BTreeMap<String, usize>,
     stage_warnings: Vec<String>,
     network_steps: Vec<String>,
+    substitutes: Vec<Substitute>,
     statements: Vec<StageStatement>,
     downloads: Vec<BuiltDownload>,
     remarks: Vec<Remark>,

@@ -55,6 +55,9 @@ pub struct BuiltPlatform {
     /// Steps of build stages that had the network, as `stage/step`.
     #[serde(default)]
     pub network_steps: Vec<String>,
+    /// What the workspace file put in the place of images and downloads of the definition.
+    #[serde(default)]
+    pub substitutes: Vec<Substitute>,
     /// Downloads of the image and its stages, for the SBOM.
     #[serde(default)]
     pub downloads: Vec<BuiltDownload>,
@@ -77,6 +80,18 @@ pub struct StageStatement {
     pub digest: Digest,
     /// Its length.
     pub size_bytes: u64,
+}
+
+/// Something else than what the definition names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Substitute {
+    /// The stage; `None` for the image itself.
+    pub stage: Option<String>,
+    /// The image, or the URL of the download, as the definition has it.
+    pub wanted: String,
+    /// The image that was used; of a download its digest or commit.
+    pub used: String,
 }
 
 /// A download that went into an image, or into a stage of it.

@@ -12,6 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use hardpan_package::strip::StripRule;
 
+mod checksum;
+mod images;
+
+pub use checksum::OverrideChecksum;
+pub use images::{ImageSubstitution, ImagesSection};
+
 /// The name of the workspace file.
 pub const FILE_NAME: &str = "hardpan.toml";
 
@@ -31,6 +37,9 @@ pub struct Workspace {
     pub paths: PathsSection,
     /// Downloads from elsewhere.
     pub downloads: DownloadsSection,
+    /// Images of others that stand in for the ones that definitions name.
+    #[serde(skip_serializing_if = "ImagesSection::is_empty")]
+    pub images: ImagesSection,
     /// Where images of others are.
     pub registries: RegistriesSection,
     /// How images are written.
@@ -140,10 +149,10 @@ pub struct DownloadOverride {
     /// Where it is fetched from instead: a URL, or `file:` and a path below the workspace file's
     /// folder. A `*` is what `from`'s matched.
     pub to: String,
-    /// What the file must be, in place of what the definition says of it: `sha256:…`. Without it the
-    /// definition's checksum holds.
+    /// What the file must be, in place of what the definition says of it: `sha256:…`, or the commit of a git
+    /// repository. Without it the definition's checksum holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<Digest>,
+    pub checksum: Option<OverrideChecksum>,
 }
 
 /// `[paths]`
@@ -356,6 +365,7 @@ impl Workspace {
                 (format!("downloads.override {:?}: {message}", rule.from), rule.from.clone())
             })?;
         }
+        self.images.check()?;
         self.registries.check()?;
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
@@ -429,10 +439,14 @@ impl DownloadOverride {
         if is_git != self.to.starts_with("git+") && !(self.from.starts_with('*')) {
             return Err("a git repository and a file can't stand in for each other");
         }
-        if self.checksum.is_some() && (is_git || stars(&self.from) > 0) {
+        if self.checksum.is_some() && stars(&self.from) > 0 {
             return Err("a checksum is that of one file");
         }
-        Ok(())
+        match self.checksum {
+            Some(OverrideChecksum::Sha256(_)) if is_git => Err("a git repository has a commit"),
+            Some(OverrideChecksum::Commit(_)) if !is_git => Err("a file has no commit"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -620,6 +634,18 @@ to = "https://mirror.example/one/*"
             (
                 "[[downloads.override]]\nfrom = \"a\"\nto = \"file:a\"\nchecksum = \"md5:00\"\n",
                 "not a sha256 digest",
+            ),
+            (
+                "[[downloads.override]]\nfrom = \"a*\"\nto = \"file:a*\"\nchecksum = \"95b239d8713b498f4e3b4eb364549a73e38b4d49\"\n",
+                "that of one file",
+            ),
+            (
+                "[[downloads.override]]\nfrom = \"a\"\nto = \"file:a\"\nchecksum = \"95b239d8713b498f4e3b4eb364549a73e38b4d49\"\n",
+                "a file has no commit",
+            ),
+            (
+                "[[downloads.override]]\nfrom = \"git+https://a#b\"\nto = \"git+https://c#b\"\nchecksum = \"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\n",
+                "a git repository has a commit",
             ),
         ] {
             let error = Workspace::parse(text).unwrap_err();

@@ -150,7 +150,7 @@ impl Demand {
         let others = files
             .iter()
             .map(|file| download::demand_line(file, workspace))
-            .chain(artifacts.iter().map(|item| artifact::demand_line(&item.name)))
+            .chain(artifacts.iter().map(|item| artifact::demand_line(&item.name, workspace)))
             .collect();
         Ok(Self { architecture, archives, packages, exclusions, others })
     }

@@ -49,7 +49,9 @@ pub mod store;
 
 pub use artifact::{ArtifactError, ArtifactProblem, LockedArtifact};
 pub use build::{BuildRequest, BuildSettings, LockState};
-pub use built::{Built, BuiltDownload, BuiltPlatform, DownloadSpdx, Remark, StageStatement};
+pub use built::{
+    Built, BuiltDownload, BuiltPlatform, DownloadSpdx, Remark, StageStatement, Substitute,
+};
 pub use demand::DemandError;
 pub use download::{ArchiveError, ChecksumFileError, DownloadError, DownloadProblem, LockedFile};
 pub use error::{Error, Trouble};

@@ -7,7 +7,7 @@ use hardpan_definition::{Contents, Definition, Platform};
 use hardpan_tree::{Origin, PathError, Tree, TreePath};
 
 use crate::artifact::{LockedArtifact, PlacedArtifact};
-use crate::built::BuiltDownload;
+use crate::built::{BuiltDownload, Substitute};
 use crate::download::{LockedFile, PlacedFile};
 use crate::error::Error;
 use crate::lock::{LockedPlatform, LockedStage};
@@ -41,6 +41,8 @@ impl<'l> From<&'l LockedStage> for Pins<'l> {
 pub(crate) struct Placed {
     /// Downloads.
     pub downloads: Vec<BuiltDownload>,
+    /// What the workspace file put in the place of others.
+    pub substitutes: Vec<Substitute>,
     /// What deserves a word.
     pub warnings: Vec<String>,
 }
@@ -104,6 +106,23 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Returns what is not what the definition names. Another place for the same download is not among it.
+    fn substitutes(&self, contents: &Contents, pins: Pins<'_>) -> Vec<Substitute> {
+        let substitute = |wanted: &str, used| {
+            let (stage, wanted) = (None, wanted.to_owned());
+            Substitute { stage, wanted, used }
+        };
+        let images = pins
+            .images
+            .iter()
+            .filter_map(|image| image.substitute.clone().map(|used| substitute(&image.name, used)));
+        let files = contents.files.iter().filter_map(|file| {
+            let (_, rule) = self.workspace.download_override(&file.url)?;
+            Some(substitute(&file.url, rule.checksum?.to_string()))
+        });
+        images.chain(files).collect()
+    }
+
     /// Puts files of other images, and then downloads, into a tree.
     pub(crate) fn place_others(
         &self,
@@ -113,7 +132,8 @@ impl Session<'_> {
         epoch: i64,
         origin: Origin,
     ) -> Result<Placed, Error> {
-        let mut placed = Placed::default();
+        let substitutes = self.substitutes(contents, pins);
+        let mut placed = Placed { substitutes, ..Placed::default() };
         for artifact in
             self.place_artifacts(tree, &contents.artifacts, pins.images, epoch, origin)?
         {

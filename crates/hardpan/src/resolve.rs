@@ -109,7 +109,8 @@ impl Session<'_> {
                 let own = stage_definition(definition, stage);
                 let mut demand = Demand::of(&own, self.workspace)?;
                 let images = images_of(definition, stage);
-                demand.others.extend(images.iter().map(|image| artifact::demand_line(image)));
+                let line = |image| artifact::demand_line(image, self.workspace);
+                demand.others.extend(images.iter().map(|image| line(&image.value)));
                 let files = own.contents.files;
                 let of_stage = plan.stages.iter().filter(|stage| stage.lock_name == name);
                 let needs: BTreeSet<NeededPackage> =

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How the image runs, and what it says of itself: configuration, labels, annotations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::Definition;
 use hardpan_image::{ContainerConfig, ImageSettings, Platform};
+
+use crate::built::Substitute;
 
 /// Where programs are looked for in an image that does not say so itself.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -45,6 +47,7 @@ pub(crate) fn image_settings(
     environment: &BTreeMap<String, String>,
     measured: &BTreeMap<&'static str, String>,
     network_steps: &[String],
+    substitutes: &[Substitute],
     epoch: i64,
 ) -> ImageSettings {
     let mut labels = own_labels(definition, name_in_catalog);
@@ -53,6 +56,10 @@ pub(crate) fn image_settings(
     };
     if !network_steps.is_empty() {
         label("network-steps", network_steps.join(", "));
+    }
+    if !substitutes.is_empty() {
+        let wanted: BTreeSet<&str> = substitutes.iter().map(|one| one.wanted.as_str()).collect();
+        label("substitutes", wanted.into_iter().collect::<Vec<_>>().join(", "));
     }
     for (name, value) in measured {
         labels.insert(format!("{LABEL_PREFIX}{name}"), value.clone());

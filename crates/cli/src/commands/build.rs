@@ -116,6 +116,18 @@ fn warnings(built: &Built) {
                 note!("{} {warning}", styled(WARNING, "warning:"));
             }
         }
+        for substitute in &platform.substitutes {
+            let stage = substitute.stage.as_ref().map(|stage| format!("stage {stage}: "));
+            let text = format!(
+                "{}{} is not the definition's: hardpan.toml puts {} in its place",
+                stage.unwrap_or_default(),
+                substitute.wanted,
+                substitute.used
+            );
+            if seen.insert(text.clone()) {
+                note!("{} {text}", styled(WARNING, "warning:"));
+            }
+        }
         for step in &platform.network_steps {
             let text = format!("step {step} had the network");
             if seen.insert(text.clone()) {

@@ -77,6 +77,12 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 # [[downloads.override]]
 # from = "https://downloads.example/*"
 # to = "https://mirror.example/downloads/*"
+
+# Another image in place of one that `artifacts` and `uses` of definitions name.
+# [[images.substitute]]
+# from = "registry.example/go:*"
+# to = "mirror.example/go:*"
+
 [registries]
 # Registries without TLS; those on this machine's loopback always are.
 # plain-http = ["registry.example:5000"]
@@ -125,6 +131,7 @@ mod tests {
         let workspace = Workspace::parse(&active.join("\n")).unwrap();
         assert_eq!(workspace.packages.substitute.len(), 2);
         assert_eq!(workspace.downloads.overrides.len(), 1);
+        assert_eq!(workspace.images.substitute.len(), 1);
         assert_eq!(workspace.registries.mirror.len(), 1);
         assert_eq!(workspace.archives.debian.mirror.as_deref(), Some(mirrors.debian.as_str()));
     }

@@ -27,6 +27,10 @@ pub(crate) struct Built {
     /// As in the image's configuration.
     pub(crate) user: String,
     pub(crate) warnings: Vec<String>,
+    /// Steps that had the network, as `stage/step`.
+    pub(crate) network_steps: Vec<String>,
+    /// What stands in for what, as `WANTED: USED`.
+    pub(crate) substitutes: Vec<String>,
     /// Packages of the lock with their versions.
     pub(crate) packages: BTreeMap<String, String>,
 }
@@ -42,7 +46,7 @@ impl Catalog {
         Self::at(root)
     }
 
-    fn path(&self, definition: &str) -> PathBuf {
+    pub(crate) fn path(&self, definition: &str) -> PathBuf {
         self.root.join(format!("{definition}.yaml"))
     }
 
@@ -54,18 +58,20 @@ impl Catalog {
         project.any_definition().clone()
     }
 
-    /// Builds a docker archive from the real package archive. All tests share a store.
+    /// Returns a command with a definition and the store of all tests, up to but without options.
+    pub(crate) fn hardpan(&self, command: &str, definition: &str) -> Command {
+        let mut hardpan = Command::new(env!("CARGO_BIN_EXE_hardpan"));
+        hardpan.args([command, "--store"]);
+        hardpan.arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("runs-store"));
+        hardpan.arg(self.path(definition));
+        hardpan
+    }
+
+    /// Builds a docker archive from the real package archive.
     pub(crate) fn build(&self, definition: &str, archive: &Path) -> Built {
         let path = self.path(definition);
-        let output = attempt(
-            Command::new(env!("CARGO_BIN_EXE_hardpan"))
-                .args(["build", "--json", "--platform", PLATFORM, "--store"])
-                .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("runs-store"))
-                .arg("--docker-archive")
-                .arg(archive)
-                .arg(&path),
-        )
-        .ok();
+        let options = ["--json", "--platform", PLATFORM, "--docker-archive"];
+        let output = attempt(self.hardpan("build", definition).args(options).arg(archive)).ok();
         let output: Value = serde_json::from_str(&output).unwrap();
         let built = &output["built"];
         let platform = &built["platforms"][0];
@@ -90,9 +96,17 @@ impl Catalog {
             image_id,
             user: user.unwrap_or_default(),
             warnings,
+            network_steps: list(&platform["network-steps"], |step| text(step).to_owned()),
+            substitutes: list(&platform["substitutes"], |one| {
+                format!("{}: {}", text(&one["wanted"]), text(&one["used"]))
+            }),
             packages: locked(&path),
         }
     }
+}
+
+fn list(value: &Value, item: impl Fn(&Value) -> String) -> Vec<String> {
+    value.as_array().unwrap().iter().map(item).collect()
 }
 
 fn text(value: &Value) -> &str {

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod catalog;
+pub(crate) mod dhi;
 pub(crate) mod podman;
 pub(crate) mod tools;
 

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use error::{ArtifactError, ArtifactProblem};
 pub(crate) use place::{PlacedArtifact, place_from};
 
+use crate::config::Workspace;
 use crate::error::Error;
 use crate::parallel;
 use crate::session::Session;
@@ -45,11 +46,24 @@ pub struct LockedArtifact {
     /// Digest of the index that names the manifest, if it came through one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<Digest>,
+    /// The image that stands in for it, where the workspace file names one. The digests are that one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub substitute: Option<String>,
+}
+
+impl LockedArtifact {
+    /// Returns the name of the image that is used.
+    fn used(&self) -> &str {
+        self.substitute.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Returns an image as one line of a lock's demand.
-pub(crate) fn demand_line(image: &ImageReference) -> String {
-    format!("image {image}")
+pub(crate) fn demand_line(image: &ImageReference, workspace: &Workspace) -> String {
+    match workspace.image_substitution(&image.to_string()) {
+        Some(substitute) => format!("image {image} as {substitute}"),
+        None => format!("image {image}"),
+    }
 }
 
 /// An image's documents, checked.
@@ -104,7 +118,7 @@ impl Session<'_> {
         let mut layers: BTreeMap<Digest, (usize, Descriptor)> = BTreeMap::new();
         for (number, image) in locked.iter().enumerate() {
             let documents = sources.documents(image)?;
-            pin::check_platform(&image.name, &documents.config, platform, image.index)?;
+            pin::check_platform(image.used(), &documents.config, platform, image.index)?;
             for (layer, diff_id) in documents.layers() {
                 layers.entry(diff_id).or_insert_with(|| (number, layer.clone()));
             }
@@ -115,7 +129,7 @@ impl Session<'_> {
         // Largest first, so that no thread is left with a long job at the end.
         work.sort_by_key(|(diff_id, _, layer)| (std::cmp::Reverse(layer.size_bytes), *diff_id));
         let prepare = |(diff_id, number, layer): &(Digest, usize, Descriptor)| {
-            let image = &locked[*number].name;
+            let image = locked[*number].used();
             sources.layer(image, layer, *diff_id).map(|_| ()).inspect_err(|_| sources.cancel())
         };
         let threads = self.threads.saturating_add(WAITING_THREADS);
@@ -132,13 +146,13 @@ impl Session<'_> {
         let sources = Sources::new(self)?;
         let documents = sources.documents(locked)?;
         let wrap = |source| {
-            let image = locked.name.clone();
+            let image = locked.used().to_owned();
             Error::from(ArtifactProblem::Stack { image, source })
         };
         let mut stack = Stack::default();
         for (layer, diff_id) in documents.layers() {
             let (segment, record): (Digest, LayerRecord) =
-                sources.layer(&locked.name, layer, diff_id)?;
+                sources.layer(locked.used(), layer, diff_id)?;
             stack.apply(segment, &record).map_err(wrap)?;
         }
         let dropped = stack.dropped();
@@ -157,5 +171,15 @@ pub(crate) fn environment(config: &ContainerConfig) -> BTreeMap<String, String> 
     pairs
         .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Returns where an image's own programs are looked for.
+pub(crate) fn search_path(config: &ContainerConfig) -> Vec<TreePath> {
+    let environment = environment(config);
+    let path = environment.get("PATH").map_or("", String::as_str);
+    path.split(':')
+        .filter(|place| place.starts_with('/'))
+        .filter_map(|place| TreePath::parse(place).ok())
         .collect()
 }

@@ -21,19 +21,23 @@ pub(super) fn pin(
     reference: &ImageReference,
     platform: Platform,
 ) -> Result<LockedArtifact, Error> {
-    let image = reference.to_string();
+    let wanted = reference.to_string();
+    let substitute = sources.substitute(&wanted);
+    let image = substitute.clone().unwrap_or_else(|| wanted.clone());
     let name = parse_name(&image)?;
+    let locked =
+        |manifest, index| LockedArtifact { name: wanted.clone(), manifest, index, substitute };
     match sources.root(&image, &name)? {
         Root::Manifest(manifest) => {
             let digest = manifest.digest();
             let documents = sources.complete(&image, &name.with_digest(digest), manifest)?;
             check_platform(&image, &documents.config, platform, None)?;
-            Ok(LockedArtifact { name: image, manifest: digest, index: None })
+            Ok(locked(digest, None))
         }
         Root::Index(index) => {
             let digest = choose(sources, &image, &name, &index, platform)?;
             manifest(sources, &image, &name, digest)?;
-            Ok(LockedArtifact { name: image, manifest: digest, index: Some(index.digest()) })
+            Ok(locked(digest, Some(index.digest())))
         }
     }
 }

@@ -65,6 +65,11 @@ impl<'s> Sources<'s> {
         self.cancel.cancel();
     }
 
+    /// Returns the image that the workspace file puts in the place of another.
+    pub(super) fn substitute(&self, image: &str) -> Option<String> {
+        self.session.workspace.image_substitution(image)
+    }
+
     /// Returns the index or manifest that a name means: by its digest, or else by its tag.
     pub(super) fn root(&self, image: &str, name: &ImageName) -> Result<Root, Error> {
         let bytes = match name.digest() {
@@ -88,12 +93,13 @@ impl<'s> Sources<'s> {
 
     /// Returns the documents of an image that is pinned.
     pub(super) fn documents(&self, locked: &LockedArtifact) -> Result<Documents, Error> {
-        let name = parse_name(&locked.name)?.with_digest(locked.manifest);
-        match self.root(&locked.name, &name)? {
-            Root::Manifest(manifest) => self.complete(&locked.name, &name, manifest),
+        let image = locked.used();
+        let name = parse_name(image)?.with_digest(locked.manifest);
+        match self.root(image, &name)? {
+            Root::Manifest(manifest) => self.complete(image, &name, manifest),
             Root::Index(_) => {
                 let what = "the lock names an index as its manifest".to_owned();
-                Err(ArtifactProblem::NotAnImage { image: locked.name.clone(), what }.into())
+                Err(ArtifactProblem::NotAnImage { image: image.to_owned(), what }.into())
             }
         }
     }

@@ -86,6 +86,12 @@ pub enum DownloadProblem {
     /// Something else stands where it should go.
     #[error(transparent)]
     Insert(#[from] InsertError),
+    /// A name that no file can have.
+    #[error("`spdx` has the name {name:?}, which can't be a folder's")]
+    SpdxName {
+        /// The name.
+        name: String,
+    },
     /// A bad pattern in `includes` or `excludes`.
     #[error("{0}")]
     Pattern(String),
@@ -235,6 +241,7 @@ impl DownloadError {
             | DownloadProblem::Archive(_) => Trouble::Trust,
             DownloadProblem::Local { .. }
             | DownloadProblem::Path { .. }
+            | DownloadProblem::SpdxName { .. }
             | DownloadProblem::Resolve(_)
             | DownloadProblem::Insert(_)
             | DownloadProblem::Pattern(_)

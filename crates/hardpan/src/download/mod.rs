@@ -19,6 +19,7 @@ mod members;
 mod pin;
 mod place;
 mod source;
+mod spdx;
 mod unpack;
 mod zip;
 

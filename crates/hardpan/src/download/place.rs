@@ -16,6 +16,7 @@ use super::error::{DownloadProblem, Stop};
 use super::fetch::{archive_of, locked_of};
 use super::members::{Member, MemberKind};
 use super::source::file_name;
+use super::spdx;
 use super::unpack::Unpacked;
 use crate::error::Error;
 use crate::glob::Filter;
@@ -42,6 +43,8 @@ pub(crate) struct PlacedFile {
     pub sha256: Digest,
     /// The commit of a git repository.
     pub commit: Option<String>,
+    /// Whether the workspace file says that it is another one than the definition's.
+    pub is_substitute: bool,
     /// What the definition says of it for the SBOM.
     pub spdx: Option<Spdx>,
     /// Directories that stayed empty, because they are other repositories.
@@ -58,7 +61,7 @@ struct Marks {
 }
 
 impl Session<'_> {
-    /// Puts downloads into a tree, in their order. All of them are in the store
+    /// Puts downloads into a tree, in their order, and what the definition says of them for the SBOM. All of them are in the store
     /// ([`Session::fetch_files`]).
     ///
     /// `epoch` is the latest time that anything gets. The repository's own `.git` is left out of
@@ -77,7 +80,15 @@ impl Session<'_> {
             let placed = self.place_one(tree, file, locked, directories, marks);
             placed.map_err(|stop| stop.of(&file.url, file.span))
         };
-        files.iter().map(place).collect()
+        let placed: Vec<PlacedFile> = files.iter().map(place).collect::<Result<_, Error>>()?;
+        let marks = Marks { uid: 0, gid: 0, epoch, origin };
+        for document in spdx::documents(files, &placed, epoch) {
+            let (url, span) = (&document.about.url, document.about.span);
+            let file = File::inline(document.bytes);
+            place_file(tree, &document.path, file, FILE_MODE, marks)
+                .map_err(|stop| stop.of(url, span))?;
+        }
+        Ok(placed)
     }
 
     fn place_one(
@@ -89,6 +100,9 @@ impl Session<'_> {
         marks: Marks,
     ) -> Result<PlacedFile, Stop> {
         let locked = locked_of(file, locked)?;
+        if let Some(name) = file.spdx.as_ref().and_then(|spdx| spdx.name.as_deref()) {
+            spdx::document_path(name)?;
+        }
         let wrong = |source| DownloadProblem::Path { path: file.path.value.clone(), source };
         let mut path = directories(&file.path).map_err(wrong)?;
         if let Some(archive) = archive_of(file) {
@@ -112,6 +126,8 @@ impl Session<'_> {
             path,
             sha256: locked.sha256,
             commit: locked.commit.clone(),
+            is_substitute: (self.workspace.download_override(&file.url))
+                .is_some_and(|(_, rule)| rule.checksum.is_some()),
             spdx: file.spdx.clone(),
             submodules: locked.submodules.clone(),
         })

@@ -8,7 +8,7 @@ use hardpan_tree::Digest;
 
 use super::DOWNLOAD_BYTES_MAX;
 use super::error::{DownloadProblem, Stop};
-use crate::config::Workspace;
+use crate::config::{OverrideChecksum, Workspace};
 use crate::session::Session;
 
 /// The user name beside a token for git, as the large git hosts have it: git over HTTP knows no
@@ -56,7 +56,8 @@ impl<'f> Plan<'f> {
             None => (file.url.as_str(), None),
         };
         let wanted = match (checksum, file.checksum.as_ref().map(|checksum| &checksum.value)) {
-            (Some(digest), _) => Wanted::Sha256(digest),
+            (Some(OverrideChecksum::Sha256(digest)), _) => Wanted::Sha256(digest),
+            (Some(OverrideChecksum::Commit(commit)), _) => Wanted::Commit(commit),
             (None, Some(Checksum::Sha256(digits))) => {
                 Digest::from_hex(digits).map_or(Wanted::Anything, Wanted::Sha256)
             }

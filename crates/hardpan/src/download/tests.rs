@@ -7,4 +7,5 @@ mod hostile;
 mod makers;
 mod pinning;
 mod placing;
+mod spdx;
 mod support;

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use hardpan_definition::Definition;
 use hardpan_package::strip::{StripPolicy, StripRule};
 use hardpan_tree::{Metadata, Tree, TreePath};
 
@@ -16,6 +17,8 @@ use super::{Editor, FinishError, Inputs, Report, Warning, paths};
 /// The finisher's name.
 pub const NAME: &str = "apt";
 
+/// Where the default sources are.
+pub const SOURCES: &str = "etc/apt/sources.list.d/debian.sources";
 /// The distribution's default archive.
 const ARCHIVE: &str = "http://ftp.debian.org/debian";
 /// Its security archive, on the same host.
@@ -85,8 +88,8 @@ pub fn apply(
 
 /// Writes the default sources, unless there are others.
 fn sources(editor: &mut Editor<'_>, inputs: &Inputs<'_>) -> Result<Option<Warning>, FinishError> {
-    let path = TreePath::literal("etc/apt/sources.list.d/debian.sources");
-    let Some(codename) = inputs.definition.syntax.distribution.codename() else {
+    let path = TreePath::literal(SOURCES);
+    let Some(text) = default_sources(inputs.definition) else {
         return Ok(None);
     };
     let single = TreePath::literal("etc/apt/sources.list");
@@ -113,6 +116,14 @@ fn sources(editor: &mut Editor<'_>, inputs: &Inputs<'_>) -> Result<Option<Warnin
             message: "apt has no sources: debian-archive-keyring is not in the image".to_owned(),
         }));
     }
+    let metadata = editor.metadata(0o644);
+    editor.file(&path, text.into_bytes(), metadata)?;
+    Ok(None)
+}
+
+/// Returns the sources that an installation of a definition's distribution has; `None` where it has none of apt's.
+pub fn default_sources(definition: &Definition) -> Option<String> {
+    let codename = definition.syntax.distribution.codename()?;
     let mut text = String::new();
     for (archive, suites) in [
         (ARCHIVE, format!("{codename} {codename}-updates")),
@@ -126,9 +137,7 @@ fn sources(editor: &mut Editor<'_>, inputs: &Inputs<'_>) -> Result<Option<Warnin
             "Types: deb\nURIs: {archive}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}"
         );
     }
-    let metadata = editor.metadata(0o644);
-    editor.file(&path, text.into_bytes(), metadata)?;
-    Ok(None)
+    Some(text)
 }
 
 /// Returns dpkg's options for leaving out what was left out of this image.

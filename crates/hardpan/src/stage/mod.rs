@@ -29,14 +29,16 @@ use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 pub use check::check_stages;
 pub(crate) use definition::{images_of, in_stage, stage_definition, stage_names};
 pub use error::StageError;
+use plan::PlannedStage;
 pub(crate) use plan::{Base, StagePlan, plan};
 pub use summary::{StageSummary, StagesSummary, StepSummary, summarize_stages};
 
 use crate::action::Actions;
-use crate::artifact;
-use crate::built::{BuiltDownload, StageStatement};
+use crate::artifact::{self, LockedArtifact};
+use crate::built::{BuiltDownload, StageStatement, Substitute};
 use crate::error::Error;
 use crate::fetch::Prepared;
+use crate::finish;
 use crate::lock::LockedPlatform;
 use crate::others::{Pins, Placed};
 use crate::parallel;
@@ -98,6 +100,7 @@ struct Finished {
     changes: StageChanges,
     warnings: Vec<String>,
     downloads: Vec<BuiltDownload>,
+    substitutes: Vec<Substitute>,
 }
 
 /// What all stages of a platform are made of.
@@ -209,6 +212,7 @@ impl Session<'_> {
                 }
                 make_work_directories(tree, inputs.epoch);
                 keep_apt_root(tree, inputs.epoch);
+                keep_apt_sources(tree, &stage.definition, inputs.epoch);
                 let contents = &stage.definition.contents;
                 let pins = Pins::from(&locked);
                 placed = self.place_others(tree, contents, pins, inputs.epoch, origin)?;
@@ -223,6 +227,7 @@ impl Session<'_> {
         )?;
         environment.extend(assembly.environment.clone());
         let mut environment = settings::environment(&stage.definition, &environment);
+        self.find_artifacts(&mut environment, stage, &locked.images, &assembly.tree)?;
         for (name, value) in [("HOME", "/root"), ("LANG", "C.UTF-8"), ("TZ", "UTC")] {
             environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
@@ -248,7 +253,29 @@ impl Session<'_> {
         let warnings = placed.warnings.into_iter().chain(own).collect();
         let in_stage = |download| BuiltDownload { stage: Some(stage.name.clone()), ..download };
         let downloads = placed.downloads.into_iter().map(in_stage).collect();
-        Ok(Finished { tree, changes, warnings, downloads })
+        let of_stage = |substitute| Substitute { stage: Some(stage.name.clone()), ..substitute };
+        let substitutes = placed.substitutes.into_iter().map(of_stage).collect();
+        Ok(Finished { tree, changes, warnings, downloads, substitutes })
+    }
+
+    /// Lets steps find the programs of images that the stage takes files from, where these images have them: their
+    /// directories come after all others.
+    fn find_artifacts(
+        &self,
+        environment: &mut BTreeMap<String, String>,
+        stage: &PlannedStage,
+        pins: &[LockedArtifact],
+        tree: &Tree,
+    ) -> Result<(), Error> {
+        for artifact in &stage.definition.contents.artifacts {
+            let name = artifact.name.value.to_string();
+            // `place_others` found all of them.
+            let Some(pin) = pins.iter().find(|pin| pin.name == name) else { continue };
+            let places = artifact::search_path(&self.image_config(pin)?);
+            let path = environment.entry("PATH".to_owned()).or_default();
+            extend_path(path, &places, tree);
+        }
+        Ok(())
     }
 }
 
@@ -293,6 +320,11 @@ impl StageResults {
     /// Returns the downloads of all stages.
     pub(crate) fn downloads(&self) -> impl Iterator<Item = &BuiltDownload> {
         self.ends.iter().flat_map(|end| &end.downloads)
+    }
+
+    /// Returns what all stages have in the place of what the definition names.
+    pub(crate) fn substitutes(&self) -> impl Iterator<Item = &Substitute> {
+        self.ends.iter().flat_map(|end| &end.substitutes)
     }
 
     /// Returns `stage/step` of every step that had the network.
@@ -354,10 +386,92 @@ fn keep_apt_root(tree: &mut Tree, epoch: i64) {
     }
 }
 
+/// A stage's root has the sources that an installation has, also without apt: steps may make an image's sources of
+/// them. Where apt is, what it has is decided.
+fn keep_apt_sources(tree: &mut Tree, definition: &Definition, epoch: i64) {
+    let path = TreePath::literal(finish::apt::SOURCES);
+    let Some(text) = finish::apt::default_sources(definition) else { return };
+    if tree.contains(&path) || tree.resolve(&TreePath::literal("usr/bin/apt-get")).is_ok() {
+        return;
+    }
+    let kind = Kind::File(hardpan_tree::File::inline(text.into_bytes()));
+    let parent = path.parent().unwrap_or_default();
+    let origin = Origin::Finisher(finish::apt::NAME);
+    // A tree with something else in the way is no installation.
+    if tree.make_directories(&parent, &Metadata::root(0o755, epoch), origin).is_ok() {
+        let _ = tree.insert(path, Node { metadata: Metadata::root(0o644, epoch), kind, origin });
+    }
+}
+
+/// Appends directories of a tree to a search path, each once.
+fn extend_path(path: &mut String, places: &[TreePath], tree: &Tree) {
+    for place in places {
+        let known = path.split(':').filter_map(|known| TreePath::parse(known).ok());
+        if known.into_iter().any(|known| known == *place) {
+            continue;
+        }
+        let real = tree.resolve(place).ok();
+        if real.and_then(|real| tree.get(&real)).is_none_or(|node| node.kind != Kind::Directory) {
+            continue;
+        }
+        if !path.is_empty() {
+            path.push(':');
+        }
+        path.push_str(&place.to_string());
+    }
+}
+
 fn make_work_directories(tree: &mut Tree, epoch: i64) {
     for path in [SOURCE_DIRECTORY, TARGET_DIRECTORY] {
         let path = TreePath::literal(path);
         // A stage whose packages put something else there fails when its first step starts.
         let _ = tree.make_directories(&path, &Metadata::root(0o755, epoch), Origin::Definition);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::{EPOCH, definition, tree};
+
+    #[test]
+    fn search_paths_grow_by_directories_that_are_there() {
+        let mut root = tree(&["usr/local/go/bin/go", "usr/bin/x", "opt/file"]);
+        let link = Node {
+            kind: Kind::Symlink(b"usr/local/go".to_vec()),
+            ..root.get(&TreePath::literal("opt/file")).unwrap().clone()
+        };
+        root.insert(TreePath::literal("go"), link).unwrap();
+        for (summary, path, places, expected) in [
+            ("new", "/usr/bin:/bin", vec!["/usr/local/go/bin"], "/usr/bin:/bin:/usr/local/go/bin"),
+            ("not there", "/usr/bin", vec!["/none/bin"], "/usr/bin"),
+            ("a file", "/usr/bin", vec!["/opt/file"], "/usr/bin"),
+            ("known", "/usr/bin/:/x", vec!["/usr/bin"], "/usr/bin/:/x"),
+            ("twice", "/x", vec!["/usr/bin", "/usr/bin"], "/x:/usr/bin"),
+            ("through a link", "/x", vec!["/go/bin"], "/x:/go/bin"),
+            ("first", "", vec!["/usr/bin"], "/usr/bin"),
+        ] {
+            let mut path = path.to_owned();
+            let places: Vec<TreePath> = places.into_iter().map(TreePath::literal).collect();
+            extend_path(&mut path, &places, &root);
+            assert_eq!(path, expected, "{summary}");
+        }
+    }
+
+    #[test]
+    fn a_stage_has_sources_also_without_apt() {
+        let definition = definition("");
+        for (summary, paths, expected) in [
+            ("no apt", vec!["usr/bin/sed"], Some(true)),
+            ("with apt the finisher decides", vec!["usr/bin/apt-get"], None),
+            ("own", vec![finish::apt::SOURCES], Some(false)),
+            ("in the way", vec!["etc/apt"], None),
+        ] {
+            let mut tree = tree(&paths);
+            keep_apt_sources(&mut tree, &definition, EPOCH);
+            let file = tree.file(&TreePath::literal(finish::apt::SOURCES));
+            let origin = file.map(|(node, _)| node.origin == Origin::Finisher(finish::apt::NAME));
+            assert_eq!(origin, expected, "{summary}");
+        }
     }
 }

@@ -35,9 +35,13 @@ fn indexes_and_tags_are_pinned_to_manifests() {
                 name: name.to_owned(),
                 manifest: image(architecture).digest(),
                 index: Some(index().digest()),
+                substitute: None,
             };
             assert_eq!(locked, expected);
-            assert_eq!(demand_line(&reference(name).value), format!("image {name}"));
+            assert_eq!(
+                demand_line(&reference(name).value, &desk.workspace),
+                format!("image {name}")
+            );
             desk.session().fetch_images(std::slice::from_ref(&locked), platform).unwrap();
             let tree = desk.session().image_tree(&locked, ORIGIN).unwrap().tree;
             assert_eq!(desk.text(&tree, "etc/arch"), architecture);
@@ -248,4 +252,40 @@ fn workspaces_say_where_registries_are() {
     desk.workspace = Workspace::parse(&text).unwrap();
     let tree = desk.pull("registry.example/team/app:1").unwrap().tree;
     assert_eq!(desk.text(&tree, "etc/second"), "2");
+}
+
+#[test]
+fn another_image_stands_in() {
+    let wanted = format!("private.example/app:1@{}", index().digest());
+    let other =
+        OciImage::index(&[("linux/amd64", &image("another")), ("linux/arm64", &image("arm64"))]);
+    let used = format!("localhost/app@{}", other.digest());
+    let mut desk = Desk::new();
+    desk.add_layout(&other, "localhost/app:1");
+    let rule = |to: &str| {
+        let text = format!("[[images.substitute]]\nfrom = \"private.example/*\"\nto = \"{to}\"\n");
+        Workspace::parse(&text).unwrap()
+    };
+    // Without a rule nothing stands in, whatever is at hand.
+    assert_eq!(desk.pin(&wanted, AMD64).unwrap_err().trouble(), Trouble::Network);
+    desk.workspace = rule(&used);
+    let locked = desk.pin(&wanted, AMD64).unwrap();
+    let expected = LockedArtifact {
+        name: wanted.clone(),
+        manifest: image("another").digest(),
+        index: Some(other.digest()),
+        substitute: Some(used.clone()),
+    };
+    assert_eq!(locked, expected);
+    let json = serde_json::to_string(&locked).unwrap();
+    assert!(json.ends_with(&format!("\"substitute\":\"{used}\"}}")), "{json}");
+    assert_eq!(serde_json::from_str::<LockedArtifact>(&json).unwrap(), locked);
+    let line = demand_line(&reference(&wanted).value, &desk.workspace);
+    assert_eq!(line, format!("image {wanted} as {used}"));
+    let tree = desk.pull(&wanted).unwrap().tree;
+    assert_eq!(desk.text(&tree, "etc/arch"), "another");
+    // What is said of it is said of the image that is used.
+    desk.workspace = rule("localhost/none:1");
+    let error = desk.pin(&wanted, AMD64).unwrap_err();
+    assert!(error.to_string().contains("localhost/none:1"), "{error}");
 }

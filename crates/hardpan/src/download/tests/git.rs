@@ -5,7 +5,9 @@ use hardpan_definition::Checksum;
 use hardpan_testkit::git::{GitFault, GitServer, Repository, has_git};
 use hardpan_tree::{Origin, Tree, TreePath};
 
+use super::super::demand_line;
 use super::support::{Case, chain, checked, file};
+use crate::config::Workspace;
 use crate::error::{Error, Trouble};
 
 struct GitCase {
@@ -164,4 +166,34 @@ fn a_secret_is_a_password_for_git() {
     // "x-access-token:S3cret"
     let header = "Basic eC1hY2Nlc3MtdG9rZW46UzNjcmV0";
     assert!(!log.is_empty() && log.iter().all(|(_, own)| own == header), "{log:?}");
+}
+
+#[test]
+fn a_repository_stands_in_for_another() {
+    let Some(mut git) = git_case() else { return };
+    let url = "git+https://private.example/team/project.git#v1";
+    let private = "95b239d8713b498f4e3b4eb364549a73e38b4d49";
+    let files = [checked(url, "${source.dir}/x", Checksum::GitCommit(private.to_owned()))];
+    let rule = |checksum: &str| {
+        let to = git.url("v1");
+        let text = format!("[[downloads.override]]\nfrom = \"{url}\"\nto = \"{to}\"\n{checksum}");
+        Workspace::parse(&text).unwrap()
+    };
+    let (head, mirror) = (git.head(), rule(""));
+    let own = rule(&format!("checksum = \"{head}\"\n"));
+    let wrong = rule(&format!("checksum = \"{private}\"\n"));
+    // The definition's commit holds, unless the rule has one of its own; and that holds, too.
+    for workspace in [mirror, wrong] {
+        git.case.workspace = workspace;
+        let error = git.case.pin(&files).unwrap_err();
+        assert_eq!(error.trouble(), Trouble::Trust);
+        assert!(chain(&error).contains(private), "{}", chain(&error));
+    }
+    git.case.workspace = own;
+    let locked = git.case.pin(&files).unwrap();
+    assert_eq!((locked[0].url.as_str(), locked[0].commit.as_deref()), (url, Some(head.as_str())));
+    let line = demand_line(&files[0], &git.case.workspace);
+    assert_eq!(line, format!("file {url} as {head}"));
+    let tree = git.case.all(&files).unwrap();
+    assert_eq!(git.case.dump(&tree, "/work/source/x/src").len(), 1);
 }
