@@ -18,8 +18,10 @@ use crate::logins;
 
 /// The archive that everybody can reach, where nothing else names one.
 const DEFAULT_DEBIAN_MIRROR: &str = "http://ftp.debian.org/debian";
-/// The largest file of apt sources that is read, in bytes.
-const APT_SOURCES_BYTES_MAX: u64 = 1 << 20;
+/// The largest file of apt sources or apk repositories that is read, in bytes.
+const SOURCES_BYTES_MAX: u64 = 1 << 20;
+/// Where a host with apk has its repositories.
+const APK_REPOSITORIES: &str = "/etc/apk/repositories";
 
 /// Everything that a session borrows.
 pub(crate) struct Machine {
@@ -116,8 +118,9 @@ pub(crate) fn store_path(
     Ok(Path::new(&home).join(".cache").join("hardpan"))
 }
 
-/// Returns where Debian's archives are: the workspace's word, then `HARDPAN_DEBIAN_MIRROR`, then this
-/// host's apt sources, then the archive that everybody can reach.
+/// Returns where distributions' archives are. Debian's: the workspace's word, then `HARDPAN_DEBIAN_MIRROR`, then
+/// this host's apt sources, then the archive that everybody can reach. Alpine's: the workspace's word, then
+/// `HARDPAN_ALPINE_MIRROR`, then this host's apk repositories.
 pub(crate) fn mirrors(workspace: &Workspace) -> Mirrors {
     let configured = &workspace.archives.debian;
     let from_variable = variable("HARDPAN_DEBIAN_MIRROR");
@@ -132,7 +135,24 @@ pub(crate) fn mirrors(workspace: &Workspace) -> Mirrors {
         .or_else(|| variable("HARDPAN_DEBIAN_SECURITY_MIRROR"))
         .or_else(|| hardpan::mirror_of("trixie-security", &sources))
         .unwrap_or_else(|| beside(&debian));
-    Mirrors { debian, debian_security }
+    let alpine = (workspace.archives.alpine.mirror.clone())
+        .or_else(|| variable("HARDPAN_ALPINE_MIRROR"))
+        .or_else(|| read_small(Path::new(APK_REPOSITORIES)).as_deref().and_then(apk_mirror));
+    Mirrors { debian, debian_security, alpine }
+}
+
+/// Returns the mirror that apk's repositories are on: what stands before `/v3.24/main` or `/edge/main`.
+fn apk_mirror(repositories: &str) -> Option<String> {
+    repositories.lines().map(str::trim).find_map(|line| {
+        let (above, repository) = line.strip_suffix('/').unwrap_or(line).rsplit_once('/')?;
+        let (mirror, branch) = above.rsplit_once('/')?;
+        let is_branch = branch == "edge"
+            || branch
+                .strip_prefix('v')
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let is_plain = !line.starts_with(['#', '@']) && mirror.contains("://");
+        (is_branch && is_plain && repository == "main").then(|| mirror.to_owned())
+    })
 }
 
 /// Returns the security archive of a mirror that has both, as most do.
@@ -153,9 +173,14 @@ fn apt_sources() -> Vec<String> {
         .filter(|path| {
             path.extension().is_some_and(|extension| extension == "list" || extension == "sources")
         })
-        .filter(|path| fs::metadata(path).is_ok_and(|data| data.len() <= APT_SOURCES_BYTES_MAX))
-        .filter_map(|path| fs::read_to_string(path).ok())
+        .filter_map(|path| read_small(path))
         .collect()
+}
+
+/// Reads a text file of this host's package manager; what can't be read counts as not there.
+fn read_small(path: &Path) -> Option<String> {
+    let is_small = fs::metadata(path).is_ok_and(|data| data.len() <= SOURCES_BYTES_MAX);
+    is_small.then(|| fs::read_to_string(path).ok()).flatten()
 }
 
 fn client_options(common: &Common) -> ClientOptions {
@@ -187,4 +212,27 @@ pub(crate) fn caller_variable(name: &str) -> Option<String> {
 /// Returns an environment variable that is set to something.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_are_found_in_apk_repositories() {
+        for (text, expected) in [
+            ("https://m.example/alpine/v3.23/main\n", Some("https://m.example/alpine")),
+            (
+                "#http://a.example/edge/main\nhttp://b.example/x/edge/main/\n",
+                Some("http://b.example/x"),
+            ),
+            ("@edge http://a.example/edge/main\n", None),
+            ("http://a.example/alpine/v3.23/community\n", None),
+            ("http://a.example/alpine/latest-stable\n", None),
+            ("/media/cdrom/apks\n/srv/v3.23/main\n", None),
+            ("", None),
+        ] {
+            assert_eq!(apk_mirror(text).as_deref(), expected, "{text}");
+        }
+    }
 }

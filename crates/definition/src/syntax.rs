@@ -91,6 +91,8 @@ mod tests {
             ("# syntax=dhi.io/build:2-debian12\r", "2 debian12"),
             ("#syntax = dhi.io/build:2-alpine3.24  ", "2 alpine3.24"),
             ("# syntax=dhi.io/build:1-alpine3.23-dev", "1 alpine3.23"),
+            ("# syntax=dhi.io/build:2-alpine-edge", "2 alpine-edge"),
+            ("# syntax=dhi.io/build:2-alpine-edge-dev", "2 alpine-edge"),
             ("\u{feff}# syntax=dhi.io/build:2-helm3", "2 helm3"),
         ] {
             let syntax = read(&Source::new("t", format!("{line}\nimage: x\n")), 0).expect(line);
@@ -111,6 +113,8 @@ mod tests {
             ("# syntax=dhi.io/build:3-debian13", 23..24),
             ("# syntax=dhi.io/build:2-debian11", 25..33),
             ("# syntax=dhi.io/build:2-ubuntu", 25..31),
+            ("# syntax=dhi.io/build:2-alpine3.21", 25..35),
+            ("# syntax=dhi.io/build:2-alpine", 25..31),
         ] {
             let error = read(&Source::new("t", line), 0).expect_err(line);
             let span = error.span().expect("span").range();

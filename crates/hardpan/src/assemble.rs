@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Packages to a finished tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hardpan_definition::Definition;
 use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::merge::{Member, merge};
+use hardpan_package::segment::Unpacked;
 use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Digest, Tree, TreePath};
 
@@ -14,7 +15,7 @@ use crate::demand::Demand;
 use crate::error::Error;
 use crate::fetch::Prepared;
 use crate::finish::{self, Action, PathAlias, Warning};
-use crate::graph::{Graph, GraphPackage};
+use crate::graph::Graph;
 use crate::lock::LockedPackage;
 use crate::observer::Event;
 use crate::project::CatalogRoot;
@@ -83,7 +84,8 @@ impl Session<'_> {
         })?;
         let demand = Demand::of(definition, self.workspace)?;
         let requested = demand.packages.iter().map(|package| package.name.clone()).collect();
-        let graph = dependency_graph(demand.architecture, &members, &requested)?;
+        let packages: Vec<&Unpacked> = unpacked.iter().map(|package| &**package).collect();
+        let graph = Graph::of(demand.architecture, &packages, &requested)?;
         Ok(Assembly {
             tree,
             members,
@@ -110,31 +112,4 @@ impl Session<'_> {
             .map(|alias| Ok(PathAlias { link: parse(&alias.from)?, target: parse(&alias.to)? }))
             .collect()
     }
-}
-
-/// Finds who needs whom among unpacked packages.
-pub(crate) fn dependency_graph(
-    architecture: &str,
-    members: &[Prepared],
-    requested: &BTreeSet<String>,
-) -> Result<Graph, Error> {
-    let fields: Vec<[String; 3]> = members
-        .iter()
-        .map(|member| {
-            ["Pre-Depends", "Depends", "Provides"].map(|name| {
-                member.unpacked.field(name).map_or_else(String::new, |text| text.replace('\n', " "))
-            })
-        })
-        .collect();
-    let packages: Vec<GraphPackage<'_>> = members
-        .iter()
-        .zip(&fields)
-        .map(|(member, [pre_depends, depends, provides])| GraphPackage {
-            name: &member.unpacked.name,
-            version: &member.unpacked.version,
-            depends: [pre_depends, depends],
-            provides,
-        })
-        .collect();
-    Ok(Graph::new(architecture, &packages, requested)?)
 }

@@ -63,6 +63,9 @@ pub struct StoreSection {
 pub struct ArchivesSection {
     /// Where Debian's archives are.
     pub debian: DebianArchives,
+    /// Where Alpine's archive is.
+    #[serde(skip_serializing_if = "AlpineArchive::is_empty")]
+    pub alpine: AlpineArchive,
     /// Archives that stand in for the ones that definitions name.
     pub substitute: Vec<ArchiveSubstitution>,
 }
@@ -77,13 +80,27 @@ pub struct DebianArchives {
     pub security_mirror: Option<String>,
 }
 
+/// `[archives.alpine]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct AlpineArchive {
+    /// The URI above `v3.24/`, `edge/` and so on.
+    pub mirror: Option<String>,
+}
+
+impl AlpineArchive {
+    fn is_empty(&self) -> bool {
+        self.mirror.is_none()
+    }
+}
+
 /// `[[archives.substitute]]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveSubstitution {
-    /// The URI as definitions write it.
+    /// The URI as definitions write it; one `*` stands for any text.
     pub from: String,
-    /// `debian` for the distribution's own archives, or another URI.
+    /// `debian` or `alpine` for the distribution's own archives, or another URI; a `*` is what `from`'s matched.
     pub to: String,
     /// What becomes of `name=version` in definitions that use this archive.
     #[serde(default)]
@@ -107,6 +124,9 @@ pub enum Pins {
 pub struct KeyringsSection {
     /// A file with the keys that sign Debian's archives, relative to the workspace file.
     pub debian: Option<String>,
+    /// A folder with the keys (`NAME.rsa.pub`) that sign Alpine's archives, relative to the workspace file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpine: Option<String>,
 }
 
 /// `[packages]`
@@ -345,15 +365,16 @@ impl Workspace {
             }
         }
         for rule in &self.archives.substitute {
-            if rule.to != "debian" && !rule.to.contains("://") {
-                return Err((
-                    format!(
-                        "archives.substitute: \"to\" is \"debian\" or a URI, not {:?}",
-                        rule.to
-                    ),
-                    rule.to.clone(),
-                ));
-            }
+            let stars = |text: &str| text.matches('*').count();
+            let problem = if !["debian", "alpine"].contains(&&*rule.to) && !rule.to.contains("://")
+            {
+                format!("\"to\" is \"debian\", \"alpine\" or a URI, not {:?}", rule.to)
+            } else if stars(&rule.from) > 1 || stars(&rule.to) > stars(&rule.from) {
+                "at most one \"*\" may stand in \"from\", and in \"to\" only with it".to_owned()
+            } else {
+                continue;
+            };
+            return Err((format!("archives.substitute: {problem}"), rule.to.clone()));
         }
         for rule in &self.paths.add {
             rule.check().map_err(|message| {
@@ -385,6 +406,7 @@ impl Workspace {
             store: StoreSection::default(),
             archives: ArchivesSection {
                 debian: DebianArchives::default(),
+                alpine: AlpineArchive::default(),
                 substitute: self.archives.substitute.clone(),
             },
             keyrings: KeyringsSection::default(),
@@ -397,10 +419,13 @@ impl Workspace {
         Digest::of(&hardpan_image::canonical_json(&portable))
     }
 
-    /// Returns the rule that stands in for an archive, if one does. Trailing slashes do not matter.
-    pub fn archive_substitution(&self, uri: &str) -> Option<&ArchiveSubstitution> {
+    /// Returns the rule that stands in for an archive, if one does, and what does. Trailing slashes do not matter.
+    pub fn archive_substitution(&self, uri: &str) -> Option<(&ArchiveSubstitution, String)> {
         let uri = uri.trim_end_matches('/');
-        self.archives.substitute.iter().find(|rule| rule.from.trim_end_matches('/') == uri)
+        self.archives.substitute.iter().find_map(|rule| {
+            let wildcard = match_pattern(rule.from.trim_end_matches('/'), uri)?;
+            Some((rule, rule.to.replacen('*', wildcard, 1).trim_end_matches('/').to_owned()))
+        })
     }
 
     /// Returns where a download is fetched from instead, and the rule that says so.
@@ -558,8 +583,8 @@ to = "https://mirror.example/one/*"
         assert_eq!(name("curl").as_deref(), Some("curl"));
         let bundle = workspace.substitute_package("ca-certificates-bundle");
         assert_eq!(bundle.exclude, ["openssl", "debconf"]);
-        let rule = workspace.archive_substitution("http://dhi.io/deb/debian/main/").unwrap();
-        assert_eq!((rule.to.as_str(), rule.pins), ("debian", Pins::Relax));
+        let (rule, to) = workspace.archive_substitution("http://dhi.io/deb/debian/main/").unwrap();
+        assert_eq!((to.as_str(), rule.pins), ("debian", Pins::Relax));
         assert!(workspace.archive_substitution("http://dhi.io/deb/debian").is_none());
         let download = |url| workspace.download_override(url).map(|(to, _)| to);
         assert_eq!(
@@ -599,7 +624,10 @@ to = "https://mirror.example/one/*"
                 "[[packages.substitute]]\nfrom = \"a\"\nto = \"b\"\ndrop = true\n",
                 "exclude each other",
             ),
-            ("[[archives.substitute]]\nfrom = \"a\"\nto = \"ubuntu\"\n", "is \"debian\" or a URI"),
+            (
+                "[[archives.substitute]]\nfrom = \"a\"\nto = \"ubuntu\"\n",
+                "is \"debian\", \"alpine\" or a URI",
+            ),
             (
                 "[[paths.add]]\npackage = \"a\"\ntype = \"file\"\npath = \"etc\"\n",
                 "an absolute path",

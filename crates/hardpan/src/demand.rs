@@ -4,20 +4,20 @@
 use std::collections::BTreeSet;
 
 use hardpan_definition::{Definition, Distribution, Span};
-use hardpan_package::deb::sources::{self, Source, SourcesError};
+use hardpan_package::apk::dependency::DependencyError;
+use hardpan_package::deb::sources::SourcesError;
+use hardpan_package::segment::Format;
 
 use crate::config::{Pins, Workspace};
+use crate::distribution::Family;
 use crate::{artifact, download};
-
-/// The name of the distribution's own archives in workspaces, and of the main one in locks.
-pub(crate) const DEBIAN: &str = "debian";
-/// The name of Debian's security archive in locks.
-pub(crate) const DEBIAN_SECURITY: &str = "debian-security";
 
 /// What one platform of a definition asks of the archives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// `amd64` or `arm64`.
+    /// The format of the packages.
+    pub format: Format,
+    /// The architecture, by the name that the distribution has for it: `amd64`, `x86_64`.
     pub architecture: &'static str,
     /// Where packages may come from, in the definition's order.
     pub archives: Vec<ArchiveDemand>,
@@ -32,14 +32,31 @@ pub(crate) struct Demand {
 /// One suite of one archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ArchiveDemand {
-    /// `debian`, `debian-security`, or the URI that the definition wrote.
+    /// The format of its packages.
+    pub format: Format,
+    /// `debian`, `debian-security`, `alpine`, or the URI that the definition wrote.
     pub name: String,
-    /// The suite, or the path with a trailing slash of a flat archive.
+    /// The suite, or the path with a trailing slash of a flat archive. Of Alpine's own archives `v3.24/main`; empty
+    /// for the rest of its kind.
     pub suite: String,
-    /// The components; empty for a flat archive.
+    /// The components; empty for a flat archive and for Alpine.
     pub components: Vec<String>,
+    /// The tag by which packages are asked for from here alone (`name@tag`); only Alpine has them.
+    pub tag: Option<String>,
     /// The keys that count.
     pub keyring: KeyringDemand,
+}
+
+impl ArchiveDemand {
+    /// Checks that there are keys.
+    pub(crate) fn check(&self, span: Span) -> Result<(), DemandError> {
+        match &self.keyring {
+            KeyringDemand::Urls(urls) if urls.is_empty() => {
+                Err(DemandError::NoKeyring { uri: self.name.clone(), span })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The keys that count for an archive.
@@ -49,6 +66,8 @@ pub(crate) enum KeyringDemand {
     Debian(u8),
     /// The ones at these URLs.
     Urls(Vec<String>),
+    /// Alpine's own, and the ones at these URLs. As for apk itself each counts for every archive.
+    Alpine(Vec<String>),
 }
 
 /// A package asked for.
@@ -56,8 +75,10 @@ pub(crate) enum KeyringDemand {
 pub(crate) struct PackageDemand {
     /// Its name.
     pub name: String,
-    /// The exact version, where the definition names one.
+    /// The version, where the definition names one.
     pub version: Option<String>,
+    /// How versions are compared with that one, where it is not by `=`; only Alpine has that.
+    pub operator: Option<String>,
     /// Whether another version will do where the archive does not have that one.
     pub is_relaxed: bool,
     /// Where the definition asks for it.
@@ -69,7 +90,7 @@ pub(crate) struct PackageDemand {
 #[non_exhaustive]
 pub enum DemandError {
     /// Not a distribution that can be built.
-    #[error("definitions for {distribution} can't be built yet; Debian 12 and 13 can")]
+    #[error("definitions for {distribution} can't be built; those for Debian and Alpine can")]
     Distribution {
         /// The distribution.
         distribution: Distribution,
@@ -89,6 +110,27 @@ pub enum DemandError {
         /// Where it stands.
         span: Span,
     },
+    /// The workspace lets another distribution's archives stand in.
+    #[error("{to}'s archives stand in for {uri}, which has packages of another distribution")]
+    OtherDistribution {
+        /// The archive.
+        uri: String,
+        /// What stands in.
+        to: String,
+        /// Where the archive is named.
+        span: Span,
+    },
+    /// A package line that apk would not take.
+    #[error("{text:?} asks for no package of Alpine")]
+    Package {
+        /// The line.
+        text: String,
+        /// Where it stands.
+        span: Span,
+        /// What is wrong with it.
+        #[source]
+        source: DependencyError,
+    },
     /// An archive without keys.
     #[error("the archive {uri} has no keyring")]
     NoKeyring {
@@ -106,6 +148,8 @@ impl DemandError {
             Self::Distribution { .. } => None,
             Self::Repository { span, .. }
             | Self::NoSource { span }
+            | Self::OtherDistribution { span, .. }
+            | Self::Package { span, .. }
             | Self::NoKeyring { span, .. } => Some(*span),
         }
     }
@@ -114,11 +158,8 @@ impl DemandError {
 impl Demand {
     /// Reads a definition's demand, applying the workspace's substitutions.
     pub(crate) fn of(definition: &Definition, workspace: &Workspace) -> Result<Self, DemandError> {
-        let Distribution::Debian { release } = definition.syntax.distribution else {
-            let distribution = definition.syntax.distribution;
-            return Err(DemandError::Distribution { distribution });
-        };
-        let (archives, pins) = archives(definition, release, workspace)?;
+        let family = Family::of(definition.syntax.distribution)?;
+        let (archives, pins) = family.archives(definition, workspace)?;
         let mut packages: Vec<PackageDemand> = Vec::new();
         let mut exclusions = BTreeSet::new();
         for request in &definition.contents.packages {
@@ -132,6 +173,7 @@ impl Demand {
             let demand = PackageDemand {
                 name,
                 version: request.version.clone(),
+                operator: request.operator.clone(),
                 is_relaxed: substituted.by_rule || pins == Pins::Relax,
                 span: request.span,
             };
@@ -144,7 +186,8 @@ impl Demand {
         }
         // "!x" beside "x" is how definitions say "x and nothing else like it".
         exclusions.retain(|name| !packages.iter().any(|package| package.name == *name));
-        let architecture = definition.platform.architecture();
+        let format = family.format();
+        let architecture = family.architecture(definition.platform);
         let files = &definition.contents.files;
         let artifacts = &definition.contents.artifacts;
         let others = files
@@ -152,7 +195,7 @@ impl Demand {
             .map(|file| download::demand_line(file, workspace))
             .chain(artifacts.iter().map(|item| artifact::demand_line(&item.name, workspace)))
             .collect();
-        Ok(Self { architecture, archives, packages, exclusions, others })
+        Ok(Self { format, architecture, archives, packages, exclusions, others })
     }
 
     /// Returns the demand as canonical lines for the lock.
@@ -160,17 +203,21 @@ impl Demand {
         let mut lines = Vec::new();
         for archive in &self.archives {
             let components = archive.components.join(" ");
-            let line = format!("archive {} {} {components}", archive.name, archive.suite);
+            let tag = archive.tag.as_ref().map_or_else(String::new, |tag| format!("@{tag} "));
+            let line = format!("archive {tag}{} {} {components}", archive.name, archive.suite);
             lines.push(line.trim_end().to_owned());
-            if let KeyringDemand::Urls(urls) = &archive.keyring {
+            if let KeyringDemand::Urls(urls) | KeyringDemand::Alpine(urls) = &archive.keyring {
                 lines.extend(urls.iter().map(|url| format!("keyring {url}")));
             }
         }
         lines.extend(self.exclusions.iter().map(|name| format!("exclude {name}")));
         for package in &self.packages {
+            let operator = package.operator.as_deref().unwrap_or("=");
             let version = match &package.version {
-                Some(version) if package.is_relaxed => format!(" ~{version}"),
-                Some(version) => format!(" ={version}"),
+                Some(version) if package.is_relaxed && operator == "=" => format!(" ~{version}"),
+                Some(version) if package.is_relaxed => format!(" ~({operator}{version})"),
+                Some(version) if operator == "~" => format!(" =~{version}"),
+                Some(version) => format!(" {operator}{version}"),
                 None => String::new(),
             };
             lines.push(format!("package {}{version}", package.name));
@@ -180,85 +227,4 @@ impl Demand {
         lines.dedup();
         lines
     }
-}
-
-/// Returns the distribution's own archives: the suite, its updates and its security fixes.
-fn default_archives(release: u8, codename: &str) -> Vec<ArchiveDemand> {
-    [
-        (DEBIAN, codename.to_owned()),
-        (DEBIAN, format!("{codename}-updates")),
-        (DEBIAN_SECURITY, format!("{codename}-security")),
-    ]
-    .into_iter()
-    .map(|(name, suite)| ArchiveDemand {
-        name: name.to_owned(),
-        suite,
-        components: vec!["main".to_owned()],
-        keyring: KeyringDemand::Debian(release),
-    })
-    .collect()
-}
-
-fn archives(
-    definition: &Definition,
-    release: u8,
-    workspace: &Workspace,
-) -> Result<(Vec<ArchiveDemand>, Pins), DemandError> {
-    let codename = definition.syntax.distribution.codename().unwrap_or_default();
-    if definition.contents.repositories.is_empty() {
-        return Ok((default_archives(release, codename), Pins::Keep));
-    }
-    let mut archives: Vec<ArchiveDemand> = Vec::new();
-    let mut pins = Pins::Keep;
-    for repository in &definition.contents.repositories {
-        let source = source_line(&repository.value, repository.span)?;
-        let rule = workspace.archive_substitution(&source.uri);
-        if let Some(rule) = rule
-            && rule.pins == Pins::Relax
-        {
-            pins = Pins::Relax;
-        }
-        let demands = match rule.map(|rule| rule.to.as_str()) {
-            Some(DEBIAN) => default_archives(release, codename),
-            other => {
-                let uri = other.unwrap_or(&source.uri).trim_end_matches('/').to_owned();
-                vec![explicit_archive(definition, uri, &source, repository.span)?]
-            }
-        };
-        for demand in demands {
-            if !archives.contains(&demand) {
-                archives.push(demand);
-            }
-        }
-    }
-    Ok((archives, pins))
-}
-
-/// Parses a repository of a definition: one line, which means one source.
-fn source_line(text: &str, span: Span) -> Result<Source, DemandError> {
-    let parsed = sources::parse_lines(text);
-    match (parsed.errors.into_iter().next(), parsed.sources.into_iter().next()) {
-        (Some(source), _) => Err(DemandError::Repository { span, source }),
-        (None, Some(source)) => Ok(source),
-        (None, None) => Err(DemandError::NoSource { span }),
-    }
-}
-
-fn explicit_archive(
-    definition: &Definition,
-    uri: String,
-    source: &Source,
-    span: Span,
-) -> Result<ArchiveDemand, DemandError> {
-    let urls: Vec<String> =
-        definition.contents.keyring.iter().map(|url| url.value.clone()).collect();
-    if urls.is_empty() {
-        return Err(DemandError::NoKeyring { uri, span });
-    }
-    Ok(ArchiveDemand {
-        name: uri,
-        suite: source.suite.clone(),
-        components: source.components.clone(),
-        keyring: KeyringDemand::Urls(urls),
-    })
 }

@@ -8,6 +8,8 @@ use hardpan_definition::{Platform, Span};
 use hardpan_image::{
     ArchiveError, DirectoryError, ImageError, ImageNameError, LayerError, LayoutError,
 };
+use hardpan_package::apk::key::KeyError;
+use hardpan_package::apk::signed::SignedIndexError;
 use hardpan_package::deb::archive::{ArchiveError as IndexError, FetchError};
 use hardpan_package::merge::MergeError;
 use hardpan_package::openpgp::KeyringError;
@@ -56,6 +58,32 @@ pub enum Error {
         /// Why.
         source: Box<IndexError>,
     },
+    /// There is nothing at an index's or a key's place.
+    #[error("there is nothing at {url}")]
+    NoIndex {
+        /// The place.
+        url: String,
+    },
+    /// A package index of Alpine can't be trusted, or not be read.
+    #[error("archive {archive}{}, {architecture}", if suite.is_empty() { String::new() } else { format!(" {suite}") })]
+    ApkIndex {
+        /// The archive's name.
+        archive: String,
+        /// Branch and repository; empty where the archive's name says it.
+        suite: String,
+        /// The architecture.
+        architecture: String,
+        /// Why.
+        source: Box<SignedIndexError>,
+    },
+    /// A key of Alpine's kind can't be used.
+    #[error("key {name}")]
+    ApkKey {
+        /// Its file's name or URL.
+        name: String,
+        /// Why.
+        source: KeyError,
+    },
     /// A package index can't be read.
     #[error("package index of {archive} {suite} can't be read: {reason}")]
     IndexText {
@@ -69,6 +97,9 @@ pub enum Error {
     /// The network.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// Nobody said where Alpine's archive is.
+    #[error("no mirror of Alpine's archive is known")]
+    NoAlpineMirror,
     /// A keyring can't be read.
     #[error("keyring {name}")]
     Keyring {
@@ -279,6 +310,7 @@ impl Error {
             Self::Sandboxed(error) => error.trouble(),
             Self::Sandbox(_) => Trouble::Step,
             Self::Project(_)
+            | Self::NoAlpineMirror
             | Self::Demand(_)
             | Self::Solve { .. }
             | Self::ScriptTools { .. }
@@ -303,6 +335,9 @@ impl Error {
             | Self::IndexText { .. } => Trouble::Trust,
             Self::Remote(error) if error.is_mismatch() => Trouble::Trust,
             Self::Index { source, .. } => index_trouble(source),
+            Self::ApkKey { .. } => Trouble::Trust,
+            Self::ApkIndex { source, .. } if source.is_trust() => Trouble::Trust,
+            Self::ApkIndex { .. } | Self::NoIndex { .. } => Trouble::Network,
             Self::Image(_) | Self::Directory(_) => Trouble::Internal,
             Self::Store(_)
             | Self::Remote(_)
@@ -326,6 +361,9 @@ impl Error {
             }
             Self::Store(StoreError::Full { .. }) => vec![
                 "free some space, run `hardpan store gc`, or set another `[store] path` in hardpan.toml".to_owned(),
+            ],
+            Self::NoAlpineMirror => vec![
+                "name one in hardpan.toml (`[archives.alpine]` and `mirror = \"https://…/alpine\"`), or in HARDPAN_ALPINE_MIRROR".to_owned(),
             ],
             Self::LockMissing { .. } => vec!["run `hardpan resolve` to write it".to_owned()],
             Self::LockStale { reasons, .. } => {

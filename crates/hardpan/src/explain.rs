@@ -8,11 +8,11 @@ use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::segment::{EntryKind, Unpacked};
 use serde::Serialize;
 
-use crate::assemble::dependency_graph;
 use crate::build::{BuildSettings, wanted_packages};
 use crate::demand::Demand;
 use crate::error::Error;
 use crate::fetch::Prepared;
+use crate::graph::Graph;
 use crate::lock::Lock;
 use crate::project::Project;
 use crate::session::Session;
@@ -68,7 +68,8 @@ impl Session<'_> {
         let demand = Demand::of(definition, self.workspace)?;
         let requested: BTreeSet<String> =
             demand.packages.iter().map(|package| package.name.clone()).collect();
-        let graph = dependency_graph(demand.architecture, &members, &requested)?;
+        let packages: Vec<&Unpacked> = members.iter().map(|member| &*member.unpacked).collect();
+        let graph = Graph::of(demand.architecture, &packages, &requested)?;
         let Some(number) = graph.find(package) else {
             let names = members.iter().map(|member| member.unpacked.name.as_str());
             return Err(Error::NotInImage {

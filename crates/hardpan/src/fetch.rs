@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use hardpan_image::Compression;
 use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
 use hardpan_package::strip::StripPolicy;
 use hardpan_package::unpack::{Expected, UnpackError, UnpackOptions, unpack};
-use hardpan_remote::{Cancel, FileSink, Request};
+use hardpan_remote::{Cancel, Client, Downloaded, FileSink, RemoteError, Request};
 use hardpan_tree::Digest;
 
 use crate::error::Error;
@@ -117,7 +118,7 @@ impl Session<'_> {
         if self.store.has_blob(&package.sha256, package.size_bytes) {
             return Ok(());
         }
-        let url = format!("{}/{}", self.mirrors.uri(&package.archive), package.path);
+        let url = format!("{}/{}", self.mirrors.uri(&package.archive)?, package.path);
         let request = Request::exactly(&url, package.sha256, package.size_bytes)?;
         let mut sink = FileSink::new(self.store.partial_path(&package.sha256));
         remote.download(&request, &mut sink, &self.progress(), cancel)?;
@@ -125,6 +126,35 @@ impl Session<'_> {
         // Whoever waits for it, or makes a new one, looks for the blob first.
         self.store.unlock_name(&package.sha256, lock);
         Ok(())
+    }
+
+    /// Downloads a file whose digest may not be known, under a name that stands for it. `check` sees the
+    /// file before the store has it.
+    pub(crate) fn fetch_unknown<E: From<RemoteError> + From<StoreError>>(
+        &self,
+        remote: &Client,
+        name: &Digest,
+        request: &Request,
+        cancel: &Cancel,
+        check: impl FnOnce(&Path, &Downloaded) -> Result<(), E>,
+    ) -> Result<Downloaded, E> {
+        // Of two processes that want the same, the second waits.
+        let lock = self.store.lock_name(name)?;
+        let partial = self.store.partial_path(name);
+        let mut sink = FileSink::new(&partial);
+        let fetched = remote.download(request, &mut sink, &self.progress(), cancel);
+        let taken = fetched.map_err(E::from).and_then(|done| {
+            check(&partial, &done)?;
+            self.store.adopt_file(&partial, &done.digest)?;
+            Ok(done)
+        });
+        if taken.is_err() {
+            // Nothing could be continued with it.
+            let _ = std::fs::remove_file(&partial);
+        }
+        // Whoever waits for it downloads as well, so its file stays.
+        drop(lock);
+        taken
     }
 
     fn unpack(
@@ -168,7 +198,7 @@ fn damage(error: io::Error, store: &Store) -> Error {
 /// Sets a full disk apart from a bad package: it comes through as an I/O error of the writer.
 fn unpack_error(package: &LockedPackage, error: UnpackError) -> Error {
     if let UnpackError::Write(source) = error {
-        return StoreError::io("write", std::path::Path::new("a segment"), source).into();
+        return StoreError::io("write", Path::new("a segment"), source).into();
     }
     Error::Package {
         package: package.name.clone(),

@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a package is in an image: the dependencies among the packages that were chosen.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod deb;
 
-use hardpan_package::deb::relation::{self, Clause, Provide, RelationError};
-use hardpan_package::deb::version::{VersionError, VersionRef};
+use std::collections::{BTreeSet, VecDeque};
 
-/// What of a package the graph is made from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GraphPackage<'t> {
-    /// Its name.
-    pub name: &'t str,
-    /// Its version.
-    pub version: &'t str,
-    /// `Pre-Depends` and `Depends`; empty where there is none.
-    pub depends: [&'t str; 2],
-    /// `Provides`; empty where there is none.
-    pub provides: &'t str,
-}
+use hardpan_package::deb::relation::RelationError;
+use hardpan_package::segment::{Format, Unpacked};
 
 /// A dependency that one of the packages has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,45 +39,31 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Finds which package answers which dependency. `requested` are the names that the definition asks for.
-    pub(crate) fn new(
+    /// Finds which of some packages answers which dependency. `requested` are the names that the definition asks for.
+    pub(crate) fn of(
         architecture: &str,
-        packages: &[GraphPackage<'_>],
+        packages: &[&Unpacked],
         requested: &BTreeSet<String>,
     ) -> Result<Self, GraphError> {
-        let wrap = |package: &GraphPackage<'_>, source| GraphError {
-            package: package.name.to_owned(),
-            source,
+        let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+        let edges = match packages.first().map(|package| package.format) {
+            None => Vec::new(),
+            Some(Format::Deb) => deb::edges_of(architecture, packages)?,
+            Some(Format::Apk) => Vec::new(),
         };
-        let mut providers: BTreeMap<&str, Vec<(usize, Provide<'_>)>> = BTreeMap::new();
-        for (index, package) in packages.iter().enumerate() {
-            let provides =
-                relation::parse_provides(package.provides).map_err(|error| wrap(package, error))?;
-            for provide in provides {
-                providers.entry(provide.name).or_default().push((index, provide));
-            }
-        }
+        Ok(Self::new(&names, requested, edges))
+    }
+
+    fn new(names: &[&str], requested: &BTreeSet<String>, edges: Vec<Edge>) -> Self {
         let mut graph = Self {
-            names: packages.iter().map(|package| package.name.to_owned()).collect(),
-            requested: packages.iter().map(|package| requested.contains(package.name)).collect(),
-            edges: vec![Vec::new(); packages.len()],
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            requested: names.iter().map(|&name| requested.contains(name)).collect(),
+            edges: vec![Vec::new(); names.len()],
         };
-        let by_name: BTreeMap<&str, usize> =
-            packages.iter().enumerate().map(|(index, package)| (package.name, index)).collect();
-        for (from, package) in packages.iter().enumerate() {
-            for text in package.depends {
-                let clauses =
-                    relation::parse_clauses(text).map_err(|error| wrap(package, error))?;
-                for clause in &clauses {
-                    let answers = answers(architecture, clause, packages, &by_name, &providers);
-                    for to in answers.into_iter().filter(|to| *to != from) {
-                        let clause = clause.text.to_owned();
-                        graph.edges[from].push(Edge { from, to, clause });
-                    }
-                }
-            }
+        for edge in edges {
+            graph.edges[edge.from].push(edge);
         }
-        Ok(graph)
+        graph
     }
 
     /// Returns the number of a package.
@@ -169,48 +144,19 @@ impl Graph {
     }
 }
 
-/// Returns the packages that answer a dependency: those of its first alternative that any answers.
-fn answers(
-    architecture: &str,
-    clause: &Clause<'_>,
-    packages: &[GraphPackage<'_>],
-    by_name: &BTreeMap<&str, usize>,
-    providers: &BTreeMap<&str, Vec<(usize, Provide<'_>)>>,
-) -> Vec<usize> {
-    for relation in clause.alternatives.iter().filter(|relation| relation.applies(architecture)) {
-        let admits = |version: &str| -> Result<bool, VersionError> {
-            Ok(relation.admits(&VersionRef::parse(version)?))
-        };
-        if let Some(&index) = by_name.get(relation.name)
-            && admits(packages[index].version).unwrap_or(false)
-        {
-            return vec![index];
-        }
-        let provided: Vec<usize> = providers
-            .get(relation.name)
-            .into_iter()
-            .flatten()
-            .filter(|(_, provide)| relation.admits_provided(provide.version.as_ref()))
-            .map(|(index, _)| *index)
-            .collect();
-        if !provided.is_empty() {
-            return provided;
-        }
-    }
-    Vec::new()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::deb::{Relations, edges};
 
-    fn package<'t>(name: &'t str, depends: &'t str, provides: &'t str) -> GraphPackage<'t> {
-        GraphPackage { name, version: "1.0", depends: ["", depends], provides }
+    fn package<'t>(name: &'t str, depends: &'t str, provides: &'t str) -> Relations<'t> {
+        Relations { name, version: "1.0", depends: ["", depends], provides }
     }
 
-    fn graph(packages: &[GraphPackage<'_>], requested: &[&str]) -> Graph {
+    fn graph(packages: &[Relations<'_>], requested: &[&str]) -> Graph {
         let requested = requested.iter().map(|&name| name.to_owned()).collect();
-        Graph::new("amd64", packages, &requested).unwrap()
+        let names: Vec<&str> = packages.iter().map(|package| package.name).collect();
+        Graph::new(&names, &requested, edges("amd64", packages).unwrap())
     }
 
     #[test]
@@ -252,7 +198,7 @@ mod tests {
     #[test]
     fn a_broken_dependency_names_its_package() {
         let packages = [package("app", "lib (>=", "")];
-        let error = Graph::new("amd64", &packages, &BTreeSet::new()).unwrap_err();
+        let error = edges("amd64", &packages).unwrap_err();
         assert_eq!(error.to_string(), "dependencies of package app can't be read");
     }
 }

@@ -48,15 +48,19 @@ pub struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockedArchive {
-    /// The archive's name: `debian`, `debian-security` or a URI of the definition.
+    /// The archive's name: `debian`, `debian-security`, `alpine` or a URI of the definition.
     pub archive: String,
-    /// The suite.
+    /// The suite; of Alpine's own archives branch and repository, else empty.
     pub suite: String,
-    /// `Date` of its Release file, RFC 3339.
+    /// `Date` of its Release file, RFC 3339; for Alpine the time of the newest package.
     pub date: String,
-    /// Digest of the signed text of its Release file.
+    /// Digest of the signed text of its Release file, or of the digests of Alpine's signed indexes.
     pub release: Digest,
-    /// Fingerprints of the keys whose signatures on it were good.
+    /// Keys of Alpine's kind that are not built in, by the names of their files, as text: an image with apk gets
+    /// them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, String>,
+    /// Fingerprints, or names of Alpine's kind, of the keys whose signatures on it were good.
     pub signed_by: Vec<String>,
 }
 
@@ -516,6 +520,7 @@ mod tests {
                 suite: "trixie".to_owned(),
                 date: "2026-09-12T00:00:00Z".to_owned(),
                 release: Digest::of(b"release"),
+                keys: BTreeMap::new(),
                 signed_by: vec!["ABCD".to_owned()],
             }],
             platforms: BTreeMap::from([("linux/amd64".to_owned(), platform)]),

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hardpan_definition::{FileSource, ImageReference, Platform, Spanned};
 use hardpan_image::{Compression, canonical_json};
 use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
-use hardpan_package::solve::{
-    IndexRef, Request, RequestProblem, Solution, SolveError, SolveTask, solve,
-};
+use hardpan_package::solve::SolveError;
 use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Digest, Origin, TreePath};
 use serde::Deserialize;
@@ -133,7 +131,7 @@ impl Session<'_> {
         let mut platforms: BTreeMap<String, LockedPlatform> = BTreeMap::new();
         for part in parts {
             self.observer.event(Event::Solve { platform: part.platform.name() });
-            let packages = choose(part.platform, &part.demand, archives, suites)?;
+            let packages = self.choose(part.platform, &part.demand, archives, suites)?;
             let locked = platforms.entry(part.platform.name().to_owned()).or_default();
             locked.demand.extend(part.lines());
             match &part.stage {
@@ -177,15 +175,16 @@ impl Session<'_> {
                     continue;
                 }
                 demand.exclusions.remove(name);
-                let (version, is_relaxed) = (None, false);
+                let (version, operator, is_relaxed) = (None, None, false);
                 demand.packages.push(PackageDemand {
                     name: name.clone(),
                     version,
+                    operator,
                     is_relaxed,
                     span,
                 });
             }
-            locked.packages = choose(part.platform, &demand, archives, suites)?;
+            locked.packages = self.choose(part.platform, &demand, archives, suites)?;
         }
         Ok(())
     }
@@ -395,79 +394,4 @@ pub(crate) fn compression(
         }
         _ => Compression::Gzip,
     }
-}
-
-fn choose(
-    platform: Platform,
-    demand: &Demand,
-    archives: &[ArchiveDemand],
-    suites: &[Suite],
-) -> Result<Vec<LockedPackage>, Error> {
-    // A platform may name fewer archives than the others.
-    let mut indexes: Vec<IndexRef<'_>> = Vec::new();
-    for (archive, suite) in archives.iter().zip(suites) {
-        if demand.archives.contains(archive)
-            && let Some(parsed) = suite.indexes.get(demand.architecture)
-        {
-            indexes.extend(parsed.iter().map(IndexRef::new));
-        }
-    }
-    let mut task = SolveTask::new(demand.architecture);
-    task.exclusions.clone_from(&demand.exclusions);
-    for (number, package) in demand.packages.iter().enumerate() {
-        let version = package
-            .version
-            .clone()
-            .filter(|version| !package.is_relaxed || has_version(&indexes, &package.name, version));
-        task.requests.push(Request { name: package.name.clone(), version, source: number });
-    }
-    let solution = solve(&indexes, &task).map_err(|source| Error::Solve {
-        platform,
-        spans: spans_of(&source, demand),
-        source: Box::new(source),
-    })?;
-    Ok(locked_packages(&solution, &indexes))
-}
-
-fn has_version(indexes: &[IndexRef<'_>], name: &str, version: &str) -> bool {
-    indexes.iter().any(|reference| {
-        let numbers = reference.index.versions_of(name).unwrap_or(0..0);
-        numbers
-            .filter_map(|number| reference.index.package(number).ok())
-            .any(|package| package.version == version)
-    })
-}
-
-fn spans_of(error: &SolveError, demand: &Demand) -> Vec<hardpan_definition::Span> {
-    let numbers: Vec<usize> = match error {
-        SolveError::Requests(problems) => {
-            problems.iter().map(RequestProblem::source_number).collect()
-        }
-        SolveError::Unsolvable { sources, .. } => sources.clone(),
-        _ => Vec::new(),
-    };
-    numbers.iter().filter_map(|&number| demand.packages.get(number)).map(|p| p.span).collect()
-}
-
-fn locked_packages(solution: &Solution, indexes: &[IndexRef<'_>]) -> Vec<LockedPackage> {
-    solution
-        .packages
-        .iter()
-        .map(|chosen| {
-            let record = &chosen.package;
-            LockedPackage {
-                name: record.name.clone(),
-                version: record.version.clone(),
-                architecture: record.architecture.clone(),
-                archive: indexes[chosen.index].index.origin().archive.clone(),
-                path: record.filename.clone(),
-                sha256: record.sha256,
-                size_bytes: record.size_bytes,
-                source: (record.source_name != record.name).then(|| record.source_name.clone()),
-                source_version: (record.source_version != record.version)
-                    .then(|| record.source_version.clone()),
-                scripts: None,
-            }
-        })
-        .collect()
 }

@@ -7,29 +7,36 @@ use std::time::SystemTime;
 use hardpan_remote::Client;
 
 use crate::config::Workspace;
-use crate::demand::{DEBIAN, DEBIAN_SECURITY};
+use crate::distribution::{alpine, debian};
+use crate::error::Error;
 use crate::observer::{Event, Observer};
 use crate::stage::StageOptions;
 use crate::store::Store;
 
-/// Where Debian's archives are: a fact of this machine, which never gets into a lock or an image.
+/// Where distributions' archives are: a fact of this machine, which never gets into a lock or an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirrors {
     /// The URI above `dists/` of the main archive.
     pub debian: String,
     /// The URI above `dists/` of the security archive.
     pub debian_security: String,
+    /// The URI above `v3.24/` of Alpine's archive, if one is known.
+    pub alpine: Option<String>,
 }
 
 impl Mirrors {
     /// Returns the URI of an archive by the name that locks have for it.
-    pub(crate) fn uri<'a>(&'a self, archive: &'a str) -> &'a str {
-        match archive {
-            DEBIAN => &self.debian,
-            DEBIAN_SECURITY => &self.debian_security,
+    ///
+    /// # Errors
+    /// If nobody said where the archive is.
+    pub(crate) fn uri<'a>(&'a self, archive: &'a str) -> Result<&'a str, Error> {
+        let uri = match archive {
+            debian::NAME => &self.debian,
+            debian::SECURITY => &self.debian_security,
+            alpine::NAME => self.alpine.as_deref().ok_or(Error::NoAlpineMirror)?,
             uri => uri,
-        }
-        .trim_end_matches('/')
+        };
+        Ok(uri.trim_end_matches('/'))
     }
 }
 

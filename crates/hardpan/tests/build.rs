@@ -56,6 +56,7 @@ fn build(fixture: &Fixture, output: &str, counts: &Counts) -> (Built, LockState)
     let mirrors = Mirrors {
         debian: fixture.server.url("debian"),
         debian_security: fixture.server.url("debian-security"),
+        alpine: None,
     };
     let store = Store::open(&fixture.path("store")).unwrap();
     let client = Client::new(ClientOptions::default()).unwrap();

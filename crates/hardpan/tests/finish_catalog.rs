@@ -84,7 +84,9 @@ fn definitions() -> Vec<(PathBuf, Arc<Definition>)> {
         }
     }
     found.retain(|(path, definition)| {
-        definition.variant == Variant::Runtime || DEV.iter().any(|end| path.ends_with(end))
+        // apt has no other packages.
+        definition.syntax.distribution.is_debian()
+            && (definition.variant == Variant::Runtime || DEV.iter().any(|end| path.ends_with(end)))
     });
     found.sort_by(|left, right| left.0.cmp(&right.0));
     found

@@ -51,7 +51,11 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 # mirror = "{debian}"
 # security-mirror = "{security}"
 
-# Another archive in place of one that definitions name. "debian" is the distribution's own.
+[archives.alpine]
+# The folder above v3.24/, edge/ and so on.
+# mirror = "{alpine}"
+
+# Another archive in place of one that definitions name. "debian" and "alpine" are the distributions' own.
 # [[archives.substitute]]
 # from = "http://packages.example/debian"
 # to = "debian"
@@ -59,6 +63,7 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 
 [keyrings]
 # debian = "keys/debian.asc"   # in place of the keys built in
+# alpine = "keys/alpine"       # a folder with NAME.rsa.pub, in place of the keys built in
 
 # Another package in place of one that definitions name; the first rule that matches counts.
 # [[packages.substitute]]
@@ -105,6 +110,7 @@ fn template(mirrors: &hardpan::Mirrors) -> String {
 "#,
         debian = mirrors.debian,
         security = mirrors.debian_security,
+        alpine = mirrors.alpine.as_deref().unwrap_or("https://mirror.example/alpine"),
     )
 }
 
@@ -117,6 +123,7 @@ mod tests {
         let mirrors = hardpan::Mirrors {
             debian: "http://mirror.example/debian".to_owned(),
             debian_security: "http://mirror.example/debian-security".to_owned(),
+            alpine: Some("http://mirror.example/alpine".to_owned()),
         };
         let text = template(&mirrors);
         assert_eq!(Workspace::parse(&text), Ok(Workspace::default()));

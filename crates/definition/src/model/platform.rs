@@ -93,6 +93,8 @@ pub enum Distribution {
         /// Second number of the release.
         minor: u8,
     },
+    /// Alpine's next release, as it is today.
+    AlpineEdge,
     /// Not a distribution: Helm charts.
     Helm {
         /// Major version of Helm.
@@ -102,12 +104,13 @@ pub enum Distribution {
 
 impl Distribution {
     /// Every supported distribution.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Debian { release: 12 },
         Self::Debian { release: 13 },
         Self::Alpine { major: 3, minor: 22 },
         Self::Alpine { major: 3, minor: 23 },
         Self::Alpine { major: 3, minor: 24 },
+        Self::AlpineEdge,
         Self::Helm { major: 3 },
     ];
 
@@ -118,7 +121,7 @@ impl Distribution {
 
     /// Whether this is Alpine.
     pub fn is_alpine(self) -> bool {
-        matches!(self, Self::Alpine { .. })
+        matches!(self, Self::Alpine { .. } | Self::AlpineEdge)
     }
 
     /// Debian's code name: `bookworm` or `trixie`.
@@ -136,6 +139,7 @@ impl fmt::Display for Distribution {
         match self {
             Self::Debian { release } => write!(formatter, "debian{release}"),
             Self::Alpine { major, minor } => write!(formatter, "alpine{major}.{minor}"),
+            Self::AlpineEdge => formatter.write_str("alpine-edge"),
             Self::Helm { major } => write!(formatter, "helm{major}"),
         }
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use hardpan_definition::{FileSource, Spanned};
 use hardpan_remote::git::ObjectId;
-use hardpan_remote::{Cancel, Client, FileSink, Request, Silent};
+use hardpan_remote::{Cancel, Client, Request, Silent};
 use hardpan_tree::Digest;
 
 use super::checksum_file::{self, CHECKSUM_FILE_BYTES_MAX, Expected};
@@ -177,24 +177,12 @@ impl Session<'_> {
     ) -> Result<(Digest, u64), Stop> {
         let remote = self.remote.ok_or(Stop::Offline)?;
         let request = plan.request(self, url)?;
-        // By the URL, since nothing else is known: of two processes the second waits.
+        // By the URL, since nothing else is known.
         let name = Digest::of(format!("hardpan download {url}").as_bytes());
-        let lock = self.store.lock_name(&name)?;
-        let partial = self.store.partial_path(&name);
-        let mut sink = FileSink::new(&partial);
-        let fetched = remote.download(&request, &mut sink, &self.progress(), cancel);
-        let taken = fetched.map_err(Stop::from).and_then(|done| {
-            check(expected, &done.digest, &partial)?;
-            self.store.adopt_file(&partial, &done.digest)?;
-            Ok((done.digest, done.size_bytes))
-        });
-        if taken.is_err() {
-            // Nothing could be continued with it.
-            let _ = std::fs::remove_file(&partial);
-        }
-        // Whoever waits for it downloads as well, so its file stays.
-        drop(lock);
-        taken
+        let done = self.fetch_unknown(remote, &name, &request, cancel, |path, done| {
+            check(expected, &done.digest, path)
+        })?;
+        Ok((done.digest, done.size_bytes))
     }
 
     /// Copies a file of the catalog into the store.

@@ -129,6 +129,7 @@ impl World {
         let mirrors = Mirrors {
             debian: self.fixture.server.url("debian"),
             debian_security: self.fixture.server.url("debian-security"),
+            alpine: None,
         };
         let store = Store::open(&self.fixture.path(how.store)).unwrap();
         let client = Client::new(ClientOptions::default()).unwrap();

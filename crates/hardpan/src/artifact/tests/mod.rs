@@ -45,7 +45,7 @@ impl Desk {
         Self {
             store: Store::open(&folder.path().join("store")).unwrap(),
             workspace: Workspace::default(),
-            mirrors: Mirrors { debian: mirror.clone(), debian_security: mirror },
+            mirrors: Mirrors { debian: mirror.clone(), debian_security: mirror, alpine: None },
             client: None,
             stages: StageOptions::default(),
             folder,

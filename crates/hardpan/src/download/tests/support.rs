@@ -74,7 +74,8 @@ impl Case {
     }
 
     fn with<R>(&self, run: impl FnOnce(&Session<'_>) -> R) -> R {
-        let mirrors = Mirrors { debian: String::new(), debian_security: String::new() };
+        let (debian, debian_security) = (String::new(), String::new());
+        let mirrors = Mirrors { debian, debian_security, alpine: None };
         run(&Session {
             store: &self.store,
             workspace: &self.workspace,

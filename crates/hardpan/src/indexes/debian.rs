@@ -1,64 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Package indexes: fetched when they changed, verified, parsed once.
+//! Debian's package indexes: verified, and parsed once.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use hardpan_image::rfc3339;
 use hardpan_package::deb::archive::{
-    ArchiveError as IndexError, Fetch, FetchError, FetchRequest, PackagesFile, SignedRelease,
-    load_packages, load_release,
+    ArchiveError, Fetch, FetchError, FetchRequest, PackagesFile, SignedRelease, load_packages,
+    load_release,
 };
 use hardpan_package::deb::index::{Origin, PackageIndex, ReadAt};
 use hardpan_package::deb::sources::{self, Source};
 use hardpan_package::openpgp::Keyring;
-use hardpan_remote::{Cancel, Client, Fetched, Request, Validators};
+use hardpan_remote::{Cancel, Fetched, Request};
 use hardpan_tree::{Digest, Hasher};
-use serde::{Deserialize, Serialize};
 
+use super::{Indexes, KEYRING_BYTES_MAX, Suite, error_chain, read_key_file};
 use crate::demand::{ArchiveDemand, KeyringDemand};
+use crate::distribution::debian;
 use crate::error::Error;
 use crate::lock::LockedArchive;
-use crate::observer::Event;
-use crate::project::{self, CatalogRoot};
+use crate::project::CatalogRoot;
 use crate::session::Session;
 use crate::store::StoreError;
 
-/// The largest keyring, in bytes.
-const KEYRING_BYTES_MAX: u64 = 4 << 20;
 /// Changes with what is stored under an index's key.
 const INDEX_VERSION: u32 = 1;
 
-/// The keys that sign Debian's archives, by release.
-const DEBIAN_KEYS: [(u8, &[u8]); 2] =
-    [(12, include_bytes!("../keys/debian-12.asc")), (13, include_bytes!("../keys/debian-13.asc"))];
-
-/// The indexes of one suite for some architectures.
-#[derive(Debug)]
-pub(crate) struct Suite {
-    /// What the lock says of it.
-    pub(crate) locked: LockedArchive,
-    /// Under what the parsed indexes are in the store.
-    pub(crate) keys: Vec<Digest>,
-    /// By architecture.
-    pub(crate) indexes: BTreeMap<&'static str, Vec<PackageIndex>>,
-}
-
 impl Session<'_> {
-    /// Loads the suites that archives are asked for, in their order.
-    pub(crate) fn load_suites(
-        &self,
-        archives: &[ArchiveDemand],
-        architectures: &[&'static str],
-        catalog: &CatalogRoot,
-    ) -> Result<Vec<Suite>, Error> {
-        self.observer.event(Event::Indexes { suites: archives.len() });
-        crate::parallel::map(self.threads.saturating_add(archives.len()), archives, |archive| {
-            self.load_suite(archive, architectures, catalog)
-        })
-    }
-
-    fn load_suite(
+    pub(super) fn load_debian_suite(
         &self,
         archive: &ArchiveDemand,
         architectures: &[&'static str],
@@ -85,8 +54,6 @@ impl Session<'_> {
             indexes.insert(architecture, parsed);
             keys.push(key);
         }
-        let name = format!("{} {}", archive.name, archive.suite);
-        self.observer.event(Event::Index { name: &name, fetched: self.remote.is_some() });
         let evidence = &signed.evidence;
         let mut signed_by: Vec<String> =
             evidence.signatures.iter().map(|good| good.key.as_str().to_owned()).collect();
@@ -98,16 +65,17 @@ impl Session<'_> {
                 suite: archive.suite.clone(),
                 date: rfc3339(evidence.date_seconds),
                 release: evidence.text_digest,
+                keys: BTreeMap::new(),
                 signed_by,
             },
             keys,
-            indexes,
+            indexes: Indexes::Deb(indexes),
         })
     }
 
     /// Returns the archive as it can be reached from here.
     fn source(&self, archive: &ArchiveDemand) -> Result<Source, Error> {
-        let uri = self.mirrors.uri(&archive.name);
+        let uri = self.mirrors.uri(&archive.name)?;
         let line = format!("deb {uri} {} {}", archive.suite, archive.components.join(" "));
         let parsed = sources::parse_lines(&line);
         parsed.sources.into_iter().next().ok_or_else(|| Error::IndexText {
@@ -125,13 +93,12 @@ impl Session<'_> {
             KeyringDemand::Debian(release) => {
                 if let Some(path) = &self.workspace.keyrings.debian {
                     let path = catalog.path().join(path);
-                    let bytes = read_keyring(&path)?;
+                    let bytes = read_key_file(&path)?;
                     return parse(&path.to_string_lossy(), &bytes);
                 }
-                let keys = DEBIAN_KEYS.iter().find(|(known, _)| known == release);
-                parse(&format!("of Debian {release}"), keys.map_or(&[], |(_, keys)| keys))
+                parse(&format!("of Debian {release}"), debian::keys(*release))
             }
-            KeyringDemand::Urls(urls) => {
+            KeyringDemand::Urls(urls) | KeyringDemand::Alpine(urls) => {
                 let mut keyring: Option<Keyring> = None;
                 for url in urls {
                     let bytes =
@@ -149,72 +116,6 @@ impl Session<'_> {
                 // A demand has at least one URL.
                 keyring.map_or_else(|| parse("of the definition", &[]), Ok)
             }
-        }
-    }
-
-    /// Returns the current content of a URL: asked for conditionally, or, offline, as it was last.
-    /// `None` where there is none.
-    fn get_current(&self, url: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
-        let key = Digest::of(url.as_bytes());
-        // A record that can't be read is as good as none.
-        let known: Option<Known> = match self.store.read_record("releases", &key) {
-            Err(StoreError::Unreadable { .. }) => None,
-            result => result?,
-        };
-        let Some(remote) = self.remote else {
-            let bytes = match known {
-                Some(known) => self.store.read_blob(&known.blob)?,
-                None => None,
-            };
-            return bytes.map(Some).ok_or_else(|| Error::Offline { what: url.to_owned() });
-        };
-        // Without the bytes there is nothing that "not modified" could mean.
-        let known = known.filter(|known| self.store.has_blob(&known.blob, known.size_bytes));
-        let old = match self.get(remote, url, limit_bytes, known.as_ref())? {
-            Answer::NotFound => return Ok(None),
-            Answer::Fresh(bytes) => return Ok(Some(bytes)),
-            Answer::NotModified => known.map(|known| known.blob),
-        };
-        let Some(blob) = old else { return Ok(None) };
-        match self.store.read_blob(&blob) {
-            Ok(Some(bytes)) => return Ok(Some(bytes)),
-            Ok(None) => {}
-            Err(StoreError::Damaged { .. }) => self.store.remove_blob(&blob)?,
-            Err(error) => return Err(error.into()),
-        }
-        match self.get(remote, url, limit_bytes, None)? {
-            Answer::Fresh(bytes) => Ok(Some(bytes)),
-            Answer::NotFound | Answer::NotModified => Ok(None),
-        }
-    }
-
-    fn get(
-        &self,
-        remote: &Client,
-        url: &str,
-        limit_bytes: u64,
-        known: Option<&Known>,
-    ) -> Result<Answer, Error> {
-        let mut request = Request::new(url, limit_bytes)?;
-        request.conditional = known.map(|known| Validators {
-            etag: known.etag.clone(),
-            last_modified: known.last_modified.clone(),
-        });
-        match remote.get(&request, &self.progress(), &Cancel::new()) {
-            Ok(Fetched::Fresh { bytes, digest, validators, .. }) => {
-                self.store.put_blob(&bytes)?;
-                let known = Known {
-                    blob: digest,
-                    size_bytes: bytes.len() as u64,
-                    etag: validators.etag,
-                    last_modified: validators.last_modified,
-                };
-                self.store.write_record("releases", &Digest::of(url.as_bytes()), &known)?;
-                Ok(Answer::Fresh(bytes))
-            }
-            Ok(_) => Ok(Answer::NotModified),
-            Err(error) if error.is_not_found() => Ok(Answer::NotFound),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -255,15 +156,15 @@ impl Session<'_> {
 }
 
 /// Says which archive an error is about; what is the store's or the user's matter is passed on as it is.
-fn index_error(archive: &ArchiveDemand, source: IndexError) -> Error {
+fn index_error(archive: &ArchiveDemand, source: ArchiveError) -> Error {
     let source = match source {
-        IndexError::Fetch { archive: displayed, name, source: FetchError::Failed(inner) } => {
+        ArchiveError::Fetch { archive: displayed, name, source: FetchError::Failed(inner) } => {
             let source = match inner.downcast::<Error>() {
                 Ok(own) if matches!(*own, Error::Store(_) | Error::Offline { .. }) => return *own,
                 Ok(own) => FetchError::Failed(own),
                 Err(other) => FetchError::Failed(other),
             };
-            IndexError::Fetch { archive: displayed, name, source }
+            ArchiveError::Fetch { archive: displayed, name, source }
         }
         other => other,
     };
@@ -281,21 +182,6 @@ impl ReadAt for IndexFile {
     fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> std::io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&self.0, buffer, offset_bytes)
     }
-}
-
-/// What is remembered of a URL whose content changes.
-#[derive(Debug, Serialize, Deserialize)]
-struct Known {
-    blob: Digest,
-    size_bytes: u64,
-    etag: Option<String>,
-    last_modified: Option<String>,
-}
-
-enum Answer {
-    NotFound,
-    NotModified,
-    Fresh(Vec<u8>),
 }
 
 /// Parses the verified indexes of a suite.
@@ -373,29 +259,4 @@ impl Fetch for StoreFetch<'_, '_> {
             Err(error) => Err(failed(error.into())),
         }
     }
-}
-
-fn read_keyring(path: &Path) -> Result<Vec<u8>, Error> {
-    let read = |source| project::ProjectError::Read { path: path.to_path_buf(), source };
-    let metadata = std::fs::metadata(path).map_err(read)?;
-    if metadata.len() > KEYRING_BYTES_MAX {
-        return Err(project::ProjectError::TooLarge {
-            path: path.to_path_buf(),
-            limit_bytes: KEYRING_BYTES_MAX,
-        }
-        .into());
-    }
-    Ok(std::fs::read(path).map_err(read)?)
-}
-
-/// Joins an error and its causes with colons.
-pub(crate) fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Alpine: its archives and the keys that sign them.
+
+use std::fmt;
+
+use hardpan_definition::{Definition, Platform, Spanned};
+use hardpan_package::segment::Format;
+
+use crate::demand::{ArchiveDemand, KeyringDemand};
+
+/// The name of the distribution's own archives in workspaces and locks.
+pub(crate) const NAME: &str = "alpine";
+
+/// The parts of the distribution that are used where a definition names no archive.
+const REPOSITORIES: [&str; 2] = ["main", "community"];
+
+/// The keys that sign the archives, by the names that signatures have for them. The first signs what is for
+/// x86_64, the second what is for aarch64.
+pub(crate) const KEYS: [(&str, &[u8]); 2] = [
+    (
+        "alpine-devel@lists.alpinelinux.org-6165ee59.rsa.pub",
+        include_bytes!("../../keys/alpine/alpine-devel@lists.alpinelinux.org-6165ee59.rsa.pub"),
+    ),
+    (
+        "alpine-devel@lists.alpinelinux.org-616ae350.rsa.pub",
+        include_bytes!("../../keys/alpine/alpine-devel@lists.alpinelinux.org-616ae350.rsa.pub"),
+    ),
+];
+
+/// A branch of Alpine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Branch {
+    /// A release.
+    Stable { major: u8, minor: u8 },
+    /// The next release, as it is today.
+    Edge,
+}
+
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stable { major, minor } => write!(f, "v{major}.{minor}"),
+            Self::Edge => f.write_str("edge"),
+        }
+    }
+}
+
+/// Returns Alpine's name for a platform's architecture.
+pub(super) fn architecture(platform: Platform) -> &'static str {
+    match platform.architecture() {
+        "arm64" => "aarch64",
+        _ => "x86_64",
+    }
+}
+
+/// Returns the distribution's own archives.
+pub(super) fn own_archives(branch: Branch) -> Vec<ArchiveDemand> {
+    REPOSITORIES
+        .into_iter()
+        .map(|repository| ArchiveDemand {
+            format: Format::Apk,
+            name: NAME.to_owned(),
+            suite: format!("{branch}/{repository}"),
+            components: Vec::new(),
+            tag: None,
+            keyring: KeyringDemand::Alpine(Vec::new()),
+        })
+        .collect()
+}
+
+/// Reads a repository of a definition: a URL, before which may stand `@` and a tag.
+pub(super) fn archive(definition: &Definition, repository: &Spanned<String>) -> ArchiveDemand {
+    let text = repository.value.trim();
+    // The definition's grammar knows no other form.
+    let (tag, url) = match text.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
+        Some((tag, url)) => (Some(tag.to_owned()), url.trim()),
+        None => (None, text),
+    };
+    let urls = definition.contents.keyring.iter().map(|url| url.value.clone()).collect();
+    ArchiveDemand {
+        format: Format::Apk,
+        name: url.trim_end_matches('/').to_owned(),
+        suite: String::new(),
+        components: Vec::new(),
+        tag,
+        keyring: KeyringDemand::Alpine(urls),
+    }
+}
