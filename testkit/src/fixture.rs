@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A whole tiny world for tests of the facade and the command: signed Debian archives on the
+//! A whole tiny world for tests of the facade and the command: signed archives of Debian or Alpine on the
 //! loopback, a catalog with a workspace file that points at them, one definition.
+
+mod alpine;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::apk;
 use crate::archive::{Archive, Files};
 use crate::deb::{Deb, deb};
 use crate::pgp::Key;
 use crate::server::Server;
+
+pub use alpine::{ALPINE_ARCHITECTURES, alpine_archives, alpine_packages};
 
 /// The definition's path in the catalog.
 pub const DEFINITION: &str = "app/debian-13/1.yaml";
@@ -61,10 +66,14 @@ entrypoint:
 #[derive(Debug)]
 pub struct Fixture {
     folder: tempfile::TempDir,
-    /// Serves `debian/…` and `debian-security/…`.
+    /// The definition's path in the catalog.
+    definition: &'static str,
+    /// Serves `debian/…` and `debian-security/…`, or `alpine/…`.
     pub server: Server,
-    /// Signs the archives; its public half is the workspace's keyring.
+    /// Signs Debian's archives; its public half is the workspace's keyring.
     pub key: Key,
+    /// Signs Alpine's archives; its public half is the workspace's keyring.
+    pub alpine_key: apk::Key,
 }
 
 impl Default for Fixture {
@@ -81,17 +90,23 @@ impl Fixture {
 
     /// Makes a world with these packages in the main suite.
     pub fn with(packages: &[Deb]) -> Self {
+        let key = Key::new(KEY_SEED);
+        let fixture = Self::of(archives(packages, &key), key, DEFINITION);
+        fixture.write("catalog/keys/debian.asc", fixture.key.public_armoured());
+        fixture.write("catalog/hardpan.toml", fixture.workspace_text(&fixture.server.url("")));
+        fixture.write(&format!("catalog/{DEFINITION}"), DEFINITION_TEXT);
+        fixture
+    }
+
+    /// Makes a world without a catalog, whose server has these files.
+    fn of(files: Files, key: Key, definition: &'static str) -> Self {
         let folder = tempfile::Builder::new().prefix("hardpan-test-").tempdir();
         let folder = folder.expect("there is a place for temporary files");
         // Other users look at it, too.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
             .expect("a new folder is ours");
-        let key = Key::new(KEY_SEED);
-        let server = Server::start(archives(packages, &key));
-        let fixture = Self { folder, server, key };
-        fixture.write("catalog/keys/debian.asc", fixture.key.public_armoured());
-        fixture.write("catalog/hardpan.toml", fixture.workspace_text(&fixture.server.url("")));
-        fixture.write(&format!("catalog/{DEFINITION}"), DEFINITION_TEXT);
+        let server = Server::start(files);
+        let fixture = Self { folder, definition, server, key, alpine_key: apk::Key::new(1) };
         for folder in ["home", "work"] {
             fs::create_dir(fixture.path(folder)).expect("a new folder can be made in ours");
         }
@@ -123,19 +138,19 @@ impl Fixture {
 
     /// Returns the definition's path.
     pub fn definition(&self) -> PathBuf {
-        self.path("catalog").join(DEFINITION)
+        self.path("catalog").join(self.definition)
     }
 
     /// Returns the path of the definition's lock.
     pub fn lock(&self) -> PathBuf {
-        self.path("catalog").join(format!("{DEFINITION}.lock"))
+        self.path("catalog").join(format!("{}.lock", self.definition))
     }
 
     /// Replaces a text in the definition, which must be there.
     pub fn edit(&self, from: &str, to: &str) {
         let text = fs::read_to_string(self.definition()).expect("the definition is there");
         assert!(text.contains(from), "the definition has no {from:?}:\n{text}");
-        self.write(&format!("catalog/{DEFINITION}"), text.replace(from, to));
+        self.write(&format!("catalog/{}", self.definition), text.replace(from, to));
     }
 
     /// Puts other packages into the main suite.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a package is in an image: the dependencies among the packages that were chosen.
 
+mod apk;
 mod deb;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use hardpan_package::deb::relation::RelationError;
 use hardpan_package::segment::{Format, Unpacked};
 
 /// A dependency that one of the packages has.
@@ -27,7 +27,7 @@ pub struct GraphError {
     pub package: String,
     /// What is wrong with them.
     #[source]
-    pub source: RelationError,
+    pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// The dependencies among packages.
@@ -49,7 +49,7 @@ impl Graph {
         let edges = match packages.first().map(|package| package.format) {
             None => Vec::new(),
             Some(Format::Deb) => deb::edges_of(architecture, packages)?,
-            Some(Format::Apk) => Vec::new(),
+            Some(Format::Apk) => apk::edges_of(packages)?,
         };
         Ok(Self::new(&names, requested, edges))
     }

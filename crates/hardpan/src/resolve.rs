@@ -205,7 +205,7 @@ impl Session<'_> {
             if !script_tools::are_needed(own.values().map(|package| &*package.unpacked)) {
                 continue;
             }
-            let choose = |demand: &Demand| choose(part.platform, demand, archives, suites);
+            let choose = |demand: &Demand| self.choose(part.platform, demand, archives, suites);
             locked.tools =
                 script_tools::choose(part.tools, &part.demand, &locked.packages, choose)?;
         }

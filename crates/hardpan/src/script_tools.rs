@@ -102,6 +102,7 @@ fn request(name: &str, version: Option<&str>) -> PackageDemand {
     PackageDemand {
         name: name.to_owned(),
         version: version.map(str::to_owned),
+        operator: None,
         is_relaxed: false,
         span: Span::default(),
     }
@@ -122,6 +123,7 @@ mod tests {
     use super::*;
     use crate::finish::testing::Fixture;
     use hardpan_definition::Platform;
+    use hardpan_package::segment::Format;
     use hardpan_testkit::deb::deb;
     use hardpan_tree::Digest;
     use std::cell::RefCell;
@@ -144,6 +146,7 @@ mod tests {
 
     fn demand() -> Demand {
         Demand {
+            format: Format::Deb,
             architecture: "amd64",
             archives: Vec::new(),
             packages: vec![request("app", None)],

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod actions;
+mod alpine;
 mod bad_archive;
 mod bad_definition;
 mod bad_disk;

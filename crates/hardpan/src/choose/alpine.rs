@@ -19,10 +19,10 @@ pub(super) struct Source<'s> {
 }
 
 /// A package that was chosen, and where it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Chosen<'s> {
     pub(super) archive: &'s ArchiveDemand,
-    pub(super) package: &'s Package,
+    pub(super) package: Package,
 }
 
 /// Chooses packages, sorted by name.
@@ -38,18 +38,19 @@ pub(super) fn choose<'s>(
     let mut task = SolveTask { exclusions: demand.exclusions.clone(), ..SolveTask::default() };
     for (number, package) in demand.packages.iter().enumerate() {
         let text = request(package, sources)?;
-        task.add(&text, number).map_err(|source| {
-            DemandError::Package { text, span: package.span, source }
+        task.add(&text, number).map_err(|source| DemandError::Package {
+            text,
+            span: package.span,
+            source,
         })?;
     }
     let solution =
         solve(&indexes, &task).map_err(|source| solve_error(platform, demand, source))?;
-    let mut chosen: Vec<Chosen<'s>> = Vec::new();
-    for choice in &solution.packages {
-        let Some(source) = sources.get(choice.index) else { continue };
-        chosen.push(Chosen { archive: source.archive, package: choice.package });
-    }
-    Ok(chosen)
+    let chosen = solution.packages.into_iter();
+    // An index's number is that of its source.
+    Ok(chosen
+        .map(|chosen| Chosen { archive: sources[chosen.index].archive, package: chosen.package })
+        .collect())
 }
 
 /// Returns what is asked for, as apk writes it: a version that no archive has is left out where another will do.

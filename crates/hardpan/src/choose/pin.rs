@@ -81,7 +81,7 @@ impl Session<'_> {
 
 /// Holds a package's file against its index.
 fn check(chosen: &Chosen<'_>, path: &Path) -> Result<(), Error> {
-    let package = chosen.package;
+    let package = &chosen.package;
     let file = File::open(path).map_err(|source| StoreError::io("open", path, source))?;
     let wrap = |source: UnpackError| Error::Package {
         package: package.name.clone(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hardpan_package::deb::relation::{self, Clause, Provide};
+use hardpan_package::deb::relation::{self, Clause, Provide, RelationError};
 use hardpan_package::deb::version::{VersionError, VersionRef};
 use hardpan_package::segment::Unpacked;
 

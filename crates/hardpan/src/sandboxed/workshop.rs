@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use hardpan_definition::Platform;
 use hardpan_package::merge::{Member, merge};
-use hardpan_package::segment::Unpacked;
+use hardpan_package::segment::{Format, Unpacked};
 use hardpan_tree::{Digest, Hasher, Kind, Metadata, Node, Origin, Tree, TreePath};
 
 use crate::build::BuildSettings;
@@ -123,9 +123,14 @@ impl Workshop<'_> {
             // The whole round at once, so that what has to be fetched is fetched together.
             let round: Vec<&LockedPackage> = wanted.iter().map(|name| known[name]).collect();
             let round = self.prepare(&round)?;
+            let is_apk = round.iter().any(|package| package.unpacked.format == Format::Apk);
             let names = round.iter().flat_map(|package| dependencies(&package.unpacked));
-            wanted =
-                names.filter_map(|name| find(&name)).filter(|name| !seen.contains(name)).collect();
+            wanted = match is_apk {
+                // Its packages depend on names that the lock does not have, so all of them come along.
+                true => known.keys().copied().collect(),
+                false => names.filter_map(|name| find(&name)).collect(),
+            };
+            wanted.retain(|name| !seen.contains(name));
             packages.extend(round);
         }
         // Of one set of packages there is one root, whatever led to it.
