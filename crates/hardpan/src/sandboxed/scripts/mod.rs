@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hardpan_definition::Scripts;
-use hardpan_package::deb::scripts::Treatment;
+use hardpan_package::scripts::Treatment;
 use hardpan_package::segment::Unpacked;
 use hardpan_tree::{Digest, Hasher, TreePath};
 use serde::{Deserialize, Serialize};
