@@ -96,6 +96,8 @@ pub struct RawEntry {
     pub mtime: u64,
     /// Extended attributes.
     pub xattrs: Vec<(String, Vec<u8>)>,
+    /// Other PAX records.
+    pub records: Vec<(String, Vec<u8>)>,
     /// The data.
     pub data: Vec<u8>,
     /// A size to write into the header in place of the data's.
@@ -113,6 +115,7 @@ impl RawEntry {
             owner: (0, 0),
             mtime: TIMESTAMP,
             xattrs: Vec::new(),
+            records: Vec::new(),
             data: Vec::new(),
             size_bytes: None,
         }
@@ -139,8 +142,11 @@ impl RawEntry {
     /// Appends the entry to an archive, as GNU tar would write it.
     pub fn write(&self, tar: &mut Vec<u8>) {
         let mut records = Vec::new();
-        for (name, value) in &self.xattrs {
-            let rest = [format!(" SCHILY.xattr.{name}=").as_bytes(), value, b"\n"].concat();
+        let xattrs =
+            self.xattrs.iter().map(|(name, value)| (format!("SCHILY.xattr.{name}"), value));
+        let others = self.records.iter().map(|(name, value)| (name.clone(), value));
+        for (name, value) in xattrs.chain(others) {
+            let rest = [format!(" {name}=").as_bytes(), value, b"\n"].concat();
             let length = (rest.len()..rest.len() + 20)
                 .find(|length| length.to_string().len() + rest.len() == *length)
                 .expect("some length fits");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Test support: in-memory packages, archives, keys and servers.
 
+pub mod apk;
 pub mod archive;
 pub mod deb;
 pub mod fixture;

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 
 use hardpan_tree::{PathError, TarReadError, TarReader, TreePath};
 
+use crate::apk::package::ApkError;
 use crate::deb::ar::ArError;
 use crate::deb::control::ControlError;
 use crate::segment::{Format, Unpacked};
@@ -176,6 +177,9 @@ pub enum UnpackError {
     /// A path that is too long once `/bin` or the like is taken to `/usr`.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// It is not a sound `.apk`.
+    #[error("not a sound Alpine package")]
+    Apk(#[from] ApkError),
     /// The package unpacks to far more than it is.
     #[error("unpacks to more than {ratio_max} times its size")]
     Ratio {
@@ -197,7 +201,7 @@ pub(crate) struct Metered<R> {
 /// What [`Metered`] fails with.
 #[derive(Debug, thiserror::Error)]
 #[error("too much data")]
-struct TooMuch;
+pub(crate) struct TooMuch;
 
 impl<R> Metered<R> {
     pub(crate) fn new(inner: R, left_bytes: u64) -> Self {

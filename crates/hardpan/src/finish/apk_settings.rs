@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::{PackageRequest, Platform};
+use hardpan_package::apk::dependency::parse_request;
+use hardpan_package::apk::version::VersionRef;
 use hardpan_tree::{Tree, TreePath};
 
 use super::{Editor, FinishError, Inputs, Report, Warning, paths};
@@ -103,24 +105,22 @@ fn world(inputs: &Inputs<'_>) -> String {
 }
 
 /// Returns a request as apk accepts it. Definitions may leave a version's end open (`=1.2` for `1.2-r3`), which apk
-/// writes `~1.2`; a version that is not the installed one at all would make every use of apk fail.
+/// writes `~1.2`; a version that the installed one is not at all would make every use of apk fail.
 fn entry(request: &PackageRequest, inputs: &Inputs<'_>) -> String {
-    let operator = request.operator.as_deref().unwrap_or("=");
-    let (Some(version), "=", false) = (&request.version, operator, request.excluded) else {
-        return request.to_string();
+    let text = request.to_string();
+    let Some(package) = inputs.package(&request.name).filter(|_| !request.excluded) else {
+        return text;
     };
-    let Some(package) = inputs.package(&request.name) else { return request.to_string() };
-    match package.version.strip_prefix(version.as_str()) {
-        Some("") => request.to_string(),
-        Some(rest) if rest.starts_with(['-', '.', '_']) => format!("{}~{version}", request.name),
-        _ => request.name.clone(),
-    }
+    let open = request.version.as_ref().map(|version| format!("{}~{version}", request.name));
+    let admits = |text: &String| {
+        let version = VersionRef::parse(&package.version).ok();
+        parse_request(text).is_ok_and(|request| request.admits(version.as_ref()))
+    };
+    [Some(text), open].into_iter().flatten().find(admits).unwrap_or_else(|| request.name.clone())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::finish::testing::{Fixture, apk, dump, tree};
 
@@ -131,13 +131,14 @@ mod tests {
     fn fixture(yaml: &str) -> Fixture {
         let mut fixture = Fixture::default();
         fixture.alpine(yaml);
-        fixture.packages = [
-            ("musl", "1.2.5-r10"),
-            ("ca-certificates-bundle", "2026-r0"),
-            ("busybox", "1.37.0-r20"),
-        ]
-        .map(|(name, version)| Arc::new(apk(name, version, "").unpacked))
-        .into();
+        fixture.install_apks(
+            &[
+                ("musl", "1.2.5-r10"),
+                ("ca-certificates-bundle", "2026-r0"),
+                ("busybox", "1.37.0-r20"),
+            ]
+            .map(|(name, version)| apk(name, version, "")),
+        );
         fixture.archives.urls = vec!["https://example.org/v3.24/main".to_owned()];
         fixture.archives.keys.insert("a@b-1.rsa.pub".to_owned(), b"key"[..].into());
         fixture

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use hardpan_package::apk::dependency::{parse_dependencies, parse_provides};
 use hardpan_package::deb::control::{self, Limits};
 use hardpan_package::scripts::{
     Alternative, Effect, FileTests, Look, NewAccount, Operation, ScriptAction, ScriptInput,
@@ -276,19 +277,15 @@ pub(crate) fn order<'a>(packages: impl Iterator<Item = &'a Unpacked>) -> Vec<&'a
 /// Returns who provides what, besides its own name, of Alpine's packages: `so:libz.so.1`. In Debian a name is waited for
 /// only where a package has it.
 fn providers<'a>(packages: &BTreeMap<&str, &'a Unpacked>) -> BTreeMap<String, &'a Unpacked> {
-    let apks = packages.values().filter(|package| package.format == Format::Apk);
-    let provides = apks.flat_map(|package| {
+    let mut providers = BTreeMap::new();
+    for package in packages.values().filter(|package| package.format == Format::Apk) {
         let names = package.field("provides").unwrap_or_default();
-        let names: Vec<String> =
-            names.split_whitespace().map(apk_name).map(str::to_owned).collect();
-        names.into_iter().map(|name| (name, *package))
-    });
-    provides.collect()
-}
-
-/// Returns the name in a dependency of an `.apk`, `b` in `b>=1`.
-fn apk_name(relation: &str) -> &str {
-    relation.split(['=', '<', '>', '~', '@']).next().unwrap_or(relation)
+        // What is not understood is waited for by nobody.
+        for provide in parse_provides(&names).unwrap_or_default() {
+            providers.insert(provide.name.to_owned(), *package);
+        }
+    }
+    providers
 }
 
 /// Returns the packages here that a package names as its dependencies, the last name first.
@@ -299,7 +296,9 @@ fn dependencies<'a>(
 ) -> Vec<&'a Unpacked> {
     if package.format == Format::Apk {
         let relations = package.field("depend").unwrap_or_default();
-        let names: BTreeSet<&str> = relations.split_whitespace().map(apk_name).collect();
+        let relations = parse_dependencies(&relations).unwrap_or_default();
+        let relations = relations.iter().filter(|relation| !relation.conflict);
+        let names: BTreeSet<&str> = relations.map(|relation| relation.name).collect();
         let find = |name| packages.get(name).or_else(|| providers.get(name)).copied();
         return names.into_iter().rev().filter_map(find).collect();
     }

@@ -5,20 +5,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hardpan_definition::{Definition, NoIncludes, Platform, Source, parse};
 use hardpan_package::deb::unpack::unpack;
 use hardpan_package::merge::{Member, merge};
-use hardpan_package::segment::{ByteRange, Entry, EntryKind, FileEntry, Format, Unpacked};
+use hardpan_package::segment::Unpacked;
 use hardpan_package::strip::StripPolicy;
 use hardpan_package::unpack::UnpackOptions;
+use hardpan_testkit::apk::Apk;
 use hardpan_testkit::deb::Deb;
 use hardpan_tree::{
     Content, Contents, Digest, File, InlineContents, Kind, Metadata, Node, Origin, Tree, TreePath,
 };
-
-use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
 
 use super::{ArchiveSettings, CatalogSource, Inputs, PathAlias};
 
@@ -139,28 +136,31 @@ impl Fixture {
             self.contents.insert(unpacked.segment_digest, segment);
             self.packages.push(Arc::new(unpacked));
         }
+        self.merge()
+    }
+
+    /// Unpacks Alpine's packages, without stripping, and merges them.
+    pub(crate) fn install_apks(&mut self, packages: &[Apk]) -> Tree {
+        for package in packages {
+            let mut segment = Vec::new();
+            let options = UnpackOptions { strip: StripPolicy::none(), ..UnpackOptions::default() };
+            let bytes = package.build();
+            let unpacked =
+                hardpan_package::apk::unpack::unpack(&mut &bytes[..], &options, &mut segment);
+            let unpacked = unpacked.unwrap();
+            self.contents.insert(unpacked.segment_digest, segment);
+            self.packages.push(Arc::new(unpacked));
+        }
+        self.merge()
+    }
+
+    fn merge(&self) -> Tree {
         let members: Vec<Member<'_>> = self
             .packages
             .iter()
             .map(|unpacked| Member { unpacked, segment: unpacked.segment_digest })
             .collect();
         merge(&members).unwrap().tree
-    }
-
-    /// Puts the files of Alpine's packages into a tree, the later over the earlier.
-    pub(crate) fn install_apks(&mut self, packages: &[Apk]) -> Tree {
-        let mut tree = Tree::new();
-        for package in packages {
-            let origin = Origin::Package(u32::try_from(self.packages.len()).unwrap());
-            for (path, metadata, kind) in &package.files {
-                let parent = path.parent().unwrap();
-                tree.make_directories(&parent, &Metadata::root(0o755, 0), origin).unwrap();
-                let node = Node { metadata: metadata.clone(), kind: kind.clone(), origin };
-                tree.insert(path.clone(), node).unwrap();
-            }
-            self.packages.push(Arc::new(package.unpacked.clone()));
-        }
-        tree
     }
 
     /// Returns the text of the file that a path leads to.
@@ -182,122 +182,11 @@ fn definition_for(distribution: &str, text: &str) -> Arc<Definition> {
     parsed.render(Platform::LinuxAmd64).unwrap_or_else(|errors| panic!("{errors:?}"))
 }
 
-/// A package of Alpine, unpacked.
-#[derive(Clone)]
-pub(crate) struct Apk {
-    pub(crate) unpacked: Unpacked,
-    files: Vec<(TreePath, Metadata, Kind)>,
-}
-
-/// Begins a package. `info` has further lines of its `.PKGINFO`.
+/// Begins a package of Alpine. `info` has further lines of its `.PKGINFO`.
 pub(crate) fn apk(name: &str, version: &str, info: &str) -> Apk {
-    let control = format!("pkgname = {name}\npkgver = {version}\narch = x86_64\n{info}");
-    let digest = ring::digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, control.as_bytes());
-    let unpacked = Unpacked {
-        format: Format::Apk,
-        name: name.to_owned(),
-        version: version.to_owned(),
-        architecture: "x86_64".to_owned(),
-        identity: format!("Q1{}", STANDARD.encode(digest)),
-        file_size_bytes: 1000,
-        control,
-        timestamp: EPOCH - 1,
-        entries: Vec::new(),
-        conffiles: Vec::new(),
-        md5sums: String::new(),
-        sha1sums: String::new(),
-        scripts: BTreeMap::new(),
-        script_digests: BTreeMap::new(),
-        triggers: String::new(),
-        control_members: BTreeMap::new(),
-        stripped: Vec::new(),
-        changed: Vec::new(),
-        segment_digest: Digest::of(b""),
-        segment_size_bytes: 0,
-    };
-    Apk { unpacked, files: Vec::new() }
-}
-
-impl Apk {
-    fn add(
-        mut self,
-        path: &str,
-        mode: u32,
-        kind: Kind,
-        entry: EntryKind,
-        sum: Option<&[u8]>,
-    ) -> Self {
-        let path = TreePath::parse(path).unwrap();
-        let metadata = Metadata::root(mode, EPOCH - 1);
-        if let Some(bytes) = sum {
-            let digest = ring::digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes);
-            let hexadecimal: String =
-                digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-            self.unpacked.sha1sums +=
-                &format!("{hexadecimal}  {}\n", path.to_string().trim_start_matches('/'));
-        }
-        self.files.push((path.clone(), metadata.clone(), kind));
-        self.unpacked.entries.push(Entry {
-            path,
-            metadata,
-            kind: entry,
-            record: ByteRange::default(),
-        });
-        self
-    }
-
-    /// Adds a file.
-    pub(crate) fn file(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
-        let bytes = bytes.as_ref();
-        let entry = FileEntry {
-            size_bytes: bytes.len() as u64,
-            digest: Digest::of(bytes),
-            offset_bytes: 0,
-            facts: None,
-        };
-        self.add(path, 0o644, Kind::File(File::inline(bytes)), EntryKind::File(entry), Some(bytes))
-    }
-
-    /// Adds a symbolic link.
-    pub(crate) fn symlink(self, path: &str, target: &str) -> Self {
-        let (kind, entry) = (Kind::Symlink(target.into()), EntryKind::Symlink(target.into()));
-        self.add(path, 0o777, kind, entry, Some(target.as_bytes()))
-    }
-
-    /// Adds a second name of a file.
-    pub(crate) fn hard_link(self, path: &str, first: &str) -> Self {
-        let first = TreePath::parse(first).unwrap();
-        let (kind, entry) = (Kind::HardLink(first.clone()), EntryKind::HardLink(first));
-        self.add(path, 0o644, kind, entry, None)
-    }
-
-    /// Adds a directory.
-    pub(crate) fn directory(self, path: &str) -> Self {
-        self.add(path, 0o755, Kind::Directory, EntryKind::Directory, None)
-    }
-
-    /// Gives the last entry a mode and an owner.
-    pub(crate) fn owned(mut self, mode: u32, uid: u32, gid: u32) -> Self {
-        for metadata in [
-            &mut self.unpacked.entries.last_mut().unwrap().metadata,
-            &mut self.files.last_mut().unwrap().1,
-        ] {
-            *metadata = Metadata { mode, uid, gid, ..metadata.clone() };
-        }
-        self
-    }
-
-    /// Adds a script.
-    pub(crate) fn script(mut self, name: &str, body: &str) -> Self {
-        self.unpacked.scripts.insert(name.to_owned(), format!("#!/bin/sh\n\n{body}"));
-        self
-    }
-
-    /// Says for which directories its trigger is.
-    pub(crate) fn triggers(mut self, directories: &str) -> Self {
-        self.unpacked.triggers = directories.to_owned();
-        self
-    }
+    let package = hardpan_testkit::apk::apk(name, version).architecture("x86_64");
+    let fields = info.lines().filter_map(|line| line.split_once(" = "));
+    fields.fold(package, |package, (field, value)| package.field(field, value))
 }
 
 /// Makes a tree of files (`usr/x`, holding their own path), directories (`usr/x/`) and links (`a->b`).

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Alpine's formats: versions, dependencies, indexes, signatures, packages.
 
+pub mod dependency;
 pub mod index;
+mod info;
+pub mod key;
+mod members;
+pub mod package;
+pub mod signature;
+pub mod signed;
 pub mod unpack;
+pub mod version;

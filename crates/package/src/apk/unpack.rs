@@ -1,20 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Unpacking an `.apk` into a segment.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 
-use crate::segment::Unpacked;
-use crate::unpack::{UnpackError, UnpackOptions};
+use hardpan_tree::{TarLimits, TarReader};
 
-/// Unpacks a package: reads `apk` to its end and writes the segment.
+use super::index::Checksum;
+use super::info::SCRIPTS;
+use super::package::{ApkError, DATA, Package, checksum_text};
+use crate::segment::{Entry, Format, Unpacked};
+use crate::unpack::data::{self, Data, Files};
+use crate::unpack::{Metered, UnpackError, UnpackOptions, tar_error, too_much};
+
+/// Unpacks a package: reads `apk` to its end, checks `datahash` and writes the segment. Signatures are not
+/// looked at: who has the digest of the file needs none.
 ///
 /// # Errors
 /// As [`crate::unpack::unpack`].
 pub fn unpack(
-    _apk: &mut dyn Read,
-    _options: &UnpackOptions,
-    _segment: &mut dyn Write,
+    apk: &mut dyn Read,
+    options: &UnpackOptions,
+    segment: &mut dyn Write,
 ) -> Result<Unpacked, UnpackError> {
-    let source = io::ErrorKind::Unsupported.into();
-    Err(UnpackError::Decompress { member: "apk".to_owned(), source })
+    let mut package = Package::open(apk, &options.limits)?;
+    if let Some(expected) = &options.expected {
+        package.control.expect(expected)?;
+    }
+    let data = read_data(&mut package, options, segment)?;
+    package.check_end()?;
+    for entry in &data.entries {
+        check_entry(entry)?;
+    }
+    let identity = checksum_text(&Checksum::Sha1(package.control_sha1()));
+    let (_, file_size_bytes) = package.members.finish();
+    let control = package.control;
+    let newest = data.newest.unwrap_or(0).max(0);
+    Ok(Unpacked {
+        format: Format::Apk,
+        name: control.name,
+        version: control.version,
+        architecture: control.architecture,
+        control: control.info,
+        timestamp: control.build_time.unwrap_or(newest),
+        entries: data.entries,
+        conffiles: Vec::new(),
+        md5sums: String::new(),
+        sha1sums: data.sha1sums,
+        identity,
+        file_size_bytes,
+        scripts: control.scripts,
+        script_digests: control.script_digests,
+        triggers: control.triggers,
+        control_members: control.others,
+        stripped: data.stripped,
+        changed: data.changed,
+        segment_digest: data.segment_digest,
+        segment_size_bytes: data.segment_size_bytes,
+    })
+}
+
+fn read_data(
+    package: &mut Package<'_>,
+    options: &UnpackOptions,
+    segment: &mut dyn Write,
+) -> Result<Data, UnpackError> {
+    let limits = &options.limits;
+    let files = Files {
+        member: DATA,
+        policy: &options.strip,
+        // Without a time of the package its newest entry has it.
+        timestamp: package.control.build_time.unwrap_or(i64::MAX),
+        place: |path, _| Ok(path),
+        with_sha1sums: true,
+    };
+    let tar_limits = TarLimits {
+        entries_max: limits.entries_max,
+        size_bytes_max: limits.size_bytes_max,
+        // apk does not ask for it, and `datahash` proves that nothing is missing.
+        end_marker_required: false,
+        ..TarLimits::default()
+    };
+    let reader: Box<dyn Read + '_> = if package.has_data {
+        Box::new(package.members.stream(limits))
+    } else {
+        Box::new(&b""[..])
+    };
+    // The stream has a meter of its own.
+    let mut tar = TarReader::new(Metered::new(reader, u64::MAX), tar_limits);
+    let data = data::read(&mut tar, &files, segment).map_err(|error| too_much(error, limits))?;
+    tar.finish().map_err(|error| too_much(tar_error(DATA, error), limits))?;
+    Ok(data)
+}
+
+/// Refuses entries that apk refuses, and those that only mean something in the control member.
+fn check_entry(entry: &Entry) -> Result<(), UnpackError> {
+    let path = entry.path.as_bytes();
+    let is_control = path.strip_prefix(b".").is_some_and(|name| {
+        let scripts = SCRIPTS.iter().map(|script| script.as_bytes());
+        name.starts_with(b"SIGN.")
+            || [&b"PKGINFO"[..], b"INSTALL"].into_iter().chain(scripts).any(|known| known == name)
+    });
+    let problem = if is_control {
+        "it has the name of a control file"
+    } else if path.iter().any(u8::is_ascii_control) {
+        "its name has a control character"
+    } else {
+        return Ok(());
+    };
+    let path = String::from_utf8_lossy(path).into_owned();
+    Err(ApkError::Entry { path, problem }.into())
 }

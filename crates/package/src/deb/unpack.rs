@@ -50,7 +50,13 @@ pub fn unpack(
     };
     let data = with_tar(&mut archive, &member, compression, limits, data_limits, |tar| {
         let policy = &options.strip;
-        let files = Files { member: &member.name, policy, timestamp, place: merged_usr };
+        let files = Files {
+            member: &member.name,
+            policy,
+            timestamp,
+            place: merged_usr,
+            with_sha1sums: false,
+        };
         data::read(tar, &files, segment)
     })?;
 

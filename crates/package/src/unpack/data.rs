@@ -2,6 +2,7 @@
 //! Reading the archive of a package's files and writing the segment.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use hardpan_tree::{
     Digest, Hasher, HashingWriter, Metadata, PathError, TarEntry, TarEntryKind, TarKind,
     TarReadError, TarWriter, TreePath,
 };
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use super::{MemberTar, UnpackError, tar_error};
 use crate::elf::Probe;
@@ -33,6 +35,8 @@ pub(crate) struct Files<'a> {
     pub(crate) timestamp: i64,
     /// Says where an entry goes, by its path and whether it is a directory.
     pub(crate) place: fn(TreePath, bool) -> Result<TreePath, PathError>,
+    /// Whether SHA-1 sums are wanted.
+    pub(crate) with_sha1sums: bool,
 }
 
 /// What the archive holds.
@@ -41,6 +45,10 @@ pub(crate) struct Data {
     pub(crate) entries: Vec<Entry>,
     pub(crate) stripped: Vec<Stripped>,
     pub(crate) changed: Vec<Changed>,
+    /// The latest time of an entry, if there are any.
+    pub(crate) newest: Option<i64>,
+    /// The sums of what was not stripped, if they were wanted; as [`Unpacked`](crate::segment::Unpacked) has them.
+    pub(crate) sha1sums: String,
     pub(crate) segment_digest: Digest,
     pub(crate) segment_size_bytes: u64,
 }
@@ -65,6 +73,8 @@ pub(crate) fn read(
         retained: Retained::default(),
         stripped: BTreeMap::new(),
         changed: Vec::new(),
+        newest: None,
+        sums: files.with_sha1sums.then(Sums::default),
     };
     while let Some(entry) = tar.next_entry().map_err(|error| tar_error(member, error))? {
         state.entry(tar, entry)?;
@@ -75,6 +85,8 @@ pub(crate) fn read(
         entries: state.entries,
         stripped: state.stripped.into_values().collect(),
         changed: state.changed,
+        newest: state.newest,
+        sha1sums: state.sums.map(|sums| sums.text).unwrap_or_default(),
         segment_digest,
         segment_size_bytes,
     })
@@ -109,6 +121,8 @@ struct State<'a> {
     retained: Retained,
     stripped: BTreeMap<StripRule, Stripped>,
     changed: Vec<Changed>,
+    newest: Option<i64>,
+    sums: Option<Sums>,
 }
 
 impl State<'_> {
@@ -116,6 +130,7 @@ impl State<'_> {
         let is_directory = entry.kind == TarEntryKind::Directory;
         let path = (self.place)(entry.path, is_directory)?;
         let mut metadata = entry.metadata;
+        self.newest = self.newest.max(Some(metadata.mtime));
         metadata.mtime = metadata.mtime.min(self.timestamp).max(0);
         self.check_place(&path, is_directory)?;
         match entry.kind {
@@ -185,6 +200,9 @@ impl State<'_> {
         self.writer
             .write_header(&path, &metadata, TarKind::Symlink(&target))
             .map_err(UnpackError::Write)?;
+        if let Some(sums) = &mut self.sums {
+            sums.add(&path, sha1(&target));
+        }
         self.push(path, metadata, EntryKind::Symlink(target), start);
         Ok(())
     }
@@ -224,6 +242,7 @@ impl State<'_> {
             .write_header(&path, &metadata, TarKind::File(size_bytes))
             .map_err(UnpackError::Write)?;
         let mut hasher = Hasher::new();
+        let mut sum = self.sums.is_some().then(|| Context::new(&SHA1_FOR_LEGACY_USE_ONLY));
         let mut probe = Probe::new(size_bytes);
         loop {
             let count = data
@@ -234,8 +253,14 @@ impl State<'_> {
             }
             let bytes = &self.buffer[..count];
             hasher.update(bytes);
+            if let Some(sum) = &mut sum {
+                sum.update(bytes);
+            }
             probe.feed(bytes);
             self.writer.write_data(bytes).map_err(UnpackError::Write)?;
+        }
+        if let (Some(sums), Some(sum)) = (&mut self.sums, sum) {
+            sums.add_file(&path, sum.finish());
         }
         let file = FileEntry {
             size_bytes,
@@ -270,6 +295,9 @@ impl State<'_> {
                 self.writer
                     .write_header(&path, &metadata, TarKind::HardLink(&target))
                     .map_err(UnpackError::Write)?;
+                if let Some(sums) = &mut self.sums {
+                    sums.add_link(&path, &target);
+                }
                 self.slots.insert(path.clone(), Slot::Link(target.clone()));
                 self.push(path, metadata, EntryKind::HardLink(target), start);
                 Ok(())
@@ -330,6 +358,39 @@ impl State<'_> {
         // Indexes into the list are not used any more.
         self.slots.clear();
         self.entries.retain(|entry| !empty.contains(&entry.path));
+    }
+}
+
+fn sha1(bytes: &[u8]) -> ring::digest::Digest {
+    ring::digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes)
+}
+
+/// SHA-1 sums, in the order of the entries.
+#[derive(Debug, Default)]
+struct Sums {
+    text: String,
+    /// Those of files, to which hard links may lead.
+    files: HashMap<TreePath, ring::digest::Digest>,
+}
+
+impl Sums {
+    fn add(&mut self, path: &TreePath, sum: ring::digest::Digest) {
+        for byte in sum.as_ref() {
+            write!(self.text, "{byte:02x}").expect("text can be written to");
+        }
+        let path = String::from_utf8_lossy(path.as_bytes());
+        writeln!(self.text, "  {path}").expect("text can be written to");
+    }
+
+    fn add_file(&mut self, path: &TreePath, sum: ring::digest::Digest) {
+        self.add(path, sum);
+        self.files.insert(path.clone(), sum);
+    }
+
+    fn add_link(&mut self, path: &TreePath, target: &TreePath) {
+        if let Some(sum) = self.files.get(target).copied() {
+            self.add(path, sum);
+        }
     }
 }
 

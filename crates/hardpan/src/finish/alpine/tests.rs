@@ -2,7 +2,9 @@
 
 use hardpan_package::scripts::Treatment;
 
-use crate::finish::testing::{Apk, Fixture, apk, dump};
+use hardpan_testkit::apk::Apk;
+
+use crate::finish::testing::{Fixture, apk, dump};
 use crate::finish::{Finished, run_all};
 use hardpan_tree::{Tree, TreePath};
 
@@ -21,7 +23,8 @@ fn baselayout_data() -> Apk {
         .file("etc/passwd", PASSWD)
         .file("etc/group", GROUP)
         .file("etc/shadow", SHADOW)
-        .owned(0o640, 0, 42)
+        .mode(0o640)
+        .owner(0, 42)
         .file("etc/shells", "# valid login shells\n/bin/sh\n")
         .file("etc/profile", "export PATH\n")
 }
@@ -30,7 +33,7 @@ fn musl() -> Apk {
     apk("musl", "1.2.5-r10", "provides = so:libc.musl-x86_64.so.1=1\n")
         .directory("lib")
         .file("lib/ld-musl-x86_64.so.1", "loader")
-        .owned(0o755, 0, 0)
+        .mode(0o755)
         .symlink("lib/libc.musl-x86_64.so.1", "ld-musl-x86_64.so.1")
 }
 
@@ -38,19 +41,19 @@ fn musl() -> Apk {
 fn nginx() -> Apk {
     apk("nginx", "1.28-r0", "depend = so:libc.musl-x86_64.so.1\n")
         .file("usr/sbin/nginx", "program")
-        .owned(0o755, 0, 0)
+        .mode(0o755)
         .directory("var/lib/nginx")
-        .owned(0o750, 100, 101)
+        .mode(0o750).owner(100, 101)
         .directory("var/log/nginx")
-        .owned(0o755, 100, 101)
+        .mode(0o755).owner(100, 101)
         .script(
             "pre-install",
-            "addgroup -S -g 82 www-data 2>/dev/null\naddgroup -S nginx 2>/dev/null\n\
+            "#!/bin/sh\n\naddgroup -S -g 82 www-data 2>/dev/null\naddgroup -S nginx 2>/dev/null\n\
              adduser -S -D -H -h /var/lib/nginx -s /sbin/nologin -G nginx -g nginx nginx 2>/dev/null\n\
              addgroup nginx www-data 2>/dev/null\n\nexit 0\n",
         )
-        .script("post-install", "ln -sf /var/lib/nginx/logs var/lib/nginx/current\nfrobnicate --hard\n")
-        .script("post-upgrade", "frobnicate --upgrade\n")
+        .script("post-install", "#!/bin/sh\n\nln -sf /var/lib/nginx/logs var/lib/nginx/current\nfrobnicate --hard\n")
+        .script("post-upgrade", "#!/bin/sh\nfrobnicate --upgrade\n")
 }
 
 fn run(yaml: &str, packages: &[Apk]) -> (Fixture, Tree, Finished) {
@@ -148,11 +151,14 @@ fn files_change_hands_where_a_number_is_taken() {
 #[test]
 fn numbers_do_not_depend_on_the_order_of_packages() {
     let redis = || {
-        apk("redis", "8-r0", "")
-            .script("pre-install", "addgroup -S redis\nadduser -S -D -H -G redis redis\n")
+        apk("redis", "8-r0", "").script(
+            "pre-install",
+            "#!/bin/sh\naddgroup -S redis\nadduser -S -D -H -G redis redis\n",
+        )
     };
     let mail = || {
-        apk("mail", "1-r0", "depend = redis\n").script("pre-install", "adduser -S -D -H mail0\n")
+        apk("mail", "1-r0", "depend = redis\n")
+            .script("pre-install", "#!/bin/sh\nadduser -S -D -H mail0\n")
     };
     let texts =
         [[baselayout_data(), redis(), mail()], [mail(), redis(), baselayout_data()]].map(|all| {
@@ -172,7 +178,7 @@ fn numbers_do_not_depend_on_the_order_of_packages() {
 fn shells_of_packages_are_listed() {
     let bash = apk("bash", "5-r0", "")
         .file("bin/bash", "x")
-        .script("post-install", "add-shell '/bin/bash'\nadd-shell /bin/sh\nexit 0\n");
+        .script("post-install", "#!/bin/sh\nadd-shell '/bin/bash'\nadd-shell /bin/sh\nexit 0\n");
     let (fixture, tree, finished) = run("", &[baselayout_data(), bash]);
     assert_eq!(fixture.text(&tree, "etc/shells"), "# valid login shells\n/bin/sh\n/bin/bash\n");
     assert_eq!(finished.warnings, []);

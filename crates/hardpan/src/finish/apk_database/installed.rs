@@ -58,9 +58,10 @@ fn owner(text: &mut Vec<u8>, field: char, metadata: &Metadata, usual: u32) {
 /// Returns what the archive's index has of a package, and whose files it may replace, in apk's order.
 fn header(package: &Unpacked) -> String {
     let field = |name: &str| package.field(name).unwrap_or_default();
-    // Values of several lines are lists; a stray line break would be a line of its own.
-    let one = |name: &str| field(name).split_whitespace().collect::<Vec<_>>().join(" ");
-    let number = |name: &str| field(name).parse::<u64>().unwrap_or(0);
+    // A field that stands more than once is a list, or the last one counts.
+    let list = |name: &str| field(name).split_whitespace().collect::<Vec<_>>().join(" ");
+    let one = |name: &str| field(name).lines().last().unwrap_or_default().to_owned();
+    let number = |name: &str| one(name).parse::<u64>().unwrap_or(0);
     let mut text = String::new();
     let mut put = |letter: char, value: &str, is_optional: bool| {
         if !value.is_empty() || !is_optional {
@@ -82,10 +83,10 @@ fn header(package: &Unpacked) -> String {
     put('t', &positive(number("builddate")), true);
     put('c', &one("commit"), true);
     put('k', &positive(number("provider_priority")), true);
-    put('D', &one("depend"), true);
-    put('p', &one("provides"), true);
-    put('i', &one("install_if"), true);
-    put('r', &one("replaces"), true);
+    put('D', &list("depend"), true);
+    put('p', &list("provides"), true);
+    put('i', &list("install_if"), true);
+    put('r', &list("replaces"), true);
     put('q', &positive(number("replaces_priority")), true);
     text
 }
