@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use hardpan_definition::Definition;
-use hardpan_package::deb::scripts::ScriptAction;
 use hardpan_package::merge::{Member, merge};
 use hardpan_package::segment::Unpacked;
+use hardpan_package::scripts::ScriptAction;
 use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Digest, Tree, TreePath};
 
@@ -74,6 +74,7 @@ impl Session<'_> {
             catalog: &|path| catalog.read(path),
             aliases: &self.aliases()?,
             strip,
+            archives: &finish::ArchiveSettings::of(definition),
             exact: false,
         };
         let mut added = finish::Report::default();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use hardpan_definition::{Definition, Platform};
-use hardpan_package::deb::scripts::ScriptAction;
+use hardpan_package::scripts::ScriptAction;
 use hardpan_package::segment::{EntryKind, Unpacked};
 use serde::Serialize;
 

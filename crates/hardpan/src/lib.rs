@@ -6,8 +6,8 @@
 //! Everything after `resolve` is a pure function of definition, lock and the definition's local files.
 
 pub use hardpan_definition as definition;
-pub use hardpan_package::deb::scripts::{ScriptAction, Treatment};
 pub use hardpan_package::deb::sources::mirror_of;
+pub use hardpan_package::scripts::{ScriptAction, Treatment};
 pub use hardpan_remote::registry::{HelperReply, Logins};
 pub use hardpan_remote::{Client, Options as ClientOptions};
 

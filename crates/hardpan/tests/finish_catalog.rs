@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hardpan::definition::{Definition, IncludeError, Includes, Platform, Source, Variant, parse};
-use hardpan::finish::{Inputs, run_all};
+use hardpan::finish::{ArchiveSettings, Inputs, run_all};
 use hardpan_package::deb::unpack::unpack;
 use hardpan_package::merge::{Member, merge};
 use hardpan_package::segment::Unpacked;
@@ -135,6 +135,7 @@ fn finish(
         catalog: &|path| Err(io::Error::new(io::ErrorKind::NotFound, path)),
         aliases: &[],
         strip: &options().strip,
+        archives: &ArchiveSettings::default(),
         exact: false,
     };
     let finished = run_all(&mut tree, &inputs).unwrap();

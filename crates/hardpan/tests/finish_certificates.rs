@@ -13,6 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use hardpan::finish::ca_bundle::LinkNames;
 use hardpan::finish::{CertificateError, FinishError, Report, ca_bundle, java_store};
 use hardpan_tree::{File, InlineContents, Kind, Metadata, Node, Origin, Tree, TreePath};
 
@@ -66,7 +67,7 @@ fn tree(files: &[(&str, &str)]) -> Tree {
 
 fn finish(tree: &mut Tree, is_complete: bool) -> Result<Report, FinishError> {
     let mut report = Report::default();
-    ca_bundle::apply(tree, &InlineContents, EPOCH, is_complete, &mut report)?;
+    ca_bundle::apply(tree, &InlineContents, EPOCH, is_complete, LinkNames::Plain, &mut report)?;
     Ok(report)
 }
 

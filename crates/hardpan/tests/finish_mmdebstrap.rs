@@ -22,7 +22,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use hardpan::definition::{NoIncludes, Platform, Source, parse};
-use hardpan::finish::{Finished, Inputs, run_all};
+use hardpan::finish::{ArchiveSettings, Finished, Inputs, run_all};
 use hardpan_package::deb::unpack::unpack;
 use hardpan_package::merge::{Member, merge};
 use hardpan_package::segment::Unpacked;
@@ -201,6 +201,7 @@ fn build(debs: &BTreeMap<String, PathBuf>) -> (Tree, Finished, Segments) {
         catalog: &|path| Err(io::Error::new(io::ErrorKind::NotFound, path)),
         aliases: &[],
         strip: &options.strip,
+        archives: &ArchiveSettings::default(),
         exact: true,
     };
     let finished = run_all(&mut tree, &inputs).unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Merging unpacked packages into one tree, by dpkg's rules.
+//! Merging unpacked packages into one tree, by dpkg's and apk's rules.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,9 +7,10 @@ use hardpan_tree::{
     Content, Digest, File, InsertError, Kind, LINKS_MAX, Metadata, Node, Origin, Tree, TreePath,
 };
 
+use crate::apk;
 use crate::deb::relation::parse_clauses;
 use crate::deb::version::VersionRef;
-use crate::segment::{ByteRange, Entry, EntryKind, FileEntry, Unpacked};
+use crate::segment::{ByteRange, Entry, EntryKind, FileEntry, Format, Unpacked};
 
 /// A package to merge.
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +148,7 @@ pub enum Cut {
 /// directory. The order in which they are given does not matter, but for the numbers in the origins.
 ///
 /// Two packages may not have the same path, unless it is a directory in both, or one has a
-/// `Replaces` for the other, or they are one `Multi-Arch: same` package for two architectures and
+/// `Replaces` (in Alpine `replaces`) for the other, or they are one `Multi-Arch: same` package for two architectures and
 /// the files are the same. What a package has below a path that is a link to a directory in
 /// another goes where the link leads. base-files is installed first, then the rest by name; the
 /// first package that has a directory says what mode and owner it has.
@@ -410,6 +411,9 @@ fn is_same_for_two_architectures(old: Owner, new: Owner, packages: &[Member<'_>]
 /// Returns whether one package's `Replaces` lets it take over files of another. Unlike for
 /// dependencies, virtual packages don't count (deb-control(5)).
 fn replaces(package: &Unpacked, other: &Unpacked) -> bool {
+    if package.format == Format::Apk {
+        return apk_replaces(package, other);
+    }
     let Some(text) = package.field("Replaces") else { return false };
     // Both were read by the same parsers before; what they don't understand replaces nothing.
     let Ok(clauses) = parse_clauses(&text) else { return false };
@@ -420,6 +424,31 @@ fn replaces(package: &Unpacked, other: &Unpacked) -> bool {
             && relation.meets_architecture(&other.architecture)
             && relation.admits(&version)
     })
+}
+
+/// Returns whether an Alpine package may take over files of another: by `replaces`, or as one of the same source. Where
+/// each may take over the other's by `replaces`, the higher `replaces_priority` wins (apk-package(5)).
+fn apk_replaces(package: &Unpacked, other: &Unpacked) -> bool {
+    let names = |package: &Unpacked, other: &Unpacked| {
+        let text = package.field("replaces").unwrap_or_default();
+        let version = apk::version::VersionRef::parse(&other.version).ok();
+        let relations = apk::dependency::parse_dependencies(&text).unwrap_or_default();
+        relations.iter().any(|relation| {
+            relation.name == other.name && !relation.conflict && relation.admits(version.as_ref())
+        })
+    };
+    let priority = |package: &Unpacked| {
+        let text = package.field("replaces_priority");
+        text.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
+    };
+    match (names(package, other), names(other, package)) {
+        (true, true) => priority(package) >= priority(other),
+        (true, false) => true,
+        (false, true) => false,
+        (false, false) => {
+            package.field("origin").is_some_and(|origin| other.field("origin") == Some(origin))
+        }
+    }
 }
 
 /// Makes the tree.

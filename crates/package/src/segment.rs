@@ -60,6 +60,13 @@ pub struct Unpacked {
     /// (hexadecimal, two spaces, path from the root), in the package's order. Only an `.apk` has them: its package database does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha1sums: String,
+    /// What identifies an `.apk`: `Q1` and the SHA-1 of its control part in base64, as its package database has it; empty
+    /// if there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identity: String,
+    /// Length of an `.apk`'s file in bytes: its package database has it. 0 if that is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub file_size_bytes: u64,
     /// The maintainer scripts by name: `preinst`, `postinst`, `prerm`, `postrm` and `config` of a `.deb`;
     /// `pre-install`, `post-install`, `pre-upgrade`, `post-upgrade`, `pre-deinstall`, `post-deinstall` and `trigger` of an
     /// `.apk`. Bytes outside UTF-8 are replaced; [`Self::script_digests`] has the digests of what is in the package.
@@ -85,6 +92,11 @@ pub struct Unpacked {
     pub segment_digest: Digest,
     /// Length of the segment.
     pub segment_size_bytes: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The formats of packages.
@@ -291,6 +303,8 @@ mod tests {
             conffiles: Vec::new(),
             md5sums: String::new(),
             sha1sums: String::new(),
+            identity: String::new(),
+            file_size_bytes: 0,
             scripts: BTreeMap::new(),
             script_digests: BTreeMap::new(),
             triggers: String::new(),

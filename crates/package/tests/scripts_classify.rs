@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use hardpan_package::deb::scripts::{
+use hardpan_package::scripts::{
     FileTests, Look, NoFiles, Operation, ScriptInput, ScriptReport, Treatment, classify,
 };
+use hardpan_package::segment::Format;
 
 /// Some files; nothing else exists.
 struct Files(&'static [(&'static str, Look)]);
@@ -34,6 +35,7 @@ fn read(script: &str, text: &str, files: &dyn FileTests, triggers: &str) -> Scri
     let templates = "Template: demo/level\nType: select\nDefault: high\nDescription: x\n\n\
                      Template: demo/open\nType: select\nDescription: x\n";
     let input = ScriptInput {
+        format: Format::Deb,
         package: "demo",
         version: "1.0-1",
         architecture: "arm64",

@@ -8,9 +8,8 @@ mod scripts_support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use hardpan_package::deb::scripts::{
-    FileTests, Look, ScriptInput, ScriptReport, Treatment, classify,
-};
+use hardpan_package::scripts::{FileTests, Look, ScriptInput, ScriptReport, Treatment, classify};
+use hardpan_package::segment::Format;
 use scripts_support::{Apt, Listing, control_members, list};
 
 /// The files of a set of packages.
@@ -110,6 +109,7 @@ fn uncovered(apt: &Apt, packages: &[&str]) -> Result<Vec<String>, String> {
             let members = control_members(deb);
             let empty = String::new();
             let input = ScriptInput {
+                format: Format::Deb,
                 package,
                 version: "",
                 architecture: "amd64",

@@ -3,13 +3,13 @@
 //!
 //! Who exists, from the strongest word to the weakest:
 //! 1. the definition's `accounts`;
-//! 2. base-passwd's master files, if that package is there;
+//! 2. the distribution's own accounts, if its package with them is there ([`Masters`]);
 //! 3. what packages' `sysusers.d` and scripts name.
 //!
 //! In a `-dev` image all of them exist. In a runtime image those of 2 and 3 are only *offered*:
 //! they exist once a finisher needs the number of one, for a directory that belongs to it, say.
 //!
-//! Packages that leave the number open get [`stable_id`]: it depends on the name alone, never on
+//! Packages of Debian that leave the number open get [`stable_id`]: it depends on the name alone, never on
 //! what else is installed, so an image does not change its numbers when it gains a package.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,17 +104,21 @@ pub struct Accounts {
     offered_groups: BTreeMap<String, GroupEntry>,
     offered_members: BTreeSet<(String, String)>,
     homes: Vec<(TreePath, Metadata)>,
+    offered_homes: Vec<(String, TreePath, Metadata)>,
     takes_offers: bool,
     has_master: bool,
 }
 
-/// Finds out who exists by the definition and base-passwd.
+/// Finds out who exists by the definition and the distribution's own accounts.
 ///
 /// # Errors
-/// If the definition gives a number to one account that base-passwd gives to another.
-pub fn collect(tree: &Tree, inputs: &Inputs<'_>) -> Result<Accounts, FinishError> {
+/// If the definition gives a number to one account that the distribution gives to another.
+pub fn collect(
+    tree: &Tree,
+    inputs: &Inputs<'_>,
+    masters: Masters,
+) -> Result<Accounts, FinishError> {
     let mut accounts = Accounts { takes_offers: inputs.is_complete(), ..Accounts::default() };
-    let masters = Masters::read(tree, inputs)?;
     if accounts.takes_offers {
         accounts.users.clone_from(&masters.users);
         accounts.groups.clone_from(&masters.groups);
@@ -269,6 +273,39 @@ impl Accounts {
         self.homes.push((path, metadata));
     }
 
+    /// Makes the home of a user that is offered, if that user exists in the end and nothing is there.
+    pub fn offer_home(&mut self, user: &str, path: TreePath, metadata: Metadata) {
+        self.offered_homes.push((user.to_owned(), path, metadata));
+    }
+
+    /// Returns the number of a user who exists or is offered, and takes up nobody.
+    pub fn offered_uid(&self, name: &str) -> Option<u32> {
+        let known = self.users.iter().find(|user| user.name == name);
+        known.or_else(|| self.offered_users.get(name)).map(|user| user.uid)
+    }
+
+    /// Returns the names of all users and groups that are offered, be they taken up or not.
+    pub(super) fn offered_names(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let names = (self.offered_users.keys(), self.offered_groups.keys());
+        (names.0.cloned().collect(), names.1.cloned().collect())
+    }
+
+    /// Returns whether a user or group that is only offered, be it taken up or not, has a number: the distribution's own are.
+    pub(super) fn is_offered(&self, uid: Option<u32>, gid: Option<u32>) -> bool {
+        self.offered_users.values().any(|user| Some(user.uid) == uid)
+            || self.offered_groups.values().any(|group| Some(group.gid) == gid)
+    }
+
+    /// Returns whether a user who exists or is offered has a number.
+    pub fn is_uid_taken(&self, uid: u32) -> bool {
+        self.users.iter().chain(self.offered_users.values()).any(|user| user.uid == uid)
+    }
+
+    /// Returns whether a group that exists or is offered has a number.
+    pub fn is_gid_taken(&self, gid: u32) -> bool {
+        self.groups.iter().chain(self.offered_groups.values()).any(|group| group.gid == gid)
+    }
+
     fn declare_root(&mut self, tree: &Tree, inputs: &Inputs<'_>, masters: &Masters) {
         let declares_root = inputs.definition.accounts.users.iter().any(|user| user.uid == 0);
         let is_wanted = inputs.definition.accounts.root || self.takes_offers;
@@ -415,6 +452,11 @@ pub fn write(
             }
         }
     }
+    for (user, path, metadata) in &accounts.offered_homes {
+        if accounts.users.iter().any(|known| known.name == *user) {
+            editor.missing_directory(path, metadata.clone())?;
+        }
+    }
     for (path, metadata) in &accounts.homes {
         if !editor.missing_directory(path, metadata.clone())? {
             let path = editor.resolve(path)?;
@@ -488,25 +530,33 @@ fn collision(kind: &str, id: u32, name: &str, other: &str, source: &Source) -> W
     }
 }
 
-/// base-passwd's master files.
-struct Masters {
+/// The accounts that every system of a distribution has.
+#[derive(Debug, Clone, Default)]
+pub struct Masters {
     users: Vec<PasswdEntry>,
     groups: Vec<GroupEntry>,
 }
 
 impl Masters {
-    fn read(tree: &Tree, inputs: &Inputs<'_>) -> Result<Self, FinishError> {
+    /// Reads them from files in the formats of passwd(5) and group(5), which `package` brings. One that is not there
+    /// has none.
+    ///
+    /// # Errors
+    /// If a file can't be read.
+    pub fn read(
+        tree: &Tree,
+        inputs: &Inputs<'_>,
+        package: &str,
+        passwd: &TreePath,
+        group: &TreePath,
+    ) -> Result<Self, FinishError> {
         let text = |path| -> Result<String, FinishError> {
-            if !inputs.has("base-passwd") {
-                return Ok(String::new());
-            }
-            let bytes = read(tree, &TreePath::literal(path), inputs.contents, NAME)?;
+            let bytes = read(tree, path, inputs.contents, NAME)?;
             Ok(bytes.map_or_else(String::new, |bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
-        let source = Source::Package("base-passwd".to_owned());
-        let passwd = text("usr/share/base-passwd/passwd.master")?;
-        let group = text("usr/share/base-passwd/group.master")?;
-        Ok(Self { users: parse_passwd(&passwd, &source), groups: parse_group(&group, &source) })
+        let source = Source::Package(package.to_owned());
+        let (users, groups) = (text(passwd)?, text(group)?);
+        Ok(Self { users: parse_passwd(&users, &source), groups: parse_group(&groups, &source) })
     }
 }
 
@@ -549,6 +599,7 @@ pub fn parse_group(text: &str, source: &Source) -> Vec<GroupEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finish::debian;
     use crate::finish::testing::{Fixture, dump};
     use hardpan_testkit::deb::{Deb, deb};
 
@@ -570,7 +621,8 @@ mod tests {
         let mut fixture = Fixture::default();
         fixture.yaml(yaml);
         let mut tree = fixture.install(packages);
-        let mut accounts = collect(&tree, &fixture.inputs()).unwrap();
+        let masters = debian::masters(&tree, &fixture.inputs()).unwrap();
+        let mut accounts = collect(&tree, &fixture.inputs(), masters).unwrap();
         for name in asked {
             accounts.uid(name);
         }
@@ -649,7 +701,8 @@ mod tests {
             let mut fixture = Fixture::default();
             fixture.yaml(&format!("variant: dev\naccounts:\n{yaml}"));
             let tree = fixture.install(&[base_passwd()]);
-            let error = collect(&tree, &fixture.inputs()).unwrap_err();
+            let masters = debian::masters(&tree, &fixture.inputs()).unwrap();
+            let error = collect(&tree, &fixture.inputs(), masters).unwrap_err();
             assert!(error.span().is_some(), "{error}");
             assert_eq!(
                 error.to_string(),

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use hardpan_package::deb::scripts::{Alternative, AlternativeLink};
+use hardpan_package::scripts::{Alternative, AlternativeLink};
 use hardpan_tree::{Kind, Tree, TreePath};
 
 use super::{Editor, FinishError, Inputs, Report, Warning};

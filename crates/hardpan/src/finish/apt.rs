@@ -183,7 +183,8 @@ mod tests {
         fixture.yaml(&format!("variant: dev\n{yaml}"));
         let mut tree = fixture.install(packages);
         let mut report = Report::default();
-        let mut accounts = accounts::collect(&tree, &fixture.inputs()).unwrap();
+        let mut accounts =
+            accounts::collect(&tree, &fixture.inputs(), accounts::Masters::default()).unwrap();
         offer_user(&mut accounts, &fixture.inputs(), &mut report);
         apply(&mut tree, &mut accounts, &fixture.inputs(), &mut report).unwrap();
         (fixture, tree, report)

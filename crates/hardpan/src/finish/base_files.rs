@@ -240,7 +240,8 @@ mod tests {
 
     fn run(mut fixture: Fixture, packages: &[Deb]) -> (Fixture, Tree) {
         let mut tree = fixture.install(packages);
-        let mut accounts = accounts::collect(&tree, &fixture.inputs()).unwrap();
+        let masters = crate::finish::debian::masters(&tree, &fixture.inputs()).unwrap();
+        let mut accounts = accounts::collect(&tree, &fixture.inputs(), masters).unwrap();
         apply(&mut tree, &mut accounts, &fixture.inputs(), &mut Report::default()).unwrap();
         (fixture, tree)
     }

@@ -49,6 +49,24 @@ const CONFIGURATION_HEADER: &str = "\
 #
 ";
 
+/// How a distribution's `update-ca-certificates` names its links to certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkNames {
+    /// `<Name>.pem`, Debian's.
+    Plain,
+    /// `ca-cert-<Name>.pem`, Alpine's.
+    Prefixed,
+}
+
+impl LinkNames {
+    fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Plain => b"",
+            Self::Prefixed => b"ca-cert-",
+        }
+    }
+}
+
 /// A trusted certificate file.
 #[derive(Debug)]
 pub(super) struct Authority {
@@ -84,9 +102,10 @@ pub fn apply(
     contents: &dyn Contents,
     epoch: i64,
     is_complete: bool,
+    names: LinkNames,
     report: &mut Report,
 ) -> Result<(), FinishError> {
-    let Some(mut trusted) = trusted(tree, contents)? else { return Ok(()) };
+    let Some(mut trusted) = trusted(tree, contents, names)? else { return Ok(()) };
     report.warnings.append(&mut trusted.warnings);
     let are_links_needed = is_complete || has_openssl(tree);
     let mut editor = Editor::new(tree, FINISHER, epoch);
@@ -98,7 +117,7 @@ pub fn apply(
         editor.missing_directory(&local, metadata)?;
     }
     if are_links_needed {
-        write_links(&mut editor, &trusted)?;
+        write_links(&mut editor, &trusted, names)?;
         write_hash_links(&mut editor, &trusted, contents, report)?;
     }
     report.actions.extend(editor.finish(None));
@@ -109,6 +128,7 @@ pub fn apply(
 pub(super) fn trusted(
     tree: &Tree,
     contents: &dyn Contents,
+    names: LinkNames,
 ) -> Result<Option<Trusted>, FinishError> {
     let packaged = TreePath::literal(PACKAGED);
     if !is_directory(tree, &packaged) {
@@ -138,7 +158,7 @@ pub(super) fn trusted(
         };
         let certificates = certificate::parse_pem(&bytes)
             .map_err(|source| FinishError::Certificate { path, source })?;
-        let link_name = link_name(&name);
+        let link_name = link_name(&name, names);
         trusted.authorities.push(Authority { target, link_name, certificates, bytes });
     }
     Ok(Some(trusted))
@@ -266,10 +286,14 @@ fn write_configuration(editor: &mut Editor<'_>, trusted: &Trusted) -> Result<(),
 }
 
 /// Makes `<Name>.pem` for every trusted certificate file.
-fn write_links(editor: &mut Editor<'_>, trusted: &Trusted) -> Result<(), FinishError> {
+fn write_links(
+    editor: &mut Editor<'_>,
+    trusted: &Trusted,
+    names: LinkNames,
+) -> Result<(), FinishError> {
     for name in &trusted.deselected {
         // The tool does not replace characters here.
-        let link = join(DIRECTORY, &[base_name(name), b".pem"].concat());
+        let link = join(DIRECTORY, &[names.prefix(), base_name(name), b".pem"].concat());
         if let Some(link) = link.filter(|link| is_symlink(editor, link)) {
             editor.remove(&link)?;
         }
@@ -362,13 +386,13 @@ pub(super) fn is_definitions_own(tree: &Tree, path: &TreePath) -> bool {
 }
 
 /// Returns the name of the link to a certificate file.
-fn link_name(name: &[u8]) -> Vec<u8> {
+fn link_name(name: &[u8], names: LinkNames) -> Vec<u8> {
     let replaced = base_name(name).iter().map(|byte| match byte {
         b' ' | b',' => b'_',
         b'(' | b')' => b'=',
         other => *other,
     });
-    replaced.chain(*b".pem").collect()
+    names.prefix().iter().copied().chain(replaced).chain(*b".pem").collect()
 }
 
 /// Returns a path's last name without `.crt`, as `basename` does.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use hardpan_tree::{Contents, Kind, Tree, TreePath};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
-use super::ca_bundle::{is_definitions_own, is_directory, trusted};
+use super::ca_bundle::{LinkNames, is_definitions_own, is_directory, trusted};
 use super::{Editor, FinishError, Report};
 
 /// The name of this finisher.
@@ -49,7 +49,7 @@ pub fn apply(
     if !is_needed(tree) || is_definitions_own(tree, &path) {
         return Ok(());
     }
-    let Some(trusted) = trusted(tree, contents)? else { return Ok(()) };
+    let Some(trusted) = trusted(tree, contents, LinkNames::Plain)? else { return Ok(()) };
     let mut entries: BTreeMap<String, &[u8]> = BTreeMap::new();
     for authority in &trusted.authorities {
         let name = String::from_utf8_lossy(&authority.link_name).to_lowercase();

@@ -36,6 +36,31 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Option<Action>, Fin
     Ok(editor.finish(None))
 }
 
+/// Makes the links that are missing, if the packages of the release are merged: musl's loader, whose path
+/// (`/lib/ld-musl-x86_64.so.1`) is compiled into every program, is in `/usr/lib`, and nothing is at `/lib`. The links come
+/// with alpine-baselayout, but an image need not have it.
+pub fn apply_as_packages(
+    tree: &mut Tree,
+    inputs: &Inputs<'_>,
+) -> Result<Option<Action>, FinishError> {
+    let libraries = TreePath::literal("usr/lib");
+    let has_loader =
+        tree.children(&libraries).any(|(path, _)| path.name().starts_with(b"ld-musl-"));
+    if !has_loader || tree.contains(&TreePath::literal("lib")) {
+        return Ok(None);
+    }
+    let mut editor = Editor::new(tree, NAME, inputs.epoch);
+    for name in ["bin", "lib", "sbin"] {
+        let link = TreePath::literal(name);
+        let target = format!("usr/{name}");
+        let leads = TreePath::parse(&target).is_ok_and(|target| editor.is_directory(&target));
+        if leads && !editor.exists(&link) {
+            editor.symlink(&link, target)?;
+        }
+    }
+    Ok(editor.finish(None))
+}
+
 /// Moves all that is in a directory to another one and removes the first.
 pub(super) fn move_directory(
     editor: &mut Editor<'_>,

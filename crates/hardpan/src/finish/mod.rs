@@ -3,7 +3,8 @@
 //!
 //! Packages are merged into a tree, but not configured: their scripts never run. [`run_all`] does
 //! to the tree what those would have done and what the definition asks for: links of the merged
-//! `/usr`, accounts, `os-release`, the usual directories, `paths`, the package database.
+//! `/usr`, accounts, `os-release`, the usual directories, `paths`, the package database. What a
+//! distribution's packages and package manager would have done is in `debian` and `alpine`.
 //!
 //! A finisher is a pure function over a [`Tree`]. All that it makes has [`Origin::Finisher`] (what
 //! the definition itself asks for: [`Origin::Definition`]), the time [`Inputs::epoch`], and belongs
@@ -14,13 +15,19 @@
 //! [`Origin::Definition`]: hardpan_tree::Origin::Definition
 
 pub mod accounts;
+mod alpine;
 pub mod alternatives;
+pub mod apk_database;
+mod apk_owners;
+pub mod apk_settings;
 pub mod apt;
 pub mod base_files;
+pub mod busybox;
 pub mod ca_bundle;
 mod certificate;
 mod conf;
 pub mod config_yaml;
+mod debian;
 mod der;
 pub mod directories;
 pub mod dpkg_database;
@@ -48,9 +55,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use self::script_owners::ScriptOwners;
-use hardpan_definition::{Definition, Scripts, Span, Variant};
-use hardpan_package::deb::scripts::ScriptAction;
+use self::ca_bundle::LinkNames;
+use hardpan_definition::{Definition, Span, Variant};
+use hardpan_package::scripts::ScriptAction;
 use hardpan_package::segment::Unpacked;
 use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Contents, InsertError, ResolveError, Tree, TreePath};
@@ -77,8 +84,29 @@ pub struct Inputs<'a> {
     pub aliases: &'a [PathAlias],
     /// What was stripped from the packages.
     pub strip: &'a StripPolicy,
+    /// What a package manager in the image needs to know of the archives.
+    pub archives: &'a ArchiveSettings,
     /// Whether everything that a real installation has is made, whatever the variant: for comparisons.
     pub exact: bool,
+}
+
+/// What a package manager in the image needs to know of the archives. Only Alpine's is told; apt's sources are the
+/// distribution's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ArchiveSettings {
+    /// The archives, as the definition names them or the distribution's own: never a mirror.
+    pub urls: Vec<String>,
+    /// The keys that they are signed with, by the name of the file that signatures name.
+    pub keys: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl ArchiveSettings {
+    /// Returns what a definition itself says: its archives, without the distribution's own and without keys.
+    pub fn of(definition: &Definition) -> Self {
+        let urls = definition.contents.repositories.iter().map(|url| url.value.clone());
+        let is_alpine = definition.syntax.distribution.is_alpine();
+        Self { urls: urls.filter(|_| is_alpine).collect(), keys: BTreeMap::new() }
+    }
 }
 
 /// A link that the workspace asks for: `/usr/local/bin/alertmanager` to `/usr/bin/prometheus-alertmanager`.
@@ -322,56 +350,25 @@ pub fn run_all_around<E: From<FinishError>>(
     add: impl FnOnce(&mut Tree) -> Result<(), E>,
 ) -> Result<Finished, E> {
     let mut report = Report::default();
-    // dpkg remembers configuration files as they came.
-    let conffile_sums = dpkg_database::conffile_sums(tree, inputs)?;
-    configure_packages(tree, inputs, &mut report)?;
-    add(tree)?;
-    let environment = apply_definition(tree, inputs, &mut report)?;
-    // What is derived from all that is there now, and so comes last.
-    trust_certificates(tree, inputs, &mut report)?;
-    cache_libraries(tree, inputs, &mut report)?;
-    dpkg_database::apply(tree, &conffile_sums, inputs, &mut report)?;
+    let environment = if inputs.definition.syntax.distribution.is_alpine() {
+        alpine::configure(tree, inputs, &mut report)?;
+        add(tree)?;
+        let environment = apply_definition(tree, inputs, &mut report)?;
+        alpine::record(tree, inputs, &mut report)?;
+        environment
+    } else {
+        let conffile_sums = debian::configure(tree, inputs, &mut report)?;
+        add(tree)?;
+        let environment = apply_definition(tree, inputs, &mut report)?;
+        debian::record(tree, &conffile_sums, inputs, &mut report)?;
+        environment
+    };
     Ok(Finished {
         actions: report.actions,
         warnings: report.warnings,
         scripts: report.scripts,
         environment,
     })
-}
-
-/// Does what the packages' installation would have done.
-fn configure_packages(
-    tree: &mut Tree,
-    inputs: &Inputs<'_>,
-    report: &mut Report,
-) -> Result<(), FinishError> {
-    // A skeleton that paths can be followed in.
-    report.actions.extend(merged_usr::apply(tree, inputs)?);
-    report.actions.extend(directories::apply(tree, inputs)?);
-    // Who may own things; what owns them decides who exists.
-    let mut accounts = accounts::collect(tree, inputs)?;
-    sysusers::offer(tree, &mut accounts, inputs, report)?;
-    apt::offer_user(&mut accounts, inputs, report);
-    // What scripts of basic packages make, then what packages declare.
-    base_files::apply(tree, &mut accounts, inputs, report)?;
-    shells::apply(tree, inputs, report)?;
-    pam::apply(tree, inputs, report)?;
-    apt::apply(tree, &mut accounts, inputs, report)?;
-    // The scripts of all others, as far as they can be read.
-    if inputs.definition.x_hardpan.scripts != Scripts::None {
-        let mut owners = ScriptOwners { accounts: &mut accounts, warnings: Vec::new() };
-        let mut handled = base_files::HANDLED_PACKAGES.to_vec();
-        handled.extend([("apt", apt::NAME), ("dpkg", dpkg_database::NAME)]);
-        let found = scripts::apply(tree, &mut owners, &handled, inputs, report)?;
-        report.warnings.append(&mut owners.warnings);
-        alternatives::apply(tree, &found.alternatives, inputs, report)?;
-        php_modules::apply(tree, &found.php_modules, inputs, report)?;
-        report.scripts = found.actions;
-    }
-    tmpfiles::apply(tree, &mut accounts, inputs, report)?;
-    accounts::write(tree, &accounts, inputs, report)?;
-    report.actions.extend(drop_list::apply(tree, inputs)?);
-    Ok(())
 }
 
 /// Does what the definition asks for; returns the environment that packages bring.
@@ -390,13 +387,14 @@ fn apply_definition(
 /// Makes the bundles of certificates that are trusted, unless the definition decides on them.
 fn trust_certificates(
     tree: &mut Tree,
+    names: LinkNames,
     inputs: &Inputs<'_>,
     report: &mut Report,
 ) -> Result<(), FinishError> {
     let is_open = |path| !paths::is_decided(inputs.definition, &TreePath::literal(path));
     if is_open("etc/ssl/certs/ca-certificates.crt") {
         let is_complete = inputs.is_complete();
-        ca_bundle::apply(tree, inputs.contents, inputs.epoch, is_complete, report)?;
+        ca_bundle::apply(tree, inputs.contents, inputs.epoch, is_complete, names, report)?;
     }
     if is_open("etc/ssl/certs/java/cacerts") {
         java_store::apply(tree, inputs.contents, inputs.epoch, report)?;
@@ -407,12 +405,12 @@ fn trust_certificates(
 /// Makes the dynamic linker's cache, unless the definition decides on it.
 fn cache_libraries(
     tree: &mut Tree,
+    glibc_version: Option<&str>,
     inputs: &Inputs<'_>,
     report: &mut Report,
 ) -> Result<(), FinishError> {
     if paths::is_decided(inputs.definition, &TreePath::literal("etc/ld.so.cache")) {
         return Ok(());
     }
-    let version = inputs.package("libc6").map(|package| package.version.as_str());
-    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, version, report)
+    ld_so_cache::apply(tree, inputs.contents, inputs.epoch, glibc_version, report)
 }

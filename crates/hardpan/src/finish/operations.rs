@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What scripts do to files, done to a tree.
 
-use hardpan_package::deb::scripts::{Operation, OwnerChange};
+use hardpan_package::scripts::{Operation, OwnerChange};
 use hardpan_tree::{Contents, Kind, Metadata, Node, TreePath};
 
 use super::scripts::Owners;
@@ -473,8 +473,8 @@ mod tests {
             known.iter().find(|known| known.0 == name).map(|known| known.1)
         }
 
-        fn offer_user(&mut self, _: &str, _: &hardpan_package::deb::scripts::NewAccount) {}
-        fn offer_group(&mut self, _: &str, _: &hardpan_package::deb::scripts::NewAccount) {}
+        fn offer_user(&mut self, _: &str, _: &hardpan_package::scripts::NewAccount) {}
+        fn offer_group(&mut self, _: &str, _: &hardpan_package::scripts::NewAccount) {}
         fn offer_member(&mut self, _: &str, _: &str) {}
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `/usr/lib/os-release` and the link `/etc/os-release`, from the definition's `os-release`.
+//! `/usr/lib/os-release` and the link `/etc/os-release`, from the definition's `os-release`; Alpine's `/etc/alpine-release`.
 
 use std::fmt::Write as _;
 
-use hardpan_definition::OsRelease;
+use hardpan_definition::{Distribution, OsRelease};
 use hardpan_tree::{Tree, TreePath};
 
 use super::{Action, Editor, FinishError, Inputs};
@@ -25,6 +25,29 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Option<Action>, Fin
     let metadata = editor.metadata(0o644);
     editor.file(&TreePath::literal("usr/lib/os-release"), text.into_bytes(), metadata)?;
     editor.symlink(&TreePath::literal("etc/os-release"), "../usr/lib/os-release")?;
+    Ok(editor.finish(None))
+}
+
+/// Writes `/etc/alpine-release`, by which scanners know an Alpine, if no package brings it: the release that the
+/// definition's `os-release` says, or else the one whose packages are used.
+pub fn apply_alpine(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Option<Action>, FinishError> {
+    let path = TreePath::literal("etc/alpine-release");
+    let Distribution::Alpine { major, minor } = inputs.definition.syntax.distribution else {
+        return Ok(None);
+    };
+    let mut editor = Editor::new(tree, NAME, inputs.epoch);
+    if editor.exists(&path) {
+        return Ok(None);
+    }
+    let fields = inputs.definition.os_release.as_ref();
+    let version = fields.and_then(|fields| fields.version_id.clone());
+    let is_release = |text: &String| {
+        text.starts_with(|first: char| first.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let version = version.filter(is_release).unwrap_or_else(|| format!("{major}.{minor}"));
+    let metadata = editor.metadata(0o644);
+    editor.file(&path, format!("{version}\n").into_bytes(), metadata)?;
     Ok(editor.finish(None))
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hardpan_package::deb::scripts::NewAccount;
+use hardpan_package::scripts::NewAccount;
 
 use super::Warning;
 use super::accounts::{Accounts, GroupEntry, PasswdEntry, Source, stable_id};

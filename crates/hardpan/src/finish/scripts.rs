@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What maintainer scripts would have done to files, package by package, without running them.
 //!
-//! [`hardpan_package::deb::scripts`] reads a script and says what its commands would do;
+//! [`hardpan_package::scripts`] reads a script and says what its commands would do;
 //! here that is done to the tree, in the order in which dpkg would configure the packages. What no finisher
 //! covers becomes a warning with package, script and lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use hardpan_package::apk::dependency::{parse_dependencies, parse_provides};
 use hardpan_package::deb::control::{self, Limits};
-use hardpan_package::deb::scripts::{
+use hardpan_package::scripts::{
     Alternative, Effect, FileTests, Look, NewAccount, Operation, ScriptAction, ScriptInput,
     Treatment, classify,
 };
-use hardpan_package::segment::Unpacked;
+use hardpan_package::segment::{Format, Unpacked};
 use hardpan_tree::{Kind, Origin, Tree, TreePath};
 
 use super::{Editor, FinishError, Inputs, Report, Warning, operations, paths, php_modules};
@@ -23,6 +24,10 @@ pub const NAME: &str = "scripts";
 
 /// Knows users and groups by name.
 pub trait Owners {
+    /// Is told that what follows is asked for by this package.
+    fn begin(&mut self, package: &Unpacked) {
+        let _ = package;
+    }
     /// Returns a user's number.
     fn uid(&mut self, name: &str) -> Option<u32>;
     /// Returns a group's number.
@@ -44,6 +49,8 @@ pub struct ScriptResults {
     pub alternatives: Vec<(String, Alternative)>,
     /// Modules of PHP to switch on: for [`super::php_modules`].
     pub php_modules: BTreeSet<php_modules::Wish>,
+    /// Shells to log in with, and which package adds them, in order: for [`super::shells`].
+    pub shells: Vec<(String, String)>,
 }
 
 /// Reads the scripts of all packages and does what they would have done to files.
@@ -79,6 +86,7 @@ pub fn apply(
         }
         report.warnings.extend(found.unhandled().map(unhandled));
         results.actions.extend(found.actions);
+        owners.begin(package);
         let mut editor = Editor::new(tree, NAME, inputs.epoch);
         for effect in &found.effects {
             if let Some(problem) = one(&mut editor, owners, package, effect, inputs, &mut results)?
@@ -101,6 +109,7 @@ pub fn apply(
 /// Returns what classification needs of a package.
 pub fn script_input<'a>(package: &'a Unpacked, architecture: &'a str) -> ScriptInput<'a> {
     ScriptInput {
+        format: package.format,
         package: &package.name,
         version: &package.version,
         architecture,
@@ -158,11 +167,11 @@ fn one(
         Operation::User(user) => owners.offer_user(&package.name, user),
         Operation::Group(group) => owners.offer_group(&package.name, group),
         Operation::Member { user, group } => owners.offer_member(user, group),
+        Operation::Shells { add } => {
+            results.shells.extend(add.iter().map(|shell| (package.name.clone(), shell.clone())));
+        }
         // These finishers look at all packages by themselves.
-        Operation::Pam
-        | Operation::Shells { .. }
-        | Operation::Sysusers { .. }
-        | Operation::Tmpfiles { .. } => {}
+        Operation::Pam | Operation::Sysusers { .. } | Operation::Tmpfiles { .. } => {}
         operation => {
             let problem = operations::apply(editor, owners, inputs.contents, operation)?;
             let is_decided = operations::path_of(operation)
@@ -233,11 +242,12 @@ impl FileTests for TreeTests<'_> {
     }
 }
 
-/// Returns packages in an order in which dpkg would configure them: base-passwd and base-files, then
+/// Returns packages in an order in which dpkg or apk would configure them: base-passwd and base-files, then
 /// by name, but each after what it depends on. A cycle is cut where it is met.
 pub(crate) fn order<'a>(packages: impl Iterator<Item = &'a Unpacked>) -> Vec<&'a Unpacked> {
     let packages: BTreeMap<&str, &Unpacked> =
         packages.map(|package| (package.name.as_str(), package)).collect();
+    let providers = providers(&packages);
     let mut order = Vec::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let first = ["base-passwd", "base-files"];
@@ -247,11 +257,11 @@ pub(crate) fn order<'a>(packages: impl Iterator<Item = &'a Unpacked>) -> Vec<&'a
             continue;
         }
         // Depth first, with a stack of its own: chains of dependencies may be long.
-        let mut stack = vec![(*package, dependencies(package, &packages))];
+        let mut stack = vec![(*package, dependencies(package, &packages, &providers))];
         while let Some((package, waiting)) = stack.last_mut() {
             match waiting.pop() {
                 Some(next) if seen.insert(&next.name) => {
-                    stack.push((next, dependencies(next, &packages)));
+                    stack.push((next, dependencies(next, &packages, &providers)));
                 }
                 Some(_) => {}
                 None => {
@@ -264,11 +274,34 @@ pub(crate) fn order<'a>(packages: impl Iterator<Item = &'a Unpacked>) -> Vec<&'a
     order
 }
 
+/// Returns who provides what, besides its own name, of Alpine's packages: `so:libz.so.1`. In Debian a name is waited for
+/// only where a package has it.
+fn providers<'a>(packages: &BTreeMap<&str, &'a Unpacked>) -> BTreeMap<String, &'a Unpacked> {
+    let mut providers = BTreeMap::new();
+    for package in packages.values().filter(|package| package.format == Format::Apk) {
+        let names = package.field("provides").unwrap_or_default();
+        // What is not understood is waited for by nobody.
+        for provide in parse_provides(&names).unwrap_or_default() {
+            providers.insert(provide.name.to_owned(), *package);
+        }
+    }
+    providers
+}
+
 /// Returns the packages here that a package names as its dependencies, the last name first.
 fn dependencies<'a>(
     package: &Unpacked,
     packages: &BTreeMap<&str, &'a Unpacked>,
+    providers: &BTreeMap<String, &'a Unpacked>,
 ) -> Vec<&'a Unpacked> {
+    if package.format == Format::Apk {
+        let relations = package.field("depend").unwrap_or_default();
+        let relations = parse_dependencies(&relations).unwrap_or_default();
+        let relations = relations.iter().filter(|relation| !relation.conflict);
+        let names: BTreeSet<&str> = relations.map(|relation| relation.name).collect();
+        let find = |name| packages.get(name).or_else(|| providers.get(name)).copied();
+        return names.into_iter().rev().filter_map(find).collect();
+    }
     let Ok(stanza) = control::parse_one(package.control.as_bytes(), Limits::default()) else {
         return Vec::new();
     };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `/etc/shells`: what debianutils' `update-shells` makes of `/usr/share/debianutils/shells.d`.
+//! `/etc/shells`: what debianutils' `update-shells` makes of `/usr/share/debianutils/shells.d`, and what `add-shell` in
+//! scripts of Alpine's packages adds.
 
 use std::collections::BTreeSet;
 
@@ -56,6 +57,34 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>, report: &mut Report) -> Resul
         editor.file(&TreePath::literal("var/lib/shells.state"), state.into_bytes(), metadata)?;
     }
     report.actions.extend(editor.finish(Some("debianutils")));
+    Ok(())
+}
+
+/// Adds shells at the end of the file, each that is not there yet, as busybox's `add-shell`. `shells` says which package
+/// adds which.
+pub fn add(
+    tree: &mut Tree,
+    shells: &[(String, String)],
+    inputs: &Inputs<'_>,
+    report: &mut Report,
+) -> Result<(), FinishError> {
+    let target = TreePath::literal("etc/shells");
+    for (package, shell) in shells {
+        let mut editor = Editor::new(tree, NAME, inputs.epoch);
+        let old = editor.read(&target, inputs.contents)?.unwrap_or_default();
+        let mut text = String::from_utf8_lossy(&old).into_owned();
+        if text.lines().any(|line| line == shell) || shell.contains(char::is_control) {
+            continue;
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(shell);
+        text.push('\n');
+        let metadata = editor.metadata(0o644);
+        editor.file(&target, text.into_bytes(), metadata)?;
+        report.actions.extend(editor.finish(Some(package)));
+    }
     Ok(())
 }
 

@@ -206,7 +206,8 @@ mod tests {
         let mut tree = Tree::new();
         add(&mut tree, "usr/lib/sysusers.d/x.conf", text);
         let fixture = Fixture::default().dev();
-        let mut accounts = accounts::collect(&tree, &fixture.inputs()).unwrap();
+        let mut accounts =
+            accounts::collect(&tree, &fixture.inputs(), accounts::Masters::default()).unwrap();
         let mut report = Report::default();
         offer(&tree, &mut accounts, &fixture.inputs(), &mut report).unwrap();
         (accounts, report.warnings)

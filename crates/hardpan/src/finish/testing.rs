@@ -11,12 +11,13 @@ use hardpan_package::merge::{Member, merge};
 use hardpan_package::segment::Unpacked;
 use hardpan_package::strip::StripPolicy;
 use hardpan_package::unpack::UnpackOptions;
+use hardpan_testkit::apk::Apk;
 use hardpan_testkit::deb::Deb;
 use hardpan_tree::{
     Content, Contents, Digest, File, InlineContents, Kind, Metadata, Node, Origin, Tree, TreePath,
 };
 
-use super::{CatalogSource, Inputs, PathAlias};
+use super::{ArchiveSettings, CatalogSource, Inputs, PathAlias};
 
 /// The time of all that is made in tests.
 pub(crate) const EPOCH: i64 = 1_700_000_000;
@@ -32,6 +33,7 @@ pub(crate) struct Fixture {
     pub(crate) aliases: Vec<PathAlias>,
     pub(crate) strip: StripPolicy,
     pub(crate) exact: bool,
+    pub(crate) archives: ArchiveSettings,
 }
 
 /// Contents that are inline or in segments at hand.
@@ -68,6 +70,7 @@ impl Default for Fixture {
             aliases: Vec::new(),
             strip: StripPolicy::default(),
             exact: false,
+            archives: ArchiveSettings::default(),
         }
     }
 }
@@ -83,12 +86,18 @@ impl Fixture {
             aliases: &self.aliases,
             strip: &self.strip,
             exact: self.exact,
+            archives: &self.archives,
         }
     }
 
     /// Takes a definition with these keys.
     pub(crate) fn yaml(&mut self, text: &str) {
         self.definition = definition(text);
+    }
+
+    /// Takes a definition of an Alpine image with these keys.
+    pub(crate) fn alpine(&mut self, text: &str) {
+        self.definition = definition_for("alpine3.24", text);
     }
 
     /// Makes it a `-dev` image.
@@ -127,6 +136,25 @@ impl Fixture {
             self.contents.insert(unpacked.segment_digest, segment);
             self.packages.push(Arc::new(unpacked));
         }
+        self.merge()
+    }
+
+    /// Unpacks Alpine's packages, without stripping, and merges them.
+    pub(crate) fn install_apks(&mut self, packages: &[Apk]) -> Tree {
+        for package in packages {
+            let mut segment = Vec::new();
+            let options = UnpackOptions { strip: StripPolicy::none(), ..UnpackOptions::default() };
+            let bytes = package.build();
+            let unpacked =
+                hardpan_package::apk::unpack::unpack(&mut &bytes[..], &options, &mut segment);
+            let unpacked = unpacked.unwrap();
+            self.contents.insert(unpacked.segment_digest, segment);
+            self.packages.push(Arc::new(unpacked));
+        }
+        self.merge()
+    }
+
+    fn merge(&self) -> Tree {
         let members: Vec<Member<'_>> = self
             .packages
             .iter()
@@ -145,9 +173,20 @@ impl Fixture {
 
 /// Renders a definition with these keys for amd64.
 pub(crate) fn definition(text: &str) -> Arc<Definition> {
-    let text = format!("# syntax=dhi.io/build:2-debian13\nimage: example.org/x\n{text}");
+    definition_for("debian13", text)
+}
+
+fn definition_for(distribution: &str, text: &str) -> Arc<Definition> {
+    let text = format!("# syntax=dhi.io/build:2-{distribution}\nimage: example.org/x\n{text}");
     let parsed = parse(&Source::new("test.yaml", text), &NoIncludes);
     parsed.render(Platform::LinuxAmd64).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+/// Begins a package of Alpine. `info` has further lines of its `.PKGINFO`.
+pub(crate) fn apk(name: &str, version: &str, info: &str) -> Apk {
+    let package = hardpan_testkit::apk::apk(name, version).architecture("x86_64");
+    let fields = info.lines().filter_map(|line| line.split_once(" = "));
+    fields.fold(package, |package, (field, value)| package.field(field, value))
 }
 
 /// Makes a tree of files (`usr/x`, holding their own path), directories (`usr/x/`) and links (`a->b`).

@@ -329,7 +329,7 @@ mod tests {
     fn run(fixture: &Fixture, root: &mut Tree) -> Report {
         let mut report = Report::default();
         let inputs = fixture.inputs();
-        let mut accounts = accounts::collect(root, &inputs).unwrap();
+        let mut accounts = accounts::collect(root, &inputs, accounts::Masters::default()).unwrap();
         sysusers::offer(root, &mut accounts, &inputs, &mut report).unwrap();
         apply(root, &mut accounts, &inputs, &mut report).unwrap();
         accounts::write(root, &accounts, &inputs, &mut report).unwrap();

@@ -112,7 +112,7 @@ impl Identity {
 }
 
 /// Returns a checksum as indexes have it, `Q1…`.
-fn checksum_text(checksum: &Checksum) -> String {
+pub(super) fn checksum_text(checksum: &Checksum) -> String {
     match checksum {
         Checksum::Sha1(bytes) => format!("Q1{}", STANDARD.encode(bytes)),
         Checksum::Sha256(bytes) => format!("Q2{}", STANDARD.encode(bytes)),
@@ -142,8 +142,7 @@ pub fn identify(
         copied.map_err(|source| too_much(decompress(DATA, source), limits))?;
     }
     let data_digest = package.check_end()?;
-    let mut control_sha1 = [0; 20];
-    control_sha1.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, &package.control_raw).as_ref());
+    let control_sha1 = package.control_sha1();
     let (digest, size_bytes) = package.members.finish();
     Ok(Identity {
         name: package.control.name,
@@ -190,6 +189,13 @@ impl<'r> Package<'r> {
             (false, Some(_)) => Err(ApkError::NoData.into()),
             _ => Ok(Self { members, control, has_data, signatures, control_raw: member.raw }),
         }
+    }
+
+    /// Returns the SHA-1 of the control member.
+    pub(super) fn control_sha1(&self) -> [u8; 20] {
+        let mut sha1 = [0; 20];
+        sha1.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.control_raw).as_ref());
+        sha1
     }
 
     /// Checks `datahash` after the data was read, and that nothing follows.

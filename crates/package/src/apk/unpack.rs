@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 
 use hardpan_tree::{TarLimits, TarReader};
 
+use super::index::Checksum;
 use super::info::SCRIPTS;
-use super::package::{ApkError, DATA, Package};
+use super::package::{ApkError, DATA, Package, checksum_text};
 use crate::segment::{Entry, Format, Unpacked};
 use crate::unpack::data::{self, Data, Files};
 use crate::unpack::{Metered, UnpackError, UnpackOptions, tar_error, too_much};
@@ -30,6 +31,8 @@ pub fn unpack(
     for entry in &data.entries {
         check_entry(entry)?;
     }
+    let identity = checksum_text(&Checksum::Sha1(package.control_sha1()));
+    let (_, file_size_bytes) = package.members.finish();
     let control = package.control;
     let newest = data.newest.unwrap_or(0).max(0);
     Ok(Unpacked {
@@ -43,6 +46,8 @@ pub fn unpack(
         conffiles: Vec::new(),
         md5sums: String::new(),
         sha1sums: data.sha1sums,
+        identity,
+        file_size_bytes,
         scripts: control.scripts,
         script_digests: control.script_digests,
         triggers: control.triggers,

@@ -9,7 +9,6 @@ mod index_cache;
 mod index_writer;
 pub mod relation;
 pub mod release;
-pub mod scripts;
 pub mod sources;
 pub mod unpack;
 pub mod version;

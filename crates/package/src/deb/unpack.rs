@@ -74,6 +74,8 @@ pub fn unpack(
         conffiles: control.conffiles,
         md5sums: control.md5sums,
         sha1sums: String::new(),
+        identity: String::new(),
+        file_size_bytes: 0,
         scripts: control.scripts,
         script_digests: control.script_digests,
         triggers: control.triggers,

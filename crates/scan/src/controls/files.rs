@@ -35,11 +35,12 @@ const SYSTEM_DIRECTORIES: [&[u8]; 4] =
     [b"etc/ld.so.conf.d/", b"etc/sudoers.d/", b"etc/pam.d/", b"etc/security/"];
 
 /// Where package managers keep what they can fetch again.
-const CACHES: [&str; 6] = [
+const CACHES: [&str; 7] = [
     "var/cache/apt/",
     "var/lib/apt/lists/",
     "var/cache/debconf/",
     "var/cache/apk/",
+    "etc/apk/cache/",
     "var/cache/dnf/",
     "var/cache/yum/",
 ];
@@ -213,6 +214,11 @@ mod tests {
             ("/var/lib/apt/lists/x_InRelease", Some(ControlId::PackageCache)),
             ("/var/lib/apt/lists/lock", None),
             ("/var/lib/dpkg/status", None),
+            ("/var/cache/apk/APKINDEX.0b22a1c5.tar.gz", Some(ControlId::PackageCache)),
+            ("/etc/apk/cache/musl-1.2.5-r10.apk", Some(ControlId::PackageCache)),
+            ("/lib/apk/db/installed", None),
+            ("/usr/lib/apk/db/scripts.tar", None),
+            ("/etc/apk/repositories", None),
             ("/usr/share/manifest", None),
             ("/usr/lib/python3/dist-packages/man/x.py", None),
         ] {

@@ -356,10 +356,11 @@ fn classify(name: &[u8]) -> Option<Class> {
 
 fn classify_exactly(name: &str) -> Option<Class> {
     Some(match name {
-        "sh" | "bash" | "rbash" | "dash" | "ash" | "hush" | "busybox" | "toybox" | "zsh"
-        | "rzsh" | "ksh" | "ksh93" | "rksh" | "ksh2020" | "mksh" | "lksh" | "oksh" | "loksh"
-        | "pdksh" | "posh" | "yash" | "sash" | "csh" | "bsd-csh" | "tcsh" | "fish" | "elvish"
-        | "nu" | "osh" | "ysh" | "pwsh" | "xonsh" | "ion" | "murex" | "brush" => Class::Shell,
+        "sh" | "bash" | "rbash" | "dash" | "ash" | "hush" | "busybox" | "busybox-extras"
+        | "toybox" | "zsh" | "rzsh" | "ksh" | "ksh93" | "rksh" | "ksh2020" | "mksh" | "lksh"
+        | "oksh" | "loksh" | "pdksh" | "posh" | "yash" | "sash" | "csh" | "bsd-csh" | "tcsh"
+        | "fish" | "elvish" | "nu" | "osh" | "ysh" | "pwsh" | "xonsh" | "ion" | "murex"
+        | "brush" => Class::Shell,
         "apt" | "apt-get" | "apt-cache" | "apt-mark" | "apt-cdrom" | "apt-config" | "apt-key"
         | "aptitude" | "dselect" | "synaptic" | "dpkg" | "dpkg-deb" | "dpkg-divert"
         | "dpkg-query" | "dpkg-split" | "dpkg-statoverride" | "dpkg-trigger" | "apk" | "rpm"
@@ -401,6 +402,11 @@ mod tests {
             ("zsh5", Some(Class::Shell)),
             ("bash-static", Some(Class::Shell)),
             ("busybox.static", Some(Class::Shell)),
+            ("busybox-extras", Some(Class::Shell)),
+            ("bbsuid", None),
+            ("apk", Some(Class::PackageManager)),
+            ("apk.static", Some(Class::PackageManager)),
+            ("libapk.so.3.0.0", None),
             ("ksh93", Some(Class::Shell)),
             ("x86_64-linux-gnu-gcc-14", Some(Class::Compiler)),
             ("clang++-19", Some(Class::Compiler)),

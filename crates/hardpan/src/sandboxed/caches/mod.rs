@@ -10,7 +10,7 @@ mod table;
 use std::collections::BTreeMap;
 
 use hardpan_definition::Scripts;
-use hardpan_package::deb::scripts::Treatment;
+use hardpan_package::scripts::Treatment;
 use hardpan_tree::{Digest, Hasher, Kind as NodeKind, Node, Origin, Tree, TreePath};
 use serde::{Deserialize, Serialize};
 

@@ -14,7 +14,7 @@ mod select;
 
 use std::collections::BTreeMap;
 
-use hardpan_package::deb::scripts::Treatment;
+use hardpan_package::scripts::Treatment;
 use hardpan_tree::{File, Kind, Metadata, Origin, TreePath};
 
 use self::cache::Module;

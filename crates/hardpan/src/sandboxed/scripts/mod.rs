@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hardpan_definition::{Definition, Scripts};
-use hardpan_package::deb::scripts::Treatment;
+use hardpan_package::scripts::Treatment;
 use hardpan_package::segment::Unpacked;
 use hardpan_tree::{Digest, Hasher};
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use hardpan_package::deb::scripts::debconf_defaults;
+use hardpan_package::scripts::debconf_defaults;
 use hardpan_tree::{Kind, Tree, TreePath};
 
 use super::builder::BuilderRoot;

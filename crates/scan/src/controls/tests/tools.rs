@@ -186,6 +186,52 @@ fn busybox_and_its_applets() {
 }
 
 #[test]
+fn alpine() {
+    let alpine = || {
+        Image::new()
+            .text("/lib/apk/db/installed", "P:busybox\nP:apk-tools\n")
+            .text("/etc/apk/world", "busybox\n")
+            .package("busybox")
+            .program("/bin/busybox")
+            .package("busybox-binsh")
+            .symlink("/bin/sh", "/bin/busybox")
+            .package("libapk2")
+            .program("/usr/lib/libapk.so.2.14.9")
+    };
+    check(vec![
+        ("a database is no package manager", alpine().request("busybox"), &[]),
+        ("a shell", alpine(), &["fail shell: /bin/busybox is a shell"]),
+        (
+            "apk",
+            alpine().request("busybox").package("apk-tools").program("/sbin/apk"),
+            &["fail package-manager: /sbin/apk is a package manager"],
+        ),
+        (
+            "apk, named",
+            alpine()
+                .request("busybox")
+                .request("apk-tools")
+                .package("apk-tools")
+                .program("/sbin/apk"),
+            &[],
+        ),
+        (
+            "links that a finisher made",
+            alpine()
+                .request("busybox")
+                .origin(Origin::Finisher("busybox"))
+                .symlink("/usr/bin/wget", "/bin/busybox"),
+            &[],
+        ),
+        (
+            "a static one beside it",
+            alpine().request("busybox").package("other").program("/sbin/apk.static"),
+            &["fail package-manager: /sbin/apk.static is a package manager"],
+        ),
+    ]);
+}
+
+#[test]
 fn other_tools() {
     let gcc = || {
         Image::new()

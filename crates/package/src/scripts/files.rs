@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Commands that change files.
 
+use crate::segment::Format;
+
 use super::arguments::{Arguments, octal, owner};
 use super::commands::{Context, Outcome};
 use super::evaluate::{Evaluator, is_scratch};
@@ -31,7 +33,23 @@ pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Opt
 
 /// Drops what only concerns scratch files, and refuses paths that are not absolute.
 fn settle(evaluator: &Evaluator<'_>, mut operations: Vec<Operation>) -> Outcome {
-    let _ = evaluator;
+    for operation in &mut operations {
+        for path in paths_of(operation) {
+            *path = evaluator.from_start(std::mem::take(path));
+        }
+    }
+    if evaluator.input.format == Format::Apk {
+        // Scripts of Alpine go on when a command fails, and this one does nothing but fail.
+        operations.retain(|operation| match operation {
+            Operation::Mode { path, .. } | Operation::Owner { path, .. } => {
+                evaluator.look(path, true) != Look::Missing
+            }
+            _ => true,
+        });
+        if operations.is_empty() {
+            return Outcome::ignored("nothing is there to be changed");
+        }
+    }
     let from_scratch = operations.iter().any(|operation| match operation {
         Operation::Copy { from, to, .. } | Operation::Move { from, to } => {
             is_scratch(from) && !is_scratch(to)
@@ -50,6 +68,21 @@ fn settle(evaluator: &Evaluator<'_>, mut operations: Vec<Operation>) -> Outcome 
         return Outcome::ignored("concerns scratch files or none at all");
     }
     Outcome::handled(FINISHER, operations)
+}
+
+/// Returns all paths of an operation but the targets of links.
+fn paths_of(operation: &mut Operation) -> Vec<&mut String> {
+    match operation {
+        Operation::MakeDirectory { path, .. }
+        | Operation::Symlink { path, .. }
+        | Operation::Touch { path, .. }
+        | Operation::Remove { path, .. }
+        | Operation::RemoveDirectory { path }
+        | Operation::Mode { path, .. }
+        | Operation::Owner { path, .. } => vec![path],
+        Operation::Copy { from, to, .. } | Operation::Move { from, to } => vec![from, to],
+        _ => Vec::new(),
+    }
 }
 
 fn path_of(operation: &Operation) -> Option<&str> {

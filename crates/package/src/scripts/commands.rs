@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What each command means in an image.
 
+use crate::segment::Format;
+
 use super::Operation;
 use super::Treatment;
 use super::evaluate::{Evaluator, SCRATCH, Status};
 use super::expand::Value;
-use super::{Look, accounts, alternatives, debconf, files};
+use super::{Look, accounts, alternatives, apk, debconf, files};
 
 /// A command with its arguments.
 pub(super) struct Context<'a> {
@@ -209,15 +211,19 @@ const EMULATED: &[&str] = &[
 ];
 
 /// Returns whether a tool's work is known, so that scripts find it.
-pub(super) fn is_emulated(name: &str) -> bool {
-    EMULATED.contains(&name)
+pub(super) fn is_emulated(format: Format, name: &str) -> bool {
+    match format {
+        Format::Deb => EMULATED.contains(&name),
+        Format::Apk => apk::EMULATED.contains(&name),
+    }
 }
 
 /// Says what becomes of a command.
 pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Outcome {
     let name = context.name.rsplit('/').next().unwrap_or(context.name);
     let context = &Context { name, ..*context };
-    None.or_else(|| tools(evaluator, context))
+    None.or_else(|| apk::treat(evaluator, context))
+        .or_else(|| tools(evaluator, context))
         .or_else(|| simple(context))
         .or_else(|| shell(evaluator, context))
         .or_else(|| dpkg(evaluator, context))
@@ -393,11 +399,11 @@ fn source(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Outcome {
 /// Says whether a command exists.
 fn exists(evaluator: &Evaluator<'_>, arguments: &[Value]) -> Status {
     let name = arguments.iter().flatten().find(|word| !word.starts_with('-'))?;
-    if is_emulated(name) {
+    if is_emulated(evaluator.input.format, name) {
         return Some(true);
     }
     let mut result = Some(false);
-    for directory in ["/usr/bin", "/usr/sbin"] {
+    for directory in ["/usr/bin", "/usr/sbin", "/bin", "/sbin"] {
         match evaluator.look(&format!("{directory}/{name}"), true) {
             Look::File { .. } => return Some(true),
             Look::Unknown => result = None,
@@ -639,7 +645,10 @@ pub(super) fn output(evaluator: &Evaluator<'_>, name: &str, arguments: &[Value])
             Some(String::new())
         }
         ["seq", bounds @ ..] => sequence(bounds),
-        ["readlink", path] => evaluator.read_link(path),
+        ["readlink", path] => evaluator.read_link(path).or_else(|| {
+            let is_missing = evaluator.look(path, false) == Look::Missing;
+            (evaluator.input.format == Format::Apk && is_missing).then(String::new)
+        }),
         _ => None,
     }
 }

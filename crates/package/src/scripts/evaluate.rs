@@ -8,12 +8,15 @@ mod files;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::apk;
 use super::commands::{self, Context, Outcome, Output};
 use super::expand::Value;
 use super::syntax::{
     AndOr, Command, CommandKind, Joint, List, Part, Pipeline, Redirect, RedirectOperator, Script,
     Simple,
 };
+use crate::segment::Format;
+
 use super::{Effect, FileTests, Look, Operation, ScriptInput, Treatment, conditions};
 
 /// How many commands one run of a script may take.
@@ -58,6 +61,8 @@ pub(super) struct State {
     umask: u32,
     /// Answers of debconf that the script set itself.
     pub(super) answers: BTreeMap<String, Value>,
+    /// Whether it may be in another directory than the one it began in.
+    pub(super) is_elsewhere: bool,
 }
 
 /// What the scripts themselves put somewhere.
@@ -117,6 +122,7 @@ impl<'a> Evaluator<'a> {
                 is_uncertain: false,
                 umask: UMASK,
                 answers: BTreeMap::new(),
+                is_elsewhere: false,
             },
             visits: Vec::new(),
             effects: Vec::new(),
@@ -128,19 +134,20 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Follows the script once with the arguments that dpkg gives; what it did to files stays known.
-    /// Returns whether it came to an end within [`STEPS_MAX`].
-    pub(super) fn run(&mut self, arguments: &[&str]) -> bool {
+    /// Follows the script once with the arguments that the package manager gives; what it did to files stays
+    /// known. Returns whether it came to an end within [`STEPS_MAX`].
+    pub(super) fn run(&mut self, arguments: Vec<Value>) -> bool {
         let files = std::mem::take(&mut self.state.files);
         self.state = State {
             variables: self.environment(),
-            positional: arguments.iter().map(|&text| Some(text.to_owned())).collect(),
+            positional: arguments,
             functions: BTreeMap::new(),
             may_be_set: false,
             files,
             is_uncertain: false,
             umask: UMASK,
             answers: BTreeMap::new(),
+            is_elsewhere: false,
         };
         self.steps = 0;
         self.value_bytes = 0;
@@ -149,8 +156,11 @@ impl<'a> Evaluator<'a> {
         self.steps < STEPS_MAX
     }
 
-    /// What dpkg puts into the environment, and what is not known of it.
+    /// What the package manager puts into the environment, and what is not known of it.
     fn environment(&self) -> BTreeMap<String, Value> {
+        if self.input.format == Format::Apk {
+            return apk::environment();
+        }
         let known = [
             ("DPKG_ROOT", ""),
             ("DPKG_MAINTSCRIPT_PACKAGE", self.input.package),
@@ -583,6 +593,7 @@ fn merge(mut left: State, right: &State) -> State {
         left.positional = vec![None; left.positional.len().max(right.positional.len())];
     }
     left.may_be_set |= right.may_be_set;
+    left.is_elsewhere |= right.is_elsewhere;
     // Rather too few may read a file than too many.
     left.umask |= right.umask;
     left

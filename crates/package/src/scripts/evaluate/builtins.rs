@@ -85,7 +85,8 @@ impl Evaluator<'_> {
                 let mask = mask.and_then(|mask| u32::from_str_radix(mask, 8).ok());
                 self.state.umask = mask.map_or(self.state.umask, |mask| mask & 0o777);
             }
-            ":" | "true" | "trap" | "cd" | "wait" | "ulimit" | "alias" | "hash" | "exec" => {}
+            "cd" => self.state.is_elsewhere = true,
+            ":" | "true" | "trap" | "wait" | "ulimit" | "alias" | "hash" | "exec" => {}
             "false" => return Some(Some(false)),
             _ => return None,
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a script finds out about files, and what it writes to them.
 
+use crate::segment::Format;
+
 use super::super::expand::Value;
 use super::super::syntax::{Command, Redirect, RedirectOperator};
 use super::super::{Look, Operation, Treatment};
@@ -30,6 +32,7 @@ impl Evaluator<'_> {
         let Some(path) = self.value(&redirect.target) else {
             return Err("writes to a file whose name is not known".to_owned());
         };
+        let path = self.from_start(path);
         if path.starts_with("/dev/") || path.starts_with("/proc/") || is_scratch(&path) {
             return Ok(None);
         }
@@ -57,6 +60,15 @@ impl Evaluator<'_> {
         Some(self.value(word))
     }
 
+    /// Makes a path absolute, if it is known where the script begins: apk starts it in the root.
+    pub(in super::super) fn from_start(&self, path: String) -> String {
+        let is_relative = !path.starts_with('/') && !path.is_empty();
+        if is_relative && self.input.format == Format::Apk && !self.state.is_elsewhere {
+            return format!("/{}", path.trim_start_matches("./"));
+        }
+        path
+    }
+
     /// Answers a question about a file: what the script did itself goes before the tree.
     pub(in super::super) fn look(&self, path: &str, follow: bool) -> Look {
         self.look_through(path, follow, 8)
@@ -81,7 +93,7 @@ impl Evaluator<'_> {
         }
         if let Some((directory, name)) = path.rsplit_once('/')
             && matches!(directory, "/bin" | "/sbin" | "/usr/bin" | "/usr/sbin")
-            && commands::is_emulated(name)
+            && commands::is_emulated(self.input.format, name)
         {
             return Look::File { is_executable: true, is_empty: false };
         }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What maintainer scripts would do, found out without running them.
 //!
-//! [`classify`] reads the `preinst` and `postinst` of a package as a shell would on a **first
-//! installation** (`preinst install`, `postinst configure`, then `postinst triggered`), follows
-//! what it can decide and both ways where it can't, and sorts every command into one
+//! [`classify`] reads the scripts of a package as a shell would on a **first installation**: `preinst install`,
+//! `postinst configure`, then `postinst triggered` of a `.deb`; `pre-install`, `post-install`, then `trigger` of an
+//! `.apk`. It follows what it can decide and both ways where it can't, and sorts every command into one
 //! [`Treatment`]. What a command would change in the file system comes out as [`Effect`]s: data
 //! that finishers apply to a tree. Nothing is run, and a command that is not understood is
 //! reported, never guessed.
 
 mod accounts;
 mod alternatives;
+mod apk;
 mod arguments;
 mod commands;
 mod conditions;
@@ -28,6 +29,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::segment::Format;
+
 pub use debconf::defaults as debconf_defaults;
 pub use effect::{Alternative, AlternativeLink, Effect, NewAccount, Operation, OwnerChange};
 pub use exact::{KnownScript, known_scripts, normalised_digest};
@@ -38,15 +41,18 @@ pub const SCRIPT_BYTES_MAX: usize = 1024 * 1024;
 /// The scripts of one package and what they may ask about it.
 #[derive(Debug, Clone, Copy)]
 pub struct ScriptInput<'a> {
+    /// What kind of package it is: who runs its scripts, and which tools they find.
+    pub format: Format,
     /// `Package`.
     pub package: &'a str,
     /// `Version`.
     pub version: &'a str,
     /// The architecture that the image is for (`amd64`), also for packages of all architectures.
     pub architecture: &'a str,
-    /// Maintainer scripts by name: `preinst`, `postinst`, `config`; others are passed over.
+    /// Maintainer scripts by name: `preinst`, `postinst`, `config`; `pre-install`, `post-install`, `trigger`. Others are
+    /// passed over.
     pub scripts: &'a BTreeMap<String, String>,
-    /// The text of `triggers`; empty if there is none.
+    /// The text of `triggers`, or the paths that an `.apk`'s trigger is for; empty if there is none.
     pub triggers: &'a str,
     /// The text of debconf's `templates`; empty if there is none. Its defaults are the answers.
     pub templates: &'a str,
@@ -144,7 +150,7 @@ pub enum Treatment {
 pub struct ScriptAction {
     /// The package.
     pub package: String,
-    /// The script: `preinst`, `postinst`, `config` or `triggers`.
+    /// The script: `preinst`, `postinst` or `config`; `pre-install`, `post-install` or `trigger`.
     pub script: String,
     /// First line, from 1.
     pub first_line: u32,
@@ -173,7 +179,7 @@ impl ScriptReport {
     }
 }
 
-/// Classifies every command of a package's `preinst` and `postinst`.
+/// Classifies every command that a package's scripts run on a first installation.
 pub fn classify(input: &ScriptInput<'_>, files: &dyn FileTests) -> ScriptReport {
     report::report(input, files)
 }

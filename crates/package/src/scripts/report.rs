@@ -3,8 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::apk;
 use super::evaluate::Evaluator;
+use super::expand::Value;
 use super::syntax::{Command, CommandKind, List, Script};
+use crate::segment::Format;
+
 use super::{
     FileTests, SCRIPT_BYTES_MAX, ScriptAction, ScriptInput, ScriptReport, Treatment, debconf,
     exact, parser,
@@ -22,7 +26,11 @@ struct Line {
 pub(super) fn report(input: &ScriptInput<'_>, files: &dyn FileTests) -> ScriptReport {
     let mut report = ScriptReport::default();
     let questions = debconf::defaults(input.templates);
-    for script in ["preinst", "postinst"] {
+    let scripts: &[&str] = match input.format {
+        Format::Deb => &["preinst", "postinst"],
+        Format::Apk => &apk::SCRIPTS,
+    };
+    for &script in scripts {
         if let Some(text) = input.scripts.get(script) {
             one(input, script, text, &questions, files, &mut report);
         }
@@ -71,10 +79,7 @@ fn one(
     }
     let first = text.lines().next().unwrap_or_default();
     let interpreter = first.trim_start_matches("#!").trim();
-    let is_shell = interpreter.split_whitespace().next().is_some_and(|path| {
-        path.ends_with("/sh") || path.ends_with("/bash") || path.ends_with("/dash")
-    });
-    if !is_shell {
+    if !is_shell(interpreter) {
         return refuse(format!("not a shell script: {interpreter:?}"));
     }
     let text = generated.as_deref().unwrap_or(text);
@@ -83,16 +88,7 @@ fn one(
         Err(error) => return refuse(format!("not understood: {error}")),
     };
     let mut evaluator = Evaluator::new(input, script, &tree, questions, files);
-    let mut is_done = true;
-    if script == "preinst" {
-        is_done &= evaluator.run(&["install"]);
-    } else {
-        is_done &= evaluator.run(&["configure", ""]);
-        let interests = interests(input.triggers);
-        if !interests.is_empty() {
-            is_done &= evaluator.run(&["triggered", &interests.join(" ")]);
-        }
-    }
+    let is_done = runs(input, script, files).into_iter().all(|run| evaluator.run(run));
     if !is_done {
         return refuse("takes too many steps".to_owned());
     }
@@ -107,6 +103,35 @@ fn one(
     let mut lines = Vec::new();
     collect(&tree, &tree.body, &treatments, &mut lines);
     report.actions.extend(merge(input, script, text, lines));
+}
+
+/// Returns whether an interpreter is a shell.
+fn is_shell(interpreter: &str) -> bool {
+    let mut words = interpreter.split_whitespace();
+    let mut name = || words.next().and_then(|path| path.rsplit('/').next());
+    let name = match name() {
+        Some("busybox") => name(),
+        name => name,
+    };
+    interpreter.starts_with('/') && matches!(name, Some("sh" | "bash" | "dash" | "ash"))
+}
+
+/// Returns the arguments of each time that a script is run on a first installation.
+fn runs(input: &ScriptInput<'_>, script: &str, files: &dyn FileTests) -> Vec<Vec<Value>> {
+    let known = |text: &str| Some(text.to_owned());
+    match (input.format, script) {
+        (Format::Deb, "preinst") => vec![vec![known("install")]],
+        (Format::Deb, _) => {
+            let mut runs = vec![vec![known("configure"), known("")]];
+            let interests = interests(input.triggers);
+            if !interests.is_empty() {
+                runs.push(vec![known("triggered"), known(&interests.join(" "))]);
+            }
+            runs
+        }
+        (Format::Apk, "trigger") => apk::trigger(input.triggers, files).into_iter().collect(),
+        (Format::Apk, _) => vec![vec![known(input.version)]],
+    }
 }
 
 /// Returns the names that the package waits for.
