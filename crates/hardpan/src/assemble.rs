@@ -12,11 +12,12 @@ use hardpan_tree::{Digest, Tree, TreePath};
 
 use crate::contents::StoreContents;
 use crate::demand::Demand;
+use crate::distribution;
 use crate::error::Error;
 use crate::fetch::Prepared;
 use crate::finish::{self, Action, PathAlias, Warning};
 use crate::graph::Graph;
-use crate::lock::LockedPackage;
+use crate::lock::{LockedArchive, LockedPackage};
 use crate::observer::Event;
 use crate::project::CatalogRoot;
 use crate::session::Session;
@@ -54,6 +55,7 @@ impl Session<'_> {
         prepared: &BTreeMap<Digest, Prepared>,
         strip: &StripPolicy,
         epoch: i64,
+        archives: &[LockedArchive],
         add: impl FnOnce(&mut Tree) -> Result<(), Error>,
     ) -> Result<Assembly, Error> {
         self.observer.event(Event::Assemble { platform: definition.platform.name() });
@@ -74,7 +76,7 @@ impl Session<'_> {
             catalog: &|path| catalog.read(path),
             aliases: &self.aliases()?,
             strip,
-            archives: &finish::ArchiveSettings::of(definition),
+            archives: &distribution::alpine::settings(definition, archives),
             exact: false,
         };
         let mut added = finish::Report::default();

@@ -268,7 +268,14 @@ impl Session<'_> {
         let locked = lock.platforms.get(definition.platform.name()).unwrap_or(&nothing);
         let stages = self.run_stages(
             definition,
-            &StageInputs { project, locked, prepared, strip: &settings.strip, epoch: lock.epoch },
+            &StageInputs {
+                project,
+                locked,
+                prepared,
+                strip: &settings.strip,
+                epoch: lock.epoch,
+                archives: &lock.archives,
+            },
         )?;
         let mut placed = Placed::default();
         let mut assembly = self.assemble(
@@ -278,6 +285,7 @@ impl Session<'_> {
             prepared,
             &settings.strip,
             lock.epoch,
+            &lock.archives,
             |tree| {
                 let (contents, origin) = (&definition.contents, Origin::Definition);
                 placed = self.place_others(tree, contents, locked.into(), lock.epoch, origin)?;

@@ -136,6 +136,7 @@ impl Session<'_> {
             &prepared.collect(),
             &settings.strip,
             lock.epoch,
+            &lock.archives,
             |_| Ok(()),
         )?;
         Ok(assembly.scripts.into_iter().filter(|action| action.package == package).collect())

@@ -2,11 +2,14 @@
 //! Alpine: its archives and the keys that sign them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hardpan_definition::{Definition, Platform, Spanned};
 use hardpan_package::segment::Format;
 
 use crate::demand::{ArchiveDemand, KeyringDemand};
+use crate::finish::ArchiveSettings;
+use crate::lock::LockedArchive;
 
 /// The name of the distribution's own archives in workspaces and locks.
 pub(crate) const NAME: &str = "alpine";
@@ -26,6 +29,19 @@ pub(crate) const KEYS: [(&str, &[u8]); 2] = [
         include_bytes!("../../keys/alpine/alpine-devel@lists.alpinelinux.org-616ae350.rsa.pub"),
     ),
 ];
+
+/// Returns what an apk in an image needs to know: the archives that its definition names, and the keys that they are
+/// signed with. The distribution's own archives have no name that apk could use: it is a mirror's.
+pub(crate) fn settings(definition: &Definition, archives: &[LockedArchive]) -> ArchiveSettings {
+    let own = KEYS.map(|(name, pem)| (name.to_owned(), Arc::from(pem)));
+    let mut settings = ArchiveSettings::of(definition);
+    if definition.syntax.distribution.is_alpine() {
+        settings.keys.extend(own);
+        let named = archives.iter().flat_map(|archive| &archive.keys);
+        settings.keys.extend(named.map(|(name, pem)| (name.clone(), Arc::from(pem.as_bytes()))));
+    }
+    settings
+}
 
 /// A branch of Alpine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

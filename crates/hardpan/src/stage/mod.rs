@@ -39,7 +39,7 @@ use crate::built::{BuiltDownload, StageStatement, Substitute};
 use crate::error::Error;
 use crate::fetch::Prepared;
 use crate::finish;
-use crate::lock::LockedPlatform;
+use crate::lock::{LockedArchive, LockedPlatform};
 use crate::others::{Pins, Placed};
 use crate::parallel;
 use crate::project::Project;
@@ -115,6 +115,8 @@ pub(crate) struct StageInputs<'a> {
     pub strip: &'a StripPolicy,
     /// The time of everything that hardpan makes.
     pub epoch: i64,
+    /// The archives that packages are from.
+    pub archives: &'a [LockedArchive],
 }
 
 impl Session<'_> {
@@ -205,6 +207,7 @@ impl Session<'_> {
             inputs.prepared,
             inputs.strip,
             inputs.epoch,
+            inputs.archives,
             |tree| {
                 if let Some(base) = base {
                     underlay(tree, base, origin);
