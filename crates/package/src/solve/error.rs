@@ -46,6 +46,26 @@ pub enum SolveError {
         #[source]
         source: crate::deb::relation::RelationError,
     },
+    /// What a package of Alpine depends on or provides cannot be read.
+    #[error("{field} of {package} cannot be read")]
+    Dependency {
+        /// The package.
+        package: String,
+        /// The field.
+        field: &'static str,
+        /// Why.
+        #[source]
+        source: crate::apk::dependency::DependencyError,
+    },
+    /// A package of Alpine has no valid version; an index that was read has none such.
+    #[error("version of {package} cannot be read")]
+    Version {
+        /// The package.
+        package: String,
+        /// Why.
+        #[source]
+        source: crate::apk::version::VersionError,
+    },
 }
 
 /// A request that cannot be met by itself.
@@ -85,6 +105,18 @@ pub enum RequestProblem {
         /// The versions there are, most preferred first.
         available: Vec<String>,
     },
+    /// The archives that are meant do not have the package, but others do.
+    #[error("{} {name:?}{}", Tagged(.tag.as_deref()), Tags(.tags))]
+    Tag {
+        /// The name.
+        name: String,
+        /// The tag that was asked for; without one archives without a tag are meant.
+        tag: Option<String>,
+        /// The request's number.
+        source_number: usize,
+        /// The tags of archives that have the package; empty for an archive without a tag.
+        tags: Vec<String>,
+    },
 }
 
 impl RequestProblem {
@@ -93,7 +125,8 @@ impl RequestProblem {
         match self {
             Self::Unknown { source_number, .. }
             | Self::Virtual { source_number, .. }
-            | Self::Version { source_number, .. } => *source_number,
+            | Self::Version { source_number, .. }
+            | Self::Tag { source_number, .. } => *source_number,
         }
     }
 }
@@ -115,5 +148,29 @@ struct Near<'a>(&'a [String]);
 impl fmt::Display for Near<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { Ok(()) } else { write!(f, "; near names: {}", self.0.join(", ")) }
+    }
+}
+
+struct Tagged<'a>(Option<&'a str>);
+
+impl fmt::Display for Tagged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(tag) => write!(f, "no archive tagged @{tag} has"),
+            None => f.write_str("only archives with a tag have"),
+        }
+    }
+}
+
+struct Tags<'a>(&'a [String]);
+
+impl fmt::Display for Tags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tags: Vec<String> = self
+            .0
+            .iter()
+            .map(|tag| if tag.is_empty() { "one without a tag".into() } else { format!("@{tag}") })
+            .collect();
+        if tags.is_empty() { Ok(()) } else { write!(f, "; it is in: {}", tags.join(", ")) }
     }
 }

@@ -7,10 +7,11 @@
 //! is a solution, it is found. It depends on the indexes and the task only, not on the order of the
 //! requests.
 
+mod debian;
 mod error;
-mod explain;
-mod near;
-mod provider;
+pub(crate) mod explain;
+pub(crate) mod near;
+pub(crate) mod provider;
 mod reasons;
 mod solution;
 mod task;
@@ -22,7 +23,7 @@ use std::rc::Rc;
 use resolvo::{ConditionalRequirement, Problem, Solver, UnsolvableOrCancelled};
 
 pub use error::{RequestProblem, SolveError};
-pub use solution::{Chosen, Dropped, Reason, RelationField, Solution, Step};
+pub use solution::{Chosen, Dropped, Named, Reason, RelationField, Solution, Step};
 pub use task::{IndexRef, Limits, PRIORITY_DEFAULT, Request, SolveTask};
 
 use provider::{Provider, candidate_id};
@@ -39,12 +40,14 @@ pub fn solve(indexes: &[IndexRef<'_>], task: &SolveTask) -> Result<Solution, Sol
             sources.entry(candidate.package.name).or_default().extend(&wanted.sources);
         }
     }
-    let provider = Provider::new(universe, task.limits.steps_max);
+    let provider = Provider::new(&universe, task.limits.steps_max);
     let requirements = wanted
         .iter()
         .map(|wanted| {
-            let sources = wanted.sources.clone();
-            provider.request(wanted.request.name.as_str(), sources, &wanted.candidates).into()
+            let members = wanted.candidates.iter().map(|candidate| candidate.id).collect();
+            let groups = wanted.candidates.first().map(|first| (first.name, members));
+            let groups = groups.into_iter().collect();
+            provider.request(&wanted.request.name, wanted.sources.clone(), groups).into()
         })
         .collect::<Vec<ConditionalRequirement>>();
     let mut solver = Solver::new(provider);
@@ -56,11 +59,10 @@ pub fn solve(indexes: &[IndexRef<'_>], task: &SolveTask) -> Result<Solution, Sol
         }
     };
 
-    let universe = &solver.provider().universe;
     let mut chosen: Vec<Rc<Candidate<'_>>> =
         chosen.into_iter().map(|solvable| universe.candidate(candidate_id(solvable))).collect();
     chosen.sort_by_key(|candidate| candidate.package.name);
-    reasons::solution(universe, &chosen, &sources)
+    reasons::solution(&universe, &chosen, &sources)
 }
 
 /// Requests of one name and version, with what satisfies them.
@@ -133,9 +135,6 @@ fn problem<'i>(
             providers.iter().map(|provider| universe.name(*provider).to_owned()).collect();
         return Ok(RequestProblem::Virtual { name, source_number, providers });
     }
-    let near = near::near_names(universe.indexes(), &name).map_err(|source| {
-        let origin = universe.indexes().first().map(|entry| entry.index.origin().clone());
-        SolveError::Index { origin: origin.unwrap_or_default(), source }
-    })?;
+    let near = near::near_names(universe.all_names()?.into_iter(), &name);
     Ok(RequestProblem::Unknown { name, source_number, near })
 }

@@ -3,35 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use super::task::IndexRef;
-use crate::deb::index::CacheError;
-
 /// The most names that are suggested.
 const SUGGESTIONS_MAX: usize = 6;
 
 /// Returns the names nearest to one that no package has, best first: names of the same stem
 /// (`python3.14` → `python3.13`), names a few letters away, names that it is the beginning of,
 /// and the name without its last words (`nginx-mainline` → `nginx`).
-pub(super) fn near_names(
-    indexes: &[IndexRef<'_>],
-    wanted: &str,
-) -> Result<Vec<String>, CacheError> {
+pub(crate) fn near_names<'n>(names: impl Iterator<Item = &'n str>, wanted: &str) -> Vec<String> {
     let mut found: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for entry in indexes {
-        for number in 0..entry.index.len() {
-            let name = entry.index.name(number)?;
-            if name == wanted {
-                continue; // of another architecture
-            }
-            if let Some(score) = score(wanted, name) {
-                found.insert(name, score);
-            }
+    for name in names {
+        if name == wanted {
+            continue; // of another architecture
+        }
+        if let Some(score) = score(wanted, name) {
+            found.insert(name, score);
         }
     }
     let mut sorted: Vec<_> = found.into_iter().map(|(name, score)| (score, name)).collect();
     sorted.sort_unstable();
     sorted.truncate(SUGGESTIONS_MAX);
-    Ok(sorted.into_iter().map(|(_, name)| name.to_owned()).collect())
+    sorted.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 /// Rates a name; smaller is nearer.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Tells resolvo about packages.
+//! Tells resolvo about packages, whatever distribution they are of.
 //!
 //! Encoding (`dependencies.md` 1.4): one resolvo name per real package name. A clause becomes a
-//! union of version sets, each a set of candidates of one name: for each alternative first the
-//! package of that name, then its providers. Conflicts and Breaks constrain the names they hit.
+//! union of version sets, each a set of candidates of one name, in the order of preference.
+//! Conflicts constrain the names they hit.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -18,8 +18,55 @@ use resolvo::{
 };
 
 use super::error::SolveError;
-use super::universe::{Candidate, Id, Name, Universe, parse_field};
-use crate::deb::relation::{Clause, Relation};
+
+/// The number of a package name.
+pub(crate) type Name = usize;
+/// The number of a candidate: one version of a package that can be chosen.
+pub(crate) type Id = usize;
+/// Candidates of one name, ascending, which is also the order of preference.
+pub(crate) type Group = (Name, Vec<Id>);
+
+/// What a candidate is, for all that does not depend on the distribution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member<'i> {
+    pub(crate) name: Name,
+    /// Smaller is more preferred among the candidates of the name.
+    pub(crate) rank: usize,
+    pub(crate) version: &'i str,
+}
+
+/// A dependency of a package, of which one alternative must hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Need<'i, C> {
+    /// As its package has it. It means the same in every package.
+    pub(crate) text: &'i str,
+    pub(crate) clause: C,
+}
+
+/// The packages of a distribution and what their relations mean.
+pub(crate) trait Packages<'i> {
+    /// A dependency, parsed.
+    type Clause;
+
+    /// Returns the text of a name.
+    fn name(&self, name: Name) -> &'i str;
+    /// Returns what a candidate is.
+    fn member(&self, id: Id) -> Member<'i>;
+    /// Returns all candidates of a name, ascending.
+    fn candidates_of(&self, name: Name) -> Result<Vec<Id>, SolveError>;
+    /// Returns what a candidate depends on and does not provide itself.
+    fn needs(&self, id: Id) -> Result<Vec<Need<'i, Self::Clause>>, SolveError>;
+    /// Returns what can satisfy a dependency, most preferred first. None if nothing has to.
+    fn alternatives(&self, clause: &Self::Clause) -> Result<Option<Vec<Group>>, SolveError>;
+    /// Returns what may not be chosen together with a candidate.
+    fn refused(&self, id: Id) -> Result<Vec<Group>, SolveError>;
+    /// Says what was requested, of which these candidates take part in a conflict.
+    fn say_request(&self, text: &'i str, found: &[Id]) -> String;
+    /// Says by what a candidate refuses another.
+    fn say_refusal(&self, id: Id, other: Id) -> String;
+    /// Says why nothing satisfies a dependency.
+    fn say_missing(&self, text: &'i str) -> String;
+}
 
 /// A set of candidates of one name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,42 +76,33 @@ struct VersionSet {
     members: Vec<Id>,
 }
 
-/// What a clause became.
-#[derive(Debug, Clone, Copy)]
-enum Encoded {
-    /// An excluded package satisfies it.
-    Excluded,
-    /// One of these must be chosen.
-    Union(VersionSetUnionId),
-}
-
 /// A clause or a request that resolvo knows as a union.
 #[derive(Debug, Clone)]
-pub(super) struct Union<'i> {
+pub(crate) struct Union<'i> {
     sets: Rc<[VersionSetId]>,
     /// The clause as its package has it; for a request the name with the version.
-    pub(super) text: &'i str,
+    pub(crate) text: &'i str,
     /// The numbers of the requests; empty for the clause of a package.
-    pub(super) sources: Vec<usize>,
+    pub(crate) sources: Vec<usize>,
 }
 
-pub(super) struct Provider<'i> {
-    pub(super) universe: Universe<'i>,
+pub(crate) struct Provider<'p, 'i, P> {
+    pub(crate) packages: &'p P,
     version_sets: RefCell<Vec<Rc<VersionSet>>>,
     version_set_ids: RefCell<HashMap<Rc<VersionSet>, VersionSetId>>,
     unions: RefCell<Vec<Union<'i>>>,
-    /// Clauses by their text, which means the same in every package.
-    clauses: RefCell<HashMap<&'i str, Encoded>>,
+    /// Clauses by their text; None for those that need nothing.
+    clauses: RefCell<HashMap<&'i str, Option<VersionSetUnionId>>>,
     /// The error that made resolvo stop.
     failure: RefCell<Option<SolveError>>,
     steps: Cell<u64>,
     steps_max: u64,
 }
 
-impl<'i> Provider<'i> {
-    pub(super) fn new(universe: Universe<'i>, steps_max: u64) -> Self {
+impl<'p, 'i, P: Packages<'i>> Provider<'p, 'i, P> {
+    pub(crate) fn new(packages: &'p P, steps_max: u64) -> Self {
         Self {
-            universe,
+            packages,
             version_sets: RefCell::default(),
             version_set_ids: RefCell::default(),
             unions: RefCell::default(),
@@ -76,11 +114,16 @@ impl<'i> Provider<'i> {
     }
 
     /// Returns the error that made resolvo stop.
-    pub(super) fn take_failure(&self) -> SolveError {
+    pub(crate) fn take_failure(&self) -> SolveError {
         self.failure.take().unwrap_or(SolveError::Limit(self.steps_max))
     }
 
-    pub(super) fn union(&self, requirement: Requirement) -> Option<Union<'i>> {
+    /// Returns how many steps were taken.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    pub(crate) fn union(&self, requirement: Requirement) -> Option<Union<'i>> {
         match requirement {
             Requirement::Single(_) => None,
             Requirement::Union(id) => self.unions.borrow().get(id.to_index()).cloned(),
@@ -88,27 +131,29 @@ impl<'i> Provider<'i> {
     }
 
     /// Makes the requirement of a request.
-    pub(super) fn request(
+    pub(crate) fn request(
         &self,
         text: &'i str,
         sources: Vec<usize>,
-        candidates: &[Rc<Candidate<'i>>],
+        groups: Vec<Group>,
     ) -> Requirement {
-        let sets = candidates
-            .first()
-            .map(|first| self.version_set(first.name, candidates.iter().map(|c| c.id).collect()));
-        self.add_union(text, sources, sets.into_iter().collect())
+        Requirement::Union(self.add_union(text, sources, groups))
     }
 
     fn add_union(
         &self,
         text: &'i str,
         sources: Vec<usize>,
-        sets: Vec<VersionSetId>,
-    ) -> Requirement {
+        groups: Vec<Group>,
+    ) -> VersionSetUnionId {
+        let mut sets: Vec<VersionSetId> =
+            groups.into_iter().map(|(name, members)| self.version_set(name, members)).collect();
+        // What satisfies several alternatives counts with the first.
+        let mut seen = BTreeSet::new();
+        sets.retain(|set| seen.insert(*set));
         let mut unions = self.unions.borrow_mut();
         unions.push(Union { sets: sets.into(), text, sources });
-        Requirement::Union(VersionSetUnionId::from_index(unions.len() - 1))
+        VersionSetUnionId::from_index(unions.len() - 1)
     }
 
     fn version_set(&self, name: Name, members: Vec<Id>) -> VersionSetId {
@@ -124,99 +169,35 @@ impl<'i> Provider<'i> {
         Rc::clone(&self.version_sets.borrow()[id.to_index()])
     }
 
-    /// Makes the requirement of a clause; None if an exclusion satisfies it.
-    fn encode(&self, clause: &Clause<'i>) -> Result<Encoded, SolveError> {
-        if let Some(encoded) = self.clauses.borrow().get(clause.text) {
+    /// Makes the requirement of a clause; None if nothing has to satisfy it.
+    fn encode(&self, need: &Need<'i, P::Clause>) -> Result<Option<VersionSetUnionId>, SolveError> {
+        if let Some(encoded) = self.clauses.borrow().get(need.text) {
             return Ok(*encoded);
         }
-        let architecture = self.universe.architecture();
-        let in_force: Vec<&Relation<'i>> =
-            clause.alternatives.iter().filter(|relation| relation.applies(architecture)).collect();
-        let excluded =
-            in_force.iter().any(|relation| self.universe.excluded_for(relation).is_some());
-        // A clause of which nothing is meant for this architecture asks for nothing.
-        let encoded = if excluded || in_force.is_empty() {
-            Encoded::Excluded
-        } else {
-            // As apt, consider the most preferred version of each package first, so that no
-            // alternative drags in an outdated version while another needs none.
-            let (mut preferred, mut outdated) = (Vec::new(), Vec::new());
-            for relation in in_force {
-                for (name, candidates) in self.universe.satisfying(relation)? {
-                    let (best, rest): (Vec<_>, Vec<_>) =
-                        candidates.iter().map(|c| (c.rank, c.id)).partition(|(rank, _)| *rank == 0);
-                    for (members, sets) in [(best, &mut preferred), (rest, &mut outdated)] {
-                        if !members.is_empty() {
-                            let members = members.into_iter().map(|(_, id)| id).collect();
-                            sets.push(self.version_set(name, members));
-                        }
-                    }
-                }
-            }
-            preferred.append(&mut outdated);
-            // A package that satisfies several alternatives counts with the first.
-            let mut seen = BTreeSet::new();
-            preferred.retain(|set| seen.insert(*set));
-            match self.add_union(clause.text, Vec::new(), preferred) {
-                Requirement::Union(id) => Encoded::Union(id),
-                Requirement::Single(_) => Encoded::Excluded,
-            }
-        };
-        self.clauses.borrow_mut().insert(clause.text, encoded);
+        let groups = self.packages.alternatives(&need.clause)?;
+        let encoded = groups.map(|groups| self.add_union(need.text, Vec::new(), groups));
+        self.clauses.borrow_mut().insert(need.text, encoded);
         Ok(encoded)
     }
 
-    fn dependencies(&self, candidate: &Candidate<'i>) -> Result<KnownDependencies, SolveError> {
-        let package = &candidate.package;
+    fn dependencies(&self, id: Id) -> Result<KnownDependencies, SolveError> {
         let mut requirements = Vec::new();
         let mut seen = BTreeSet::new();
-        for (field, value) in [("Pre-Depends", package.pre_depends), ("Depends", package.depends)] {
-            for clause in parse_field(package, field, value)? {
-                let itself = |relation: &Relation<'_>| candidate.satisfies(relation);
-                if clause.alternatives.iter().any(itself) {
-                    continue;
-                }
-                if let Encoded::Union(union) = self.encode(&clause)? {
-                    let requirement = ConditionalRequirement::from(union);
-                    if seen.insert(requirement) {
-                        requirements.push(requirement);
-                    }
+        for need in self.packages.needs(id)? {
+            if let Some(union) = self.encode(&need)? {
+                let requirement = ConditionalRequirement::from(union);
+                if seen.insert(requirement) {
+                    requirements.push(requirement);
                 }
             }
         }
         let mut constrains = BTreeSet::new();
-        for (field, value) in [("Conflicts", package.conflicts), ("Breaks", package.breaks)] {
-            for clause in parse_field(package, field, value)? {
-                for relation in &clause.alternatives {
-                    self.constrain(candidate, relation, &mut constrains)?;
-                }
-            }
-        }
-        Ok(KnownDependencies { requirements, constrains: constrains.into_iter().collect() })
-    }
-
-    /// Forbids what a relation of Conflicts or Breaks names.
-    fn constrain(
-        &self,
-        candidate: &Candidate<'i>,
-        relation: &Relation<'i>,
-        constrains: &mut BTreeSet<VersionSetId>,
-    ) -> Result<(), SolveError> {
-        for (name, forbidden) in self.universe.satisfying(relation)? {
-            // A package does not conflict with itself (policy 7.4).
-            if name == candidate.name {
-                continue;
-            }
-            let allowed = self
-                .universe
-                .candidates(name)?
-                .iter()
-                .map(|other| other.id)
-                .filter(|id| forbidden.binary_search_by_key(id, |other| other.id).is_err())
-                .collect();
+        for (name, forbidden) in self.packages.refused(id)? {
+            let mut allowed = self.packages.candidates_of(name)?;
+            allowed.retain(|id| forbidden.binary_search(id).is_err());
             constrains.insert(self.version_set(name, allowed));
         }
-        Ok(())
+        Ok(KnownDependencies { requirements, constrains: constrains.into_iter().collect() })
     }
 
     /// Keeps the first error; resolvo stops soon after.
@@ -229,21 +210,21 @@ impl<'i> Provider<'i> {
 }
 
 /// What resolvo calls a solvable is our candidate of the same number.
-pub(super) fn candidate_id(solvable: SolvableId) -> Id {
+pub(crate) fn candidate_id(solvable: SolvableId) -> Id {
     solvable.to_index()
 }
 
-impl Interner for Provider<'_> {
+impl<'i, P: Packages<'i>> Interner for Provider<'_, 'i, P> {
     type NameId = NameId;
     type SolvableId = SolvableId;
 
     fn display_solvable(&self, solvable: SolvableId) -> impl Display + '_ {
-        let candidate = self.universe.candidate(solvable.to_index());
-        format!("{} {}", candidate.package.name, candidate.package.version)
+        let member = self.packages.member(solvable.to_index());
+        format!("{} {}", self.packages.name(member.name), member.version)
     }
 
     fn display_name(&self, name: NameId) -> impl Display + '_ {
-        self.universe.name(name.to_index())
+        self.packages.name(name.to_index())
     }
 
     fn display_version_set(&self, version_set: VersionSetId) -> impl Display + '_ {
@@ -259,7 +240,7 @@ impl Interner for Provider<'_> {
     }
 
     fn solvable_name(&self, solvable: SolvableId) -> NameId {
-        NameId::from_index(self.universe.candidate(solvable.to_index()).name)
+        NameId::from_index(self.packages.member(solvable.to_index()).name)
     }
 
     fn version_sets_in_union(&self, id: VersionSetUnionId) -> impl Iterator<Item = VersionSetId> {
@@ -272,7 +253,7 @@ impl Interner for Provider<'_> {
     }
 }
 
-impl DependencyProvider for Provider<'_> {
+impl<'i, P: Packages<'i>> DependencyProvider for Provider<'_, 'i, P> {
     async fn filter_candidates(
         &self,
         candidates: &[SolvableId],
@@ -285,19 +266,17 @@ impl DependencyProvider for Provider<'_> {
     }
 
     async fn get_candidates(&self, name: NameId) -> Option<resolvo::Candidates> {
-        let candidates = self.fail(self.universe.candidates(name.to_index()).map(|found| {
-            found.iter().map(|candidate| SolvableId::from_index(candidate.id)).collect::<Vec<_>>()
-        }));
+        let found = self.fail(self.packages.candidates_of(name.to_index()));
+        let candidates = found.into_iter().map(SolvableId::from_index).collect();
         Some(resolvo::Candidates { candidates, ..Default::default() })
     }
 
     async fn sort_candidates(&self, _: &SolverCache<Self>, solvables: &mut [SolvableId]) {
-        solvables.sort_by_key(|solvable| self.universe.candidate(solvable.to_index()).rank);
+        solvables.sort_by_key(|solvable| self.packages.member(solvable.to_index()).rank);
     }
 
     async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
-        let candidate = self.universe.candidate(solvable.to_index());
-        Dependencies::Known(self.fail(self.dependencies(&candidate)))
+        Dependencies::Known(self.fail(self.dependencies(candidate_id(solvable))))
     }
 
     fn should_cancel_with_value(&self) -> Option<Box<dyn Any>> {

@@ -19,6 +19,9 @@ pub enum RelationField {
     PreDepends,
     /// `Depends`
     Depends,
+    /// `install_if`: Alpine's package brings itself along, because of this one and others.
+    #[serde(rename = "install_if")]
+    InstallIf,
 }
 
 impl fmt::Display for RelationField {
@@ -26,22 +29,35 @@ impl fmt::Display for RelationField {
         f.write_str(match self {
             Self::PreDepends => "Pre-Depends",
             Self::Depends => "Depends",
+            Self::InstallIf => "install_if",
         })
+    }
+}
+
+/// What has the name of a package.
+pub trait Named {
+    /// Returns the name.
+    fn name(&self) -> &str;
+}
+
+impl Named for PackageRecord {
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
 /// A package of the solution.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct Chosen<P = PackageRecord> {
     /// The position of its index in the list that was solved with.
     pub index: usize,
     /// The package.
-    pub package: PackageRecord,
+    pub package: P,
     /// The [`super::Request::source`] of the requests for it; empty if it is a dependency.
     pub sources: Vec<usize>,
 }
 
-impl Chosen {
+impl<P> Chosen<P> {
     /// Returns whether the package was asked for.
     pub fn requested(&self) -> bool {
         !self.sources.is_empty()
@@ -83,20 +99,20 @@ pub struct Dropped {
 
 /// Packages that satisfy a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Solution {
+pub struct Solution<P = PackageRecord> {
     /// The packages, sorted by name; no name twice.
-    pub packages: Vec<Chosen>,
+    pub packages: Vec<Chosen<P>>,
     /// Who needs each package, for all packages.
     pub why: BTreeMap<String, Vec<Reason>>,
     /// Dependencies that nothing in the solution satisfies, because of exclusions.
     pub dropped: Vec<Dropped>,
 }
 
-impl Solution {
+impl<P: Named> Solution<P> {
     /// Returns the package of that name.
-    pub fn get(&self, name: &str) -> Option<&Chosen> {
+    pub fn get(&self, name: &str) -> Option<&Chosen<P>> {
         let position =
-            self.packages.binary_search_by(|chosen| chosen.package.name.as_str().cmp(name)).ok()?;
+            self.packages.binary_search_by(|chosen| chosen.package.name().cmp(name)).ok()?;
         self.packages.get(position)
     }
 
@@ -107,9 +123,9 @@ impl Solution {
             return Vec::new();
         }
         let distances = self.distances(name);
-        let requested = |chosen: &&Chosen| chosen.requested();
+        let requested = |chosen: &&Chosen<P>| chosen.requested();
         let starts: Vec<&str> =
-            self.packages.iter().filter(requested).map(|c| c.package.name.as_str()).collect();
+            self.packages.iter().filter(requested).map(|c| c.package.name()).collect();
         let Some(shortest) = starts.iter().filter_map(|start| distances.get(start)).min() else {
             return Vec::new();
         };

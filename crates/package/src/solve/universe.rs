@@ -8,15 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::error::SolveError;
+use super::provider::{Id, Name};
 use super::task::{IndexRef, SolveTask};
 use crate::deb::index::{CacheError, Package};
 use crate::deb::relation::{self, Clause, Provide, Relation};
 use crate::deb::version::VersionRef;
-
-/// The number of a package name.
-pub(super) type Name = usize;
-/// The number of a candidate.
-pub(super) type Id = usize;
 
 /// One version of a package that can be chosen.
 #[derive(Debug)]
@@ -110,8 +106,16 @@ impl<'i> Universe<'i> {
         Ok(universe)
     }
 
-    pub(super) fn indexes(&self) -> &'i [IndexRef<'i>] {
-        self.indexes
+    /// Returns the names of all packages, some of them twice.
+    pub(super) fn all_names(&self) -> Result<Vec<&'i str>, SolveError> {
+        let mut names = Vec::new();
+        for (position, entry) in self.indexes.iter().enumerate() {
+            for number in 0..entry.index.len() {
+                let name = entry.index.name(number);
+                names.push(name.map_err(|source| self.index_error(position, source))?);
+            }
+        }
+        Ok(names)
     }
 
     pub(super) fn architecture(&self) -> &'i str {
