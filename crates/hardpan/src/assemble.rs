@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use hardpan_definition::Definition;
 use hardpan_package::merge::{Member, merge};
-use hardpan_package::segment::Unpacked;
 use hardpan_package::scripts::ScriptAction;
+use hardpan_package::segment::Unpacked;
 use hardpan_package::strip::StripPolicy;
 use hardpan_tree::{Digest, Tree, TreePath};
 

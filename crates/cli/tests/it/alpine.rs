@@ -110,7 +110,8 @@ fn a_new_version_is_found_and_its_dependency_comes_along() {
             apk("app", "1.1-r0")
                 .architecture(architecture)
                 .depends("so:libnew.so.1")
-                .file("/usr/bin/app", "new"),
+                .file("/usr/bin/app", "new")
+                .mode(0o755),
         );
         packages.push(
             apk("libnew", "1-r0")

@@ -53,8 +53,10 @@ pub(super) fn edges(
     architecture: &str,
     packages: &[Relations<'_>],
 ) -> Result<Vec<Edge>, GraphError> {
-    let wrap =
-        |package: &Relations<'_>, source| GraphError { package: package.name.to_owned(), source };
+    let wrap = |package: &Relations<'_>, source: RelationError| GraphError {
+        package: package.name.to_owned(),
+        source: Box::new(source),
+    };
     let mut providers: BTreeMap<&str, Vec<(usize, Provide<'_>)>> = BTreeMap::new();
     for (index, package) in packages.iter().enumerate() {
         let provides =

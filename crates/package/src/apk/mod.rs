@@ -2,6 +2,7 @@
 //! Alpine's formats: versions, dependencies, indexes, signatures, packages.
 
 pub mod dependency;
+pub mod graph;
 pub mod index;
 mod info;
 pub mod key;
@@ -9,5 +10,6 @@ mod members;
 pub mod package;
 pub mod signature;
 pub mod signed;
+pub mod solve;
 pub mod unpack;
 pub mod version;

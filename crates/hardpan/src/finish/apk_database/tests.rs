@@ -166,7 +166,9 @@ fn what_is_in_the_tree_is_listed() {
     let identity = package.checksum();
     let mut tree = fixture.install_apks(&[
         package,
-        apk("zlib", "1-r0", "replaces = app\n").file("usr/bin/shared", "theirs").file("lib/libz.so", "z"),
+        apk("zlib", "1-r0", "replaces = app\n")
+            .file("usr/bin/shared", "theirs")
+            .file("lib/libz.so", "z"),
     ]);
     tree.remove(&TreePath::literal("usr/bin/gone"));
     let mut editor = Editor::new(&mut tree, "test", EPOCH).for_definition();

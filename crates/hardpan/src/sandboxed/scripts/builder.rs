@@ -186,6 +186,7 @@ fn finished(
         catalog: &|_| Err(io::ErrorKind::NotFound.into()),
         aliases: &[],
         strip: &workshop.settings.strip,
+        archives: &finish::ArchiveSettings::default(),
         exact: false,
     };
     finish::run_all(&mut tree, &inputs)?;
