@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod alpine;
 pub(crate) mod catalog;
 pub(crate) mod dhi;
 pub(crate) mod podman;
