@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::version::{VersionError, VersionRef};
+use super::version::{VERSION_BYTES_MAX, VersionError, VersionRef};
 
 /// The most dependencies in one list; Alpine's longest has about 200.
 pub const DEPENDENCIES_MAX: usize = 20_000;
@@ -176,6 +176,13 @@ pub enum DependencyError {
 
 /// Parses one dependency of the world, `name`, `name=1.2-r0`, `name@tag>=1.2`, `!name`.
 pub fn parse_request(text: &str) -> Result<Dependency<'_>, DependencyError> {
+    parse(text, VersionRef::parse)
+}
+
+/// How a version is read.
+type ReadVersion<'t> = fn(&'t str) -> Result<VersionRef<'t>, VersionError>;
+
+fn parse<'t>(text: &'t str, read: ReadVersion<'t>) -> Result<Dependency<'t>, DependencyError> {
     let (conflict, rest) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
     let name_end = rest.find(is_comparison).unwrap_or(rest.len());
     let (name, comparison) = rest.split_at(name_end);
@@ -186,21 +193,25 @@ pub fn parse_request(text: &str) -> Result<Dependency<'_>, DependencyError> {
     if !is_name(name) || tag.is_some_and(|tag| !is_package_name(tag)) {
         return Err(DependencyError::Name { text: text.to_owned() });
     }
-    let version = if comparison.is_empty() { None } else { Some(parse_version(text, comparison)?) };
+    let version = match comparison {
+        "" => None,
+        comparison => Some(parse_version(text, comparison, read)?),
+    };
     Ok(Dependency { text, conflict, name, tag, version })
 }
 
 /// Parses a list of a package's dependencies: `D:` and `i:` of an index. They are separated by
 /// white space.
 pub fn parse_dependencies(text: &str) -> Result<Vec<Dependency<'_>>, DependencyError> {
-    words(text)?.map(parse_dependency).collect()
+    words(text)?.map(|word| parse_word(word, VersionRef::parse)).collect()
 }
 
-/// Parses a list of what a package provides: `p:` of an index.
+/// Parses a list of what a package provides: `p:` of an index. As of packages themselves, versions
+/// need not be valid.
 pub fn parse_provides(text: &str) -> Result<Vec<Provide<'_>>, DependencyError> {
     words(text)?
         .map(|word| {
-            let dependency = parse_dependency(word)?;
+            let dependency = parse_word(word, VersionRef::of_package)?;
             let version = match dependency.version {
                 None => None,
                 Some((Operator::Equal, version)) => Some(version),
@@ -221,8 +232,8 @@ fn words(text: &str) -> Result<impl Iterator<Item = &str>, DependencyError> {
     Ok(text.split_ascii_whitespace())
 }
 
-fn parse_dependency(text: &str) -> Result<Dependency<'_>, DependencyError> {
-    let dependency = parse_request(text)?;
+fn parse_word<'t>(text: &'t str, read: ReadVersion<'t>) -> Result<Dependency<'t>, DependencyError> {
+    let dependency = parse(text, read)?;
     match dependency.tag {
         None => Ok(dependency),
         Some(_) => Err(DependencyError::Tag { text: text.to_owned() }),
@@ -236,6 +247,7 @@ fn is_comparison(character: char) -> bool {
 fn parse_version<'t>(
     text: &str,
     comparison: &'t str,
+    read: ReadVersion<'t>,
 ) -> Result<(Operator, VersionRef<'t>), DependencyError> {
     let end = comparison.find(|c| !is_comparison(c)).unwrap_or(comparison.len());
     let (operator, version) = comparison.split_at(end);
@@ -246,7 +258,7 @@ fn parse_version<'t>(
             _ => DependencyError::Operator { text, operator: operator.to_owned() },
         });
     };
-    let version = VersionRef::parse(version)
+    let version = read(version)
         .map_err(|source| DependencyError::Version { text: text.to_owned(), source })?;
     Ok((parsed, version))
 }
@@ -257,6 +269,13 @@ pub fn is_package_name(text: &str) -> bool {
     text.len() <= NAME_BYTES_MAX
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.bytes().all(is_package_byte)
+}
+
+/// Returns whether a text can be the version of a package, valid or not, and stand in the name of
+/// its file.
+pub(super) fn is_version_text(text: &str) -> bool {
+    (1..=VERSION_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| is_package_byte(byte) || byte == b'~')
 }
 
 /// Returns whether a text can be provided and depended on: `so:libz.so.1`, `/bin/sh`, `cmd:[`.
@@ -369,7 +388,7 @@ mod tests {
 
     #[test]
     fn provides_have_a_version_or_none() {
-        let provides = parse_provides("so:libz.so.1=1.2 /bin/sh cmd:sh=1-r0").unwrap();
+        let provides = parse_provides("so:libz.so.1=1.2 /bin/sh cmd:sh=1-r0 pc:x=v2").unwrap();
         let texts: Vec<String> = provides
             .iter()
             .map(|provide| match provide.version {
@@ -377,7 +396,7 @@ mod tests {
                 None => provide.name.to_owned(),
             })
             .collect();
-        assert_eq!(texts, ["so:libz.so.1 1.2", "/bin/sh", "cmd:sh 1-r0"]);
+        assert_eq!(texts, ["so:libz.so.1 1.2", "/bin/sh", "cmd:sh 1-r0", "pc:x v2"]);
         for text in ["!a", "a>1", "a~1", "a>=1", "a@b", "a=", "a><Q1x="] {
             assert!(parse_provides(text).is_err(), "{text}");
         }

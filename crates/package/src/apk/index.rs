@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::dependency::is_package_name;
+use super::dependency::{is_package_name, is_version_text};
 use super::version::{VersionError, VersionRef};
 
 /// The most packages in one index; Alpine's largest, `community`, has 25 thousand.
@@ -32,7 +32,8 @@ pub struct Index {
 pub struct Package {
     /// Its name.
     pub name: String,
-    /// Its version, which is valid.
+    /// Its version. Some of old releases are not valid (see [`VersionRef::of_package`]), but none
+    /// has a character that could lead out of a folder.
     pub version: String,
     /// Its architecture, `x86_64` or `noarch`.
     pub architecture: String,
@@ -335,7 +336,9 @@ impl<'t> Fields<'t> {
             return Err(PackageError::Name(self.name()));
         }
         let version = self.required(b'V')?;
-        VersionRef::parse(version).map_err(PackageError::Version)?;
+        if !is_version_text(version) {
+            VersionRef::parse(version).map_err(PackageError::Version)?;
+        }
         let own_architecture = self.required(b'A')?;
         if own_architecture != architecture && own_architecture != "noarch" {
             return Err(PackageError::Architecture {
@@ -445,7 +448,9 @@ mod tests {
             (replaced("P:a\n", ""), "line 13: package \"\": field P is missing"),
             (replaced("V:1\n", ""), "line 13: package \"a\": field V is missing"),
             (replaced("S:1\n", ""), "line 13: package \"a\": field S is missing"),
-            (replaced("V:1", "V:1x2"), "line 10: package \"a\": the version is not a version"),
+            (replaced("V:1", "V:1x2/3"), "line 10: package \"a\": the version is not a version"),
+            (replaced("V:1", "V:"), "line 10: package \"a\": the version is not a version"),
+            (replaced("V:1", "V:1 2"), "line 10: package \"a\": the version is not a version"),
             (replaced("V:1", "V:../1"), "line 10: package \"a\": the version is not a version"),
             (replaced("P:a", "P:../a"), "line 9: package \"../a\": \"../a\" is not a package name"),
             (replaced("P:a", "P:a/b"), "line 9: package \"a/b\": \"a/b\" is not a package name"),

@@ -46,26 +46,6 @@ pub enum SolveError {
         #[source]
         source: crate::deb::relation::RelationError,
     },
-    /// What a package of Alpine depends on or provides cannot be read.
-    #[error("{field} of {package} cannot be read")]
-    Dependency {
-        /// The package.
-        package: String,
-        /// The field.
-        field: &'static str,
-        /// Why.
-        #[source]
-        source: crate::apk::dependency::DependencyError,
-    },
-    /// A package of Alpine has no valid version; an index that was read has none such.
-    #[error("version of {package} cannot be read")]
-    Version {
-        /// The package.
-        package: String,
-        /// Why.
-        #[source]
-        source: crate::apk::version::VersionError,
-    },
 }
 
 /// A request that cannot be met by itself.
@@ -117,6 +97,16 @@ pub enum RequestProblem {
         /// The tags of archives that have the package; empty for an archive without a tag.
         tags: Vec<String>,
     },
+    /// The package is there, but what its index says of it cannot be read.
+    #[error("{name} cannot be used: {reason}")]
+    Unusable {
+        /// The name.
+        name: String,
+        /// The request's number.
+        source_number: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl RequestProblem {
@@ -126,7 +116,8 @@ impl RequestProblem {
             Self::Unknown { source_number, .. }
             | Self::Virtual { source_number, .. }
             | Self::Version { source_number, .. }
-            | Self::Tag { source_number, .. } => *source_number,
+            | Self::Tag { source_number, .. }
+            | Self::Unusable { source_number, .. } => *source_number,
         }
     }
 }
