@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Alpine's formats: versions, dependencies, indexes, signatures, packages.
 
+pub mod adb;
 pub mod dependency;
 pub mod index;
 mod info;

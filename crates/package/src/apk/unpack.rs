@@ -5,18 +5,35 @@ use std::io::{Read, Write};
 
 use hardpan_tree::{TarLimits, TarReader};
 
-use super::info::SCRIPTS;
-use super::package::{ApkError, DATA, Package};
-use crate::segment::{Entry, Format, Unpacked};
+use super::adb;
+use super::info::{CONTROL, SCRIPTS};
+use super::package::{ApkError, DATA, Package, decompress};
+use crate::segment::{Entry, Unpacked};
 use crate::unpack::data::{self, Data, Files};
 use crate::unpack::{Metered, UnpackError, UnpackOptions, tar_error, too_much};
 
-/// Unpacks a package: reads `apk` to its end, checks `datahash` and writes the segment. Signatures are not
-/// looked at: who has the digest of the file needs none.
+/// Unpacks a package of either format: reads `apk` to its end, checks the digests in it and writes the segment.
+/// Signatures are not looked at: who has the digest of the file needs none.
 ///
 /// # Errors
 /// As [`crate::unpack::unpack`].
 pub fn unpack(
+    apk: &mut dyn Read,
+    options: &UnpackOptions,
+    segment: &mut dyn Write,
+) -> Result<Unpacked, UnpackError> {
+    let mut first = Vec::new();
+    let read = apk.take(adb::MAGIC.len() as u64).read_to_end(&mut first);
+    read.map_err(|source| decompress(CONTROL, source))?;
+    let mut apk = first.as_slice().chain(apk);
+    if first == adb::MAGIC {
+        return adb::unpack(&mut apk, options, segment);
+    }
+    unpack_members(&mut apk, options, segment)
+}
+
+/// Unpacks a package of format 2.
+fn unpack_members(
     apk: &mut dyn Read,
     options: &UnpackOptions,
     segment: &mut dyn Write,
@@ -32,26 +49,8 @@ pub fn unpack(
     }
     let control = package.control;
     let newest = data.newest.unwrap_or(0).max(0);
-    Ok(Unpacked {
-        format: Format::Apk,
-        name: control.name,
-        version: control.version,
-        architecture: control.architecture,
-        control: control.info,
-        timestamp: control.build_time.unwrap_or(newest),
-        entries: data.entries,
-        conffiles: Vec::new(),
-        md5sums: String::new(),
-        sha1sums: data.sha1sums,
-        scripts: control.scripts,
-        script_digests: control.script_digests,
-        triggers: control.triggers,
-        control_members: control.others,
-        stripped: data.stripped,
-        changed: data.changed,
-        segment_digest: data.segment_digest,
-        segment_size_bytes: data.segment_size_bytes,
-    })
+    let timestamp = control.build_time.unwrap_or(newest);
+    Ok(control.unpacked(timestamp, data))
 }
 
 fn read_data(
