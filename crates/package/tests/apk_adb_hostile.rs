@@ -12,6 +12,7 @@ use apk_adb_support::{
 use apk_support::keys;
 use hardpan_package::apk::adb::index::read;
 use hardpan_package::apk::adb::{AdbError, identify};
+use hardpan_package::apk::package::ApkError;
 use hardpan_package::unpack::{Limits, UnpackError, UnpackOptions};
 use hardpan_testkit::apk::Key;
 use hardpan_testkit::apk_adb::{
@@ -274,6 +275,13 @@ fn names_that_lead_elsewhere() {
         let error = refused(&plain(&package));
         assert!(matches!(error, UnpackError::Adb(_)), "{name:?}: {error:?}");
     }
+    for name in [&b"a\tb"[..], b"a\nb", b"\x7f"] {
+        let package = small().last(|file| file.name = name.to_vec());
+        let error = refused(&plain(&package));
+        assert!(matches!(error, UnpackError::Apk(ApkError::Entry { .. })), "{name:?}: {error:?}");
+    }
+    let error = refused(&plain(&small().file(".PKGINFO", b"")));
+    assert!(matches!(error, UnpackError::Apk(ApkError::Entry { .. })), "{error:?}");
     for name in ["..", "../a", "a/../b", "/a", "a/", "a//b", "./a", "a/.", ".", "a\0b"] {
         let error = refused(&plain(&small().directory(name)));
         assert!(matches!(error, UnpackError::Adb(_)), "{name:?}: {error:?}");

@@ -8,6 +8,7 @@ mod info;
 pub mod key;
 mod members;
 pub mod package;
+pub(crate) mod replaces;
 pub mod signature;
 pub mod signed;
 pub mod unpack;

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hardpan_tree::Digest;
+use hardpan_tree::{Digest, Hasher, TreePath};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::index::Checksum;
@@ -65,7 +65,7 @@ pub enum ApkError {
     #[error("the data has an entry {path:?}, which is refused: {problem}")]
     Entry {
         /// The entry.
-        path: String,
+        path: TreePath,
         /// What is wrong.
         problem: &'static str,
     },
@@ -128,7 +128,8 @@ pub fn identify(
     limits: &Limits,
     keys: Option<&Keys>,
 ) -> Result<Identity, UnpackError> {
-    let mut package = Package::open(apk, limits)?;
+    let mut apk = Hashing { inner: apk, hasher: Hasher::new(), size_bytes: 0 };
+    let mut package = Package::open(&mut apk, limits)?;
     let signatures = match keys {
         Some(keys) => {
             let signatures = package.signatures.verify(&package.control_raw, keys);
@@ -144,18 +145,35 @@ pub fn identify(
     let data_digest = package.check_end()?;
     let mut control_sha1 = [0; 20];
     control_sha1.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, &package.control_raw).as_ref());
-    let (digest, size_bytes) = package.members.finish();
+    let Package { control, control_raw, .. } = package;
     Ok(Identity {
-        name: package.control.name,
-        version: package.control.version,
-        architecture: package.control.architecture,
+        name: control.name,
+        version: control.version,
+        architecture: control.architecture,
         control_sha1,
-        control_digest: Digest::of(&package.control_raw),
+        control_digest: Digest::of(&control_raw),
         data_digest,
-        digest,
-        size_bytes,
+        // All of it was read: nothing follows the last member.
+        digest: apk.hasher.finish(),
+        size_bytes: apk.size_bytes,
         signatures,
     })
+}
+
+/// A reader that hashes what is read.
+struct Hashing<'r> {
+    inner: &'r mut dyn Read,
+    hasher: Hasher,
+    size_bytes: u64,
+}
+
+impl Read for Hashing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.size_bytes += count as u64;
+        Ok(count)
+    }
 }
 
 /// A package of which all but the data was read.
@@ -215,7 +233,7 @@ fn next_member(members: &mut Members<'_>, limits: &Limits) -> Result<Member, Unp
     match result {
         Ok(Some(member)) => Ok(member),
         Ok(None) => Err(ApkError::NoControl.into()),
-        Err(source) => Err(too_much(decompress(CONTROL, source), limits)),
+        Err(source) => Err(decompress(CONTROL, source)),
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::io::{Read, Write};
 
-use hardpan_tree::{TarLimits, TarReader};
+use hardpan_tree::{TarLimits, TarReader, TreePath};
 
 use super::adb;
 use super::info::{CONTROL, SCRIPTS};
 use super::package::{ApkError, DATA, Package, decompress};
-use crate::segment::{Entry, Unpacked};
+use crate::segment::Unpacked;
 use crate::unpack::data::{self, Data, Files};
 use crate::unpack::{Metered, UnpackError, UnpackOptions, tar_error, too_much};
 
@@ -44,9 +44,6 @@ fn unpack_members(
     }
     let data = read_data(&mut package, options, segment)?;
     package.check_end()?;
-    for entry in &data.entries {
-        check_entry(entry)?;
-    }
     let control = package.control;
     let newest = data.newest.unwrap_or(0).max(0);
     let timestamp = control.build_time.unwrap_or(newest);
@@ -64,7 +61,7 @@ fn read_data(
         policy: &options.strip,
         // Without a time of the package its newest entry has it.
         timestamp: package.control.build_time.unwrap_or(i64::MAX),
-        place: |path, _| Ok(path),
+        place,
         with_sha1sums: true,
     };
     let tar_limits = TarLimits {
@@ -86,21 +83,21 @@ fn read_data(
     Ok(data)
 }
 
-/// Refuses entries that apk refuses, and those that only mean something in the control member.
-fn check_entry(entry: &Entry) -> Result<(), UnpackError> {
-    let path = entry.path.as_bytes();
-    let is_control = path.strip_prefix(b".").is_some_and(|name| {
+/// Leaves entries where they are, but refuses those that apk refuses, and those that only mean something in
+/// the control member.
+pub(super) fn place(path: TreePath, _: bool) -> Result<TreePath, UnpackError> {
+    let is_control = path.as_bytes().strip_prefix(b".").is_some_and(|name| {
         let scripts = SCRIPTS.iter().map(|script| script.as_bytes());
         name.starts_with(b"SIGN.")
             || [&b"PKGINFO"[..], b"INSTALL"].into_iter().chain(scripts).any(|known| known == name)
     });
     let problem = if is_control {
         "it has the name of a control file"
-    } else if path.iter().any(u8::is_ascii_control) {
+    } else if path.as_bytes().iter().any(u8::is_ascii_control) {
+        // Package databases are made of lines.
         "its name has a control character"
     } else {
-        return Ok(());
+        return Ok(path);
     };
-    let path = String::from_utf8_lossy(path).into_owned();
     Err(ApkError::Entry { path, problem }.into())
 }

@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use hardpan_tree::{
-    Digest, Hasher, HashingWriter, Metadata, PathError, TarEntry, TarEntryKind, TarKind,
-    TarReadError, TarWriter, TreePath,
+    Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarKind, TarReadError,
+    TarWriter, TreePath,
 };
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
@@ -33,8 +33,8 @@ pub(crate) struct Files<'a> {
     pub(crate) policy: &'a StripPolicy,
     /// When the package was made; no entry is younger.
     pub(crate) timestamp: i64,
-    /// Says where an entry goes, by its path and whether it is a directory.
-    pub(crate) place: fn(TreePath, bool) -> Result<TreePath, PathError>,
+    /// Says where an entry goes, by its path and whether it is a directory, or refuses it.
+    pub(crate) place: fn(TreePath, bool) -> Result<TreePath, UnpackError>,
     /// Whether SHA-1 sums are wanted.
     pub(crate) with_sha1sums: bool,
 }
@@ -83,7 +83,7 @@ pub(crate) struct Sorter<'a> {
     member: &'a str,
     policy: &'a StripPolicy,
     timestamp: i64,
-    place: fn(TreePath, bool) -> Result<TreePath, PathError>,
+    place: fn(TreePath, bool) -> Result<TreePath, UnpackError>,
     writer: TarWriter<HashingWriter<&'a mut dyn Write>>,
     buffer: Vec<u8>,
     entries: Vec<Entry>,

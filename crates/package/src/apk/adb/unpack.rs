@@ -16,6 +16,7 @@ use super::schema::{Access, Directory, File, Info, PackageRoot};
 use super::value::Adb;
 use super::{AdbError, Owners};
 use crate::apk::info::Control;
+use crate::apk::unpack::place;
 use crate::segment::Unpacked;
 use crate::unpack::data::{Files, Sorter};
 use crate::unpack::{UnpackError, UnpackOptions};
@@ -54,8 +55,7 @@ pub fn unpack(
     };
 
     let policy = &options.strip;
-    let files =
-        Files { member: MEMBER, policy, timestamp, place: |path, _| Ok(path), with_sha1sums: true };
+    let files = Files { member: MEMBER, policy, timestamp, place, with_sha1sums: true };
     let sorter = Sorter::new(&files, segment);
     let mut reader =
         FileReader { container, sorter, options, timestamp, entries: 0, size_bytes: 0 };
