@@ -2,6 +2,7 @@
 //! Test support: in-memory packages, archives, keys and servers.
 
 pub mod apk;
+pub mod apk_adb;
 pub mod archive;
 pub mod deb;
 pub mod fixture;

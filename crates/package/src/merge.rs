@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Merging unpacked packages into one tree, by dpkg's and apk's rules.
+//! Merging unpacked packages into one tree, by the rules of dpkg or apk.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use hardpan_tree::{
     Content, Digest, File, InsertError, Kind, LINKS_MAX, Metadata, Node, Origin, Tree, TreePath,
 };
 
-use crate::apk;
+use crate::apk::replaces::{self as apk_rules, Winner};
 use crate::deb::relation::parse_clauses;
 use crate::deb::version::VersionRef;
 use crate::segment::{ByteRange, Entry, EntryKind, FileEntry, Format, Unpacked};
@@ -36,7 +36,7 @@ pub struct Merged {
     pub diversions: Vec<Diversion>,
 }
 
-/// A file that is not in the tree because another package's `Replaces` gives it the path.
+/// A file that is not in the tree because another package replaces it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Replaced {
     /// The path.
@@ -148,10 +148,15 @@ pub enum Cut {
 /// directory. The order in which they are given does not matter, but for the numbers in the origins.
 ///
 /// Two packages may not have the same path, unless it is a directory in both, or one has a
-/// `Replaces` (in Alpine `replaces`) for the other, or they are one `Multi-Arch: same` package for two architectures and
+/// `Replaces` for the other, or they are one `Multi-Arch: same` package for two architectures and
 /// the files are the same. What a package has below a path that is a link to a directory in
 /// another goes where the link leads. base-files is installed first, then the rest by name; the
 /// first package that has a directory says what mode and owner it has.
+///
+/// Alpine's packages are merged as apk would, beginning with alpine-baselayout: what two packages have is that one's which
+/// `replaces` the other, by `replaces_priority` if both do, and the later one's if both are from
+/// one source. A directory has the mode and owner of the package with the highest `replaces_priority`, else of the
+/// one that is named like the source of both, else of the first.
 pub fn merge(packages: &[Member<'_>]) -> Result<Merged, MergeError> {
     let order = installation_order(packages)?;
     let links = Links::of(packages, &order)?;
@@ -186,10 +191,13 @@ pub fn merge(packages: &[Member<'_>]) -> Result<Merged, MergeError> {
     })
 }
 
+/// The packages with the directories that all others use.
+const BASES: [&str; 2] = ["base-files", "alpine-baselayout"];
+
 fn installation_order(packages: &[Member<'_>]) -> Result<Vec<usize>, MergeError> {
     let key = |package: usize| {
         let unpacked = packages[package].unpacked;
-        (unpacked.name != "base-files", &unpacked.name, &unpacked.architecture)
+        (!BASES.contains(&unpacked.name.as_str()), &unpacked.name, &unpacked.architecture)
     };
     let mut order: Vec<usize> = (0..packages.len()).collect();
     order.sort_by_key(|&package| key(package));
@@ -350,13 +358,18 @@ impl Claims {
         let (old_name, new_name) = (&old.unpacked(packages).name, &new.unpacked(packages).name);
         match (&old_entry.kind, &new_entry.kind) {
             (EntryKind::Directory, EntryKind::Directory) => {
-                let (old, new) = (&old_entry.metadata, &new_entry.metadata);
-                let is_same = (old.mode, old.uid, old.gid, &old.xattrs)
-                    == (new.mode, new.uid, new.gid, &new.xattrs);
-                if !is_same {
-                    let (winner, loser) = (old_name.clone(), new_name.clone());
-                    self.directories.push(DirectoryConflict { path, winner, loser });
+                let (a, b) = (&old_entry.metadata, &new_entry.metadata);
+                let is_same =
+                    (a.mode, a.uid, a.gid, &a.xattrs) == (b.mode, b.uid, b.gid, &b.xattrs);
+                let (mut winner, mut loser) = (old_name.clone(), new_name.clone());
+                if directory_goes_to_the_second(old, new, packages) {
+                    (winner, loser) = (loser, winner);
+                    self.owners.insert(path.clone(), new);
                 }
+                if is_same {
+                    return Ok(());
+                }
+                self.directories.push(DirectoryConflict { path, winner, loser });
                 return Ok(());
             }
             (EntryKind::Directory, _) => return Err(not_a_directory(path, old, new, packages)),
@@ -366,13 +379,13 @@ impl Claims {
         if is_same_for_two_architectures(old, new, packages) {
             return Ok(());
         }
-        let (winner, loser) = if replaces(old.unpacked(packages), new.unpacked(packages)) {
-            (old, new)
-        } else if replaces(new.unpacked(packages), old.unpacked(packages)) {
-            (new, old)
-        } else {
-            let (first, second) = (old.label(packages), new.label(packages));
-            return Err(MergeError::Conflict { path, first, second });
+        let (winner, loser) = match replacing(old.unpacked(packages), new.unpacked(packages)) {
+            Some(Winner::First) => (old, new),
+            Some(Winner::Second) => (new, old),
+            None => {
+                let (first, second) = (old.label(packages), new.label(packages));
+                return Err(MergeError::Conflict { path, first, second });
+            }
         };
         self.replaced.push(Replaced {
             path: path.clone(),
@@ -408,12 +421,31 @@ fn is_same_for_two_architectures(old: Owner, new: Owner, packages: &[Member<'_>]
         && new_package.multi_arch().as_deref() == Some("same")
 }
 
+/// Returns which of two packages has a file that both have; none if nothing says so.
+fn replacing(first: &Unpacked, second: &Unpacked) -> Option<Winner> {
+    if are_apks(first, second) {
+        return apk_rules::file(first, second);
+    }
+    if replaces(first, second) {
+        Some(Winner::First)
+    } else {
+        replaces(second, first).then_some(Winner::Second)
+    }
+}
+
+/// Returns whether a directory is the second package's, though the first has it already.
+fn directory_goes_to_the_second(first: Owner, second: Owner, packages: &[Member<'_>]) -> bool {
+    let (first, second) = (first.unpacked(packages), second.unpacked(packages));
+    are_apks(first, second) && apk_rules::directory(first, second) == Winner::Second
+}
+
+fn are_apks(first: &Unpacked, second: &Unpacked) -> bool {
+    first.format == Format::Apk && second.format == Format::Apk
+}
+
 /// Returns whether one package's `Replaces` lets it take over files of another. Unlike for
 /// dependencies, virtual packages don't count (deb-control(5)).
 fn replaces(package: &Unpacked, other: &Unpacked) -> bool {
-    if package.format == Format::Apk {
-        return apk_replaces(package, other);
-    }
     let Some(text) = package.field("Replaces") else { return false };
     // Both were read by the same parsers before; what they don't understand replaces nothing.
     let Ok(clauses) = parse_clauses(&text) else { return false };
@@ -424,31 +456,6 @@ fn replaces(package: &Unpacked, other: &Unpacked) -> bool {
             && relation.meets_architecture(&other.architecture)
             && relation.admits(&version)
     })
-}
-
-/// Returns whether an Alpine package may take over files of another: by `replaces`, or as one of the same source. Where
-/// each may take over the other's by `replaces`, the higher `replaces_priority` wins (apk-package(5)).
-fn apk_replaces(package: &Unpacked, other: &Unpacked) -> bool {
-    let names = |package: &Unpacked, other: &Unpacked| {
-        let text = package.field("replaces").unwrap_or_default();
-        let version = apk::version::VersionRef::parse(&other.version).ok();
-        let relations = apk::dependency::parse_dependencies(&text).unwrap_or_default();
-        relations.iter().any(|relation| {
-            relation.name == other.name && !relation.conflict && relation.admits(version.as_ref())
-        })
-    };
-    let priority = |package: &Unpacked| {
-        let text = package.field("replaces_priority");
-        text.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
-    };
-    match (names(package, other), names(other, package)) {
-        (true, true) => priority(package) >= priority(other),
-        (true, false) => true,
-        (false, true) => false,
-        (false, false) => {
-            package.field("origin").is_some_and(|origin| other.field("origin") == Some(origin))
-        }
-    }
 }
 
 /// Makes the tree.

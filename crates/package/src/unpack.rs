@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 
 use hardpan_tree::{PathError, TarReadError, TarReader, TreePath};
 
+use crate::apk::adb::{AdbError, Owners};
 use crate::apk::package::ApkError;
 use crate::deb::ar::ArError;
 use crate::deb::control::ControlError;
@@ -44,6 +45,8 @@ pub struct UnpackOptions {
     pub limits: Limits,
     /// What the package has to be, if that is known.
     pub expected: Option<Expected>,
+    /// The numbers of accounts, for a package that names owners and has no numbers: an `.apk` of format 3.
+    pub owners: Owners,
 }
 
 /// The package that was asked for.
@@ -92,6 +95,9 @@ pub enum UnpackError {
     /// It is not a `.deb`, or cut short.
     #[error("not a readable Debian package")]
     Ar(#[from] ArError),
+    /// It is not an `.apk` of format 3, or damaged, or has something that is refused.
+    #[error("not a readable Alpine package of format 3")]
+    Adb(#[from] AdbError),
     /// One of its archives is damaged, or has an entry that is refused.
     #[error("in {member}")]
     Tar {

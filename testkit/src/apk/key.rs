@@ -99,10 +99,15 @@ impl Key {
         pem("PUBLIC KEY", der.as_bytes())
     }
 
+    /// Returns the public key as PKCS#1 has it, in DER.
+    pub fn public_pkcs1(&self) -> Vec<u8> {
+        let der = self.private.to_public_key().to_pkcs1_der().expect("memory can be written");
+        der.into_vec()
+    }
+
     /// Returns the public key as a PEM file with PKCS#1.
     pub fn public_pkcs1_pem(&self) -> String {
-        let der = self.private.to_public_key().to_pkcs1_der().expect("memory can be written");
-        pem("RSA PUBLIC KEY", der.as_bytes())
+        pem("RSA PUBLIC KEY", &self.public_pkcs1())
     }
 
     /// Signs bytes.

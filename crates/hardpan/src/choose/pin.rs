@@ -9,7 +9,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use hardpan_package::apk::index::Checksum;
-use hardpan_package::apk::package::identify;
+use hardpan_package::apk::package::check as hold_against;
 use hardpan_package::unpack::{Limits, UnpackError};
 use hardpan_remote::{Cancel, Request};
 use hardpan_tree::{Digest, Hasher};
@@ -90,8 +90,7 @@ fn check(chosen: &Chosen<'_>, path: &Path) -> Result<(), Error> {
     };
     let mut reader = BufReader::with_capacity(1 << 16, file);
     // Nobody's signature counts but that of the index.
-    let identity = identify(&mut reader, &Limits::default(), None).map_err(wrap)?;
-    identity.check(&package.checksum).map_err(|source| wrap(source.into()))
+    hold_against(&mut reader, &Limits::default(), &package.checksum).map_err(wrap)
 }
 
 /// Returns under what a package's digest is remembered: all that its index and place say of it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The control member of a package: `.PKGINFO` and scripts.
+//! What a package says of itself. In format 2 it is the control member: `.PKGINFO` and scripts.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -8,6 +8,8 @@ use hardpan_tree::{Digest, TarEntryKind, TarLimits, TarReader};
 
 use super::dependency::is_package_name;
 use super::version::VersionRef;
+use crate::segment::{Format, Unpacked};
+use crate::unpack::data::Data;
 use crate::unpack::{Expected, UnpackError, tar_error};
 
 /// The maintainer scripts, by their names without the dot before.
@@ -160,6 +162,33 @@ impl Control {
         }
         Ok(())
     }
+
+    /// Puts together what is known of the package, its files included.
+    pub(super) fn unpacked(self, timestamp: i64, data: Data, identity: String) -> Unpacked {
+        Unpacked {
+            format: Format::Apk,
+            name: self.name,
+            version: self.version,
+            architecture: self.architecture,
+            control: self.info,
+            timestamp,
+            entries: data.entries,
+            conffiles: Vec::new(),
+            md5sums: String::new(),
+            sha1sums: data.sha1sums,
+            identity,
+            // Whoever read the file knows.
+            file_size_bytes: 0,
+            scripts: self.scripts,
+            script_digests: self.script_digests,
+            triggers: self.triggers,
+            control_members: self.others,
+            stripped: data.stripped,
+            changed: data.changed,
+            segment_digest: data.segment_digest,
+            segment_size_bytes: data.segment_size_bytes,
+        }
+    }
 }
 
 /// Fields that mean nothing definite when they are there twice.
@@ -173,6 +202,7 @@ fn is_key(text: &str) -> bool {
 
 /// Returns whether a text can be an architecture.
 pub(crate) fn is_architecture(text: &str) -> bool {
-    let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_valid =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     (1..=ARCHITECTURE_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_valid)
 }

@@ -275,3 +275,113 @@ fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     (found == tag).then(|| rest.split_at_checked(size)).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use hardpan_testkit::apk as testkit;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_read_in_both_forms() {
+        let key = testkit::Key::new(1);
+        let subject = Key::parse(key.name(), key.public_pem().as_bytes()).unwrap();
+        let plain = Key::parse(key.name(), key.public_pkcs1_pem().as_bytes()).unwrap();
+        assert_eq!(subject, plain);
+        let text = format!("a comment\n\n{}\n", key.public_pem().replace('\n', "\r\n"));
+        assert_eq!(Key::parse("x", text.as_bytes()).unwrap(), subject);
+        let pairs = Algorithm::ALL.into_iter().zip(testkit::Algorithm::ALL);
+        for (algorithm, made) in pairs {
+            assert_eq!(algorithm.as_str(), made.as_str());
+            let mut signature = key.sign(made, b"text");
+            assert!(subject.verifies(algorithm, b"text", &signature), "{algorithm}");
+            assert!(!subject.verifies(algorithm, b"texu", &signature), "{algorithm}");
+            for other in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+                assert!(!subject.verifies(other, b"text", &signature), "{algorithm} {other}");
+            }
+            assert!(!subject.verifies(algorithm, b"text", &signature[1..]), "{algorithm}");
+            signature[100] ^= 1;
+            assert!(!subject.verifies(algorithm, b"text", &signature), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let good = testkit::Key::new(1).public_pem();
+        let der = STANDARD.decode(good.lines().filter(|l| !is_boundary(l)).collect::<String>());
+        let der = der.unwrap();
+        let subject = |der: &[u8]| testkit::pem("PUBLIC KEY", der);
+        // The last three bytes are the exponent, 65537.
+        let with_exponent = |bytes: [u8; 3]| {
+            let end = der.len() - 3;
+            subject(&[&der[..end], &bytes].concat())
+        };
+        let mut other_algorithm = der.clone();
+        other_algorithm[14] ^= 1;
+        for (text, expected) in [
+            (String::new(), "no PEM block"),
+            ("no key".into(), "no PEM block"),
+            (good.replace("END", "DNE"), "the PEM block does not end"),
+            (good.replace("-----END", "----END"), "the PEM block does not end"),
+            (good.replace("PUBLIC", "EC PUBLIC"), "a PEM block of another kind"),
+            (good.replace("PUBLIC", "PRIVATE"), "this is a private key"),
+            (good.replacen("PUBLIC", "RSA PUBLIC", 1), "the PEM block does not end"),
+            (good.replace("PUBLIC", "RSA PUBLIC"), "not an RSA key"),
+            (good.repeat(2), "more than one PEM block"),
+            (good.replace("MII", "M*I"), "bad base64"),
+            (subject(b""), "not an RSA key"),
+            (subject(&der[..der.len() - 1]), "not an RSA key"),
+            (subject(&[&der[..], b"\0"].concat()), "not an RSA key"),
+            (subject(&other_algorithm), "not an RSA key"),
+            (with_exponent([0, 0, 1]), "not an RSA key"),
+            (with_exponent([1, 0, 2]), "not an RSA key"),
+            (" ".repeat(FILE_BYTES_MAX + 1), "too long"),
+        ] {
+            let error = Key::parse("k", text.as_bytes()).unwrap_err();
+            let KeyError::Pem { name, problem } = &error else { panic!("{error}: {text}") };
+            assert_eq!((name.as_str(), *problem), ("k", expected), "{text}");
+        }
+        assert!(Key::parse("k", b"\xff").is_err());
+    }
+
+    #[test]
+    fn every_cut_of_a_key_is_refused() {
+        let good = testkit::Key::new(2).public_pem();
+        // The last line needs no line break.
+        for length in 0..good.len() - 1 {
+            assert!(Key::parse("k", &good.as_bytes()[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn short_keys_are_refused() {
+        let error = Key::parse("old", testkit::Key::short().public_pem().as_bytes()).unwrap_err();
+        assert_eq!(error, KeyError::Length { name: "old".into(), bits: 1024 });
+        assert_eq!(error.to_string(), "key old has 1024 bits; keys have to have 2048 to 8192");
+    }
+
+    #[test]
+    fn a_set_has_each_name_once() {
+        let (first, second) = (testkit::Key::new(1), testkit::Key::new(2));
+        let mut keys = Keys::new();
+        assert!(keys.is_empty());
+        keys.add("b.rsa.pub", first.public_pem().as_bytes()).unwrap();
+        keys.add("b.rsa.pub", first.public_pkcs1_pem().as_bytes()).unwrap();
+        keys.add("a.rsa.pub", second.public_pem().as_bytes()).unwrap();
+        assert_eq!(
+            keys.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["a.rsa.pub", "b.rsa.pub"]
+        );
+        let error = keys.add("b.rsa.pub", second.public_pem().as_bytes()).unwrap_err();
+        assert_eq!(error, KeyError::Twice { name: "b.rsa.pub".into() });
+        for name in ["", ".", "..", ".hidden", "a/b", "a\nb", &"x".repeat(256)] {
+            let error = keys.add(name, first.public_pem().as_bytes()).unwrap_err();
+            assert!(matches!(error, KeyError::Name { .. }), "{name:?}");
+        }
+        for number in 0..KEYS_MAX - 2 {
+            keys.add(&format!("k{number}"), first.public_pem().as_bytes()).unwrap();
+        }
+        let error = keys.add("more", first.public_pem().as_bytes()).unwrap_err();
+        assert_eq!(error, KeyError::TooMany);
+    }
+}

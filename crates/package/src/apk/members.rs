@@ -27,7 +27,6 @@ pub(crate) struct Members<'r> {
     /// What of the buffer was not taken yet.
     left: std::ops::Range<usize>,
     taken_bytes: u64,
-    whole: Hasher,
     part: Part,
 }
 
@@ -46,7 +45,6 @@ impl<'r> Members<'r> {
             buffer: vec![0; BUFFER_BYTES],
             left: 0..0,
             taken_bytes: 0,
-            whole: Hasher::new(),
             part: Part::Hashed(Hasher::new()),
         }
     }
@@ -89,11 +87,6 @@ impl<'r> Members<'r> {
             Part::Kept { .. } => unreachable!("whole members leave no part"),
         }
     }
-
-    /// Returns the digest of all bytes that were read, and how many there were.
-    pub(crate) fn finish(self) -> (Digest, u64) {
-        (self.whole.finish(), self.taken_bytes)
-    }
 }
 
 impl Read for Members<'_> {
@@ -127,7 +120,6 @@ impl BufRead for Members<'_> {
 
     fn consume(&mut self, count: usize) {
         let taken = &self.buffer[self.left.start..self.left.start + count];
-        self.whole.update(taken);
         match &mut self.part {
             Part::Kept { bytes, .. } => bytes.extend_from_slice(taken),
             Part::Hashed(hasher) => hasher.update(taken),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Alpine's formats: versions, dependencies, indexes, signatures, packages.
 
+pub mod adb;
 pub mod dependency;
 pub mod graph;
 pub mod index;
@@ -8,6 +9,7 @@ mod info;
 pub mod key;
 mod members;
 pub mod package;
+pub(crate) mod replaces;
 pub mod signature;
 pub mod signed;
 pub mod solve;

@@ -7,9 +7,10 @@ use std::io::{self, Read};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hardpan_tree::Digest;
+use hardpan_tree::{Digest, Hasher, TreePath};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use super::adb;
 use super::index::Checksum;
 use super::info::{CONTROL, Control};
 use super::key::Keys;
@@ -65,7 +66,7 @@ pub enum ApkError {
     #[error("the data has an entry {path:?}, which is refused: {problem}")]
     Entry {
         /// The entry.
-        path: String,
+        path: TreePath,
         /// What is wrong.
         problem: &'static str,
     },
@@ -119,7 +120,29 @@ pub(super) fn checksum_text(checksum: &Checksum) -> String {
     }
 }
 
-/// Reads a package to its end and returns what it is. If keys are given, one has to have signed it.
+/// Reads a package of either format to its end, and checks that it is sound and the one that an index means.
+///
+/// # Errors
+/// If it is another package, not sound, or more than the limits allow.
+pub fn check(
+    apk: &mut dyn Read,
+    limits: &Limits,
+    expected: &Checksum,
+) -> Result<(), UnpackError> {
+    let mut first = Vec::new();
+    let read = apk.take(adb::MAGIC.len() as u64).read_to_end(&mut first);
+    read.map_err(|source| decompress(CONTROL, source))?;
+    let is_adb = first == adb::MAGIC;
+    let mut apk = first.as_slice().chain(apk);
+    if is_adb {
+        adb::identify(&mut apk, limits, None)?.check(expected)?;
+    } else {
+        identify(&mut apk, limits, None)?.check(expected)?;
+    }
+    Ok(())
+}
+
+/// Reads a package of format 2 to its end and returns what it is. If keys are given, one has to have signed it.
 ///
 /// # Errors
 /// If it is not a sound package, is not trusted, or is more than the limits allow.
@@ -128,7 +151,8 @@ pub fn identify(
     limits: &Limits,
     keys: Option<&Keys>,
 ) -> Result<Identity, UnpackError> {
-    let mut package = Package::open(apk, limits)?;
+    let mut apk = Hashing::new(apk);
+    let mut package = Package::open(&mut apk, limits)?;
     let signatures = match keys {
         Some(keys) => {
             let signatures = package.signatures.verify(&package.control_raw, keys);
@@ -143,18 +167,41 @@ pub fn identify(
     }
     let data_digest = package.check_end()?;
     let control_sha1 = package.control_sha1();
-    let (digest, size_bytes) = package.members.finish();
+    let Package { control, control_raw, .. } = package;
     Ok(Identity {
-        name: package.control.name,
-        version: package.control.version,
-        architecture: package.control.architecture,
+        name: control.name,
+        version: control.version,
+        architecture: control.architecture,
         control_sha1,
-        control_digest: Digest::of(&package.control_raw),
+        control_digest: Digest::of(&control_raw),
         data_digest,
-        digest,
-        size_bytes,
+        // All of it was read: nothing follows the last member.
+        digest: apk.hasher.finish(),
+        size_bytes: apk.size_bytes,
         signatures,
     })
+}
+
+/// A reader that hashes and counts what is read.
+pub(super) struct Hashing<'r> {
+    inner: &'r mut dyn Read,
+    pub(super) hasher: Hasher,
+    pub(super) size_bytes: u64,
+}
+
+impl<'r> Hashing<'r> {
+    pub(super) fn new(inner: &'r mut dyn Read) -> Self {
+        Self { inner, hasher: Hasher::new(), size_bytes: 0 }
+    }
+}
+
+impl Read for Hashing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.size_bytes += count as u64;
+        Ok(count)
+    }
 }
 
 /// A package of which all but the data was read.
@@ -221,7 +268,7 @@ fn next_member(members: &mut Members<'_>, limits: &Limits) -> Result<Member, Unp
     match result {
         Ok(Some(member)) => Ok(member),
         Ok(None) => Err(ApkError::NoControl.into()),
-        Err(source) => Err(too_much(decompress(CONTROL, source), limits)),
+        Err(source) => Err(decompress(CONTROL, source)),
     }
 }
 

@@ -14,7 +14,7 @@ pub const SIGNATURES_MAX: usize = 64;
 /// The longest signature, in bytes; RSA with 8,192 bits has 1,024.
 const SIGNATURE_BYTES_MAX: u64 = 8 << 10;
 /// What the names of signatures begin with.
-const PREFIX: &str = ".SIGN.";
+pub(super) const PREFIX: &str = ".SIGN.";
 
 /// A signature by a trusted key that is good.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -3,16 +3,19 @@
 
 use std::io::{self, Read};
 
+use flate2::bufread::GzDecoder;
 use hardpan_tree::{Digest, TarEntryKind, TarLimits, TarReadError, TarReader};
 
 use super::key::Keys;
-use super::members::{Member, Members};
-use super::signature::{GoodSignature, SignatureError, Signatures};
+use super::signature::{self, GoodSignature, SignatureError, Signatures};
+use crate::unpack::TooMuch;
 
 /// The largest index, unpacked. That of Alpine 3.23's community has 10 MiB; the same limit as for Debian's.
 pub const INDEX_BYTES_MAX: u64 = 512 << 20;
-/// The most members with signatures. Tools make one.
+/// The most members with signatures. Tools make one; more are not looked for.
 const SIGNATURE_MEMBERS_MAX: usize = 16;
+/// The largest member with signatures, unpacked: all that one file may have.
+const SIGNATURE_MEMBER_BYTES_MAX: u64 = 1 << 20;
 /// The most files beside the index.
 const FILES_MAX: u64 = 16;
 /// The longest description; Alpine's have about 30 bytes.
@@ -43,9 +46,6 @@ pub enum SignedIndexError {
     /// The file has no index.
     #[error("the file has signatures only")]
     Empty,
-    /// There are too many members with signatures.
-    #[error("more than {SIGNATURE_MEMBERS_MAX} members with signatures")]
-    Members,
     /// It is not trusted.
     #[error("the index is not trusted")]
     Signature(#[from] SignatureError),
@@ -83,32 +83,51 @@ fn verify_limited(
     keys: &Keys,
     bytes_max: u64,
 ) -> Result<SignedIndex, SignedIndexError> {
-    let mut source = bytes;
-    let mut members = Members::new(&mut source);
+    let mut rest = bytes;
     let mut signatures = Signatures::default();
-    let mut count = 0;
-    let member = loop {
-        if members.is_at_end().map_err(SignedIndexError::Decompress)? {
-            return Err(SignedIndexError::Empty);
-        }
-        let Member { raw, content } =
-            members.read_whole(bytes_max).map_err(SignedIndexError::Decompress)?;
-        if !signatures.take(&content)? {
-            break Member { raw, content };
-        }
-        count += 1;
-        if count > SIGNATURE_MEMBERS_MAX {
-            return Err(SignedIndexError::Members);
-        }
-    };
-    // Before anything in it is looked at.
-    let signatures = signatures.verify(&member.raw, keys)?;
-    if !members.is_at_end().map_err(SignedIndexError::Decompress)? {
+    for _ in 0..SIGNATURE_MEMBERS_MAX {
+        let mut after = rest;
+        let Some(content) = signature_member(&mut after).map_err(SignedIndexError::Decompress)?
+        else {
+            break;
+        };
+        signatures.take(&content)?;
+        rest = after;
+    }
+    if rest.is_empty() {
+        return Err(SignedIndexError::Empty);
+    }
+    // All that is left has to be signed. It is not unpacked before that is known: it may be a bomb.
+    let good = signatures.verify(rest, keys)?;
+    let (signed_digest, digest) = (Digest::of(rest), Digest::of(bytes));
+    let content = read_member(&mut rest, bytes_max).map_err(SignedIndexError::Decompress)?;
+    if !rest.is_empty() {
         return Err(SignedIndexError::Trailing);
     }
-    let (text, description) = read_files(&member.content)?;
-    let (signed_digest, digest) = (Digest::of(&member.raw), Digest::of(bytes));
-    Ok(SignedIndex { text, description, signed_digest, digest, signatures })
+    let (text, description) = read_files(&content)?;
+    Ok(SignedIndex { text, description, signed_digest, digest, signatures: good })
+}
+
+/// Returns the content of the next member if it is one of signatures, and goes on behind it.
+fn signature_member(rest: &mut &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let mut start = Vec::new();
+    let length = signature::PREFIX.len() as u64;
+    GzDecoder::new(*rest).take(length).read_to_end(&mut start)?;
+    if start != signature::PREFIX.as_bytes() {
+        return Ok(None);
+    }
+    read_member(rest, SIGNATURE_MEMBER_BYTES_MAX).map(Some)
+}
+
+/// Returns the content of the next member, and goes on behind it.
+fn read_member(rest: &mut &[u8], bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    // One byte more than allowed tells a content that fits from one that goes on.
+    GzDecoder::new(rest).take(bytes_max + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > bytes_max {
+        return Err(io::Error::other(TooMuch));
+    }
+    Ok(content)
 }
 
 /// Returns the index and its description.
@@ -143,4 +162,25 @@ fn read_files(content: &[u8]) -> Result<(String, String), SignedIndexError> {
         return Err(bad("DESCRIPTION", "too long"));
     }
     Ok((index, description.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use hardpan_testkit::apk::{Algorithm, Key, index_file};
+
+    use super::*;
+
+    #[test]
+    fn an_index_that_unpacks_to_too_much_is_refused() {
+        let key = Key::new(1);
+        let mut keys = Keys::new();
+        keys.add(key.name(), key.public_pem().as_bytes()).unwrap();
+        let file = index_file("", &"C:\n".repeat(1000), &[(&key, Algorithm::Rsa256)]);
+        // Two headers, 3,072 bytes of data, two blocks at the end.
+        let size_bytes = 512 * 10;
+        assert_eq!(verify_limited(&file, &keys, size_bytes).unwrap().text.len(), 3000);
+        let error = verify_limited(&file, &keys, size_bytes - 1).unwrap_err();
+        assert!(matches!(error, SignedIndexError::Decompress(_)), "{error:?}");
+        assert!(!error.is_trust());
+    }
 }

@@ -1,23 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Unpacking an `.apk` into a segment.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
-use hardpan_tree::{TarLimits, TarReader};
+use hardpan_tree::{TarLimits, TarReader, TreePath};
 
+use super::adb;
 use super::index::Checksum;
-use super::info::SCRIPTS;
-use super::package::{ApkError, DATA, Package, checksum_text};
-use crate::segment::{Entry, Format, Unpacked};
+use super::info::{CONTROL, SCRIPTS};
+use super::package::{ApkError, DATA, Package, checksum_text, decompress};
+use crate::segment::Unpacked;
 use crate::unpack::data::{self, Data, Files};
 use crate::unpack::{Metered, UnpackError, UnpackOptions, tar_error, too_much};
 
-/// Unpacks a package: reads `apk` to its end, checks `datahash` and writes the segment. Signatures are not
-/// looked at: who has the digest of the file needs none.
+/// Unpacks a package of either format: reads `apk` to its end, checks the digests in it and writes the segment.
+/// Signatures are not looked at: who has the digest of the file needs none.
 ///
 /// # Errors
 /// As [`crate::unpack::unpack`].
 pub fn unpack(
+    apk: &mut dyn Read,
+    options: &UnpackOptions,
+    segment: &mut dyn Write,
+) -> Result<Unpacked, UnpackError> {
+    let mut first = Vec::new();
+    let read = apk.take(adb::MAGIC.len() as u64).read_to_end(&mut first);
+    read.map_err(|source| decompress(CONTROL, source))?;
+    let is_adb = first == adb::MAGIC;
+    let mut apk = Counting { inner: first.as_slice().chain(apk), size_bytes: 0 };
+    let unpacked = if is_adb {
+        adb::unpack(&mut apk, options, segment)?
+    } else {
+        unpack_members(&mut apk, options, segment)?
+    };
+    Ok(Unpacked { file_size_bytes: apk.size_bytes, ..unpacked })
+}
+
+/// A reader that counts what is read.
+struct Counting<R> {
+    inner: R,
+    size_bytes: u64,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.size_bytes += count as u64;
+        Ok(count)
+    }
+}
+
+/// Unpacks a package of format 2.
+fn unpack_members(
     apk: &mut dyn Read,
     options: &UnpackOptions,
     segment: &mut dyn Write,
@@ -28,35 +62,11 @@ pub fn unpack(
     }
     let data = read_data(&mut package, options, segment)?;
     package.check_end()?;
-    for entry in &data.entries {
-        check_entry(entry)?;
-    }
     let identity = checksum_text(&Checksum::Sha1(package.control_sha1()));
-    let (_, file_size_bytes) = package.members.finish();
     let control = package.control;
     let newest = data.newest.unwrap_or(0).max(0);
-    Ok(Unpacked {
-        format: Format::Apk,
-        name: control.name,
-        version: control.version,
-        architecture: control.architecture,
-        control: control.info,
-        timestamp: control.build_time.unwrap_or(newest),
-        entries: data.entries,
-        conffiles: Vec::new(),
-        md5sums: String::new(),
-        sha1sums: data.sha1sums,
-        identity,
-        file_size_bytes,
-        scripts: control.scripts,
-        script_digests: control.script_digests,
-        triggers: control.triggers,
-        control_members: control.others,
-        stripped: data.stripped,
-        changed: data.changed,
-        segment_digest: data.segment_digest,
-        segment_size_bytes: data.segment_size_bytes,
-    })
+    let timestamp = control.build_time.unwrap_or(newest);
+    Ok(control.unpacked(timestamp, data, identity))
 }
 
 fn read_data(
@@ -70,7 +80,7 @@ fn read_data(
         policy: &options.strip,
         // Without a time of the package its newest entry has it.
         timestamp: package.control.build_time.unwrap_or(i64::MAX),
-        place: |path, _| Ok(path),
+        place,
         with_sha1sums: true,
     };
     let tar_limits = TarLimits {
@@ -92,21 +102,21 @@ fn read_data(
     Ok(data)
 }
 
-/// Refuses entries that apk refuses, and those that only mean something in the control member.
-fn check_entry(entry: &Entry) -> Result<(), UnpackError> {
-    let path = entry.path.as_bytes();
-    let is_control = path.strip_prefix(b".").is_some_and(|name| {
+/// Leaves entries where they are, but refuses those that apk refuses, and those that only mean something in
+/// the control member.
+pub(super) fn place(path: TreePath, _: bool) -> Result<TreePath, UnpackError> {
+    let is_control = path.as_bytes().strip_prefix(b".").is_some_and(|name| {
         let scripts = SCRIPTS.iter().map(|script| script.as_bytes());
         name.starts_with(b"SIGN.")
             || [&b"PKGINFO"[..], b"INSTALL"].into_iter().chain(scripts).any(|known| known == name)
     });
     let problem = if is_control {
         "it has the name of a control file"
-    } else if path.iter().any(u8::is_ascii_control) {
+    } else if path.as_bytes().iter().any(u8::is_ascii_control) {
+        // Package databases are made of lines.
         "its name has a control character"
     } else {
-        return Ok(());
+        return Ok(path);
     };
-    let path = String::from_utf8_lossy(path).into_owned();
     Err(ApkError::Entry { path, problem }.into())
 }

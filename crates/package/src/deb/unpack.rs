@@ -5,7 +5,7 @@ mod control;
 
 use std::io::{Read, Write};
 
-use hardpan_tree::{PathError, TarLimits, TarReader, TreePath};
+use hardpan_tree::{TarLimits, TarReader, TreePath};
 
 use super::ar::{self, ArMember, ArReader, Compression};
 use crate::segment::{Format, Unpacked};
@@ -117,7 +117,7 @@ const MERGED_DIRECTORIES: [&[u8]; 7] =
 
 /// Returns the path at which an entry stands when `/usr` is merged. The links themselves, which
 /// base-files brings, stay where they are.
-fn merged_usr(path: TreePath, is_directory: bool) -> Result<TreePath, PathError> {
+fn merged_usr(path: TreePath, is_directory: bool) -> Result<TreePath, UnpackError> {
     let mut names = path.components();
     let is_merged = names.next().is_some_and(|name| MERGED_DIRECTORIES.contains(&name))
         && (is_directory || names.next().is_some());
@@ -125,5 +125,5 @@ fn merged_usr(path: TreePath, is_directory: bool) -> Result<TreePath, PathError>
     if !is_merged {
         return Ok(path);
     }
-    TreePath::literal("usr").join(path.as_bytes())
+    Ok(TreePath::literal("usr").join(path.as_bytes())?)
 }

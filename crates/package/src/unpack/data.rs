@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use hardpan_tree::{
-    Digest, Hasher, HashingWriter, Metadata, PathError, TarEntry, TarEntryKind, TarKind,
-    TarReadError, TarWriter, TreePath,
+    Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarKind, TarReadError,
+    TarWriter, TreePath,
 };
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
@@ -33,8 +33,8 @@ pub(crate) struct Files<'a> {
     pub(crate) policy: &'a StripPolicy,
     /// When the package was made; no entry is younger.
     pub(crate) timestamp: i64,
-    /// Says where an entry goes, by its path and whether it is a directory.
-    pub(crate) place: fn(TreePath, bool) -> Result<TreePath, PathError>,
+    /// Says where an entry goes, by its path and whether it is a directory, or refuses it.
+    pub(crate) place: fn(TreePath, bool) -> Result<TreePath, UnpackError>,
     /// Whether SHA-1 sums are wanted.
     pub(crate) with_sha1sums: bool,
 }
@@ -58,38 +58,11 @@ pub(crate) fn read(
     files: &Files<'_>,
     segment: &mut dyn Write,
 ) -> Result<Data, UnpackError> {
-    let member = files.member;
-    let mut state = State {
-        member,
-        policy: files.policy,
-        timestamp: files.timestamp,
-        place: files.place,
-        writer: TarWriter::new(HashingWriter::new(segment)),
-        buffer: vec![0; BUFFER_BYTES],
-        entries: Vec::new(),
-        slots: HashMap::new(),
-        parents: HashMap::new(),
-        doubtful: BTreeSet::new(),
-        retained: Retained::default(),
-        stripped: BTreeMap::new(),
-        changed: Vec::new(),
-        newest: None,
-        sums: files.with_sha1sums.then(Sums::default),
-    };
-    while let Some(entry) = tar.next_entry().map_err(|error| tar_error(member, error))? {
-        state.entry(tar, entry)?;
+    let mut sorter = Sorter::new(files, segment);
+    while let Some(entry) = tar.next_entry().map_err(|error| tar_error(files.member, error))? {
+        sorter.entry(entry, tar)?;
     }
-    state.drop_empty_directories();
-    let (_, segment_digest, segment_size_bytes) = state.writer.into_inner().finish();
-    Ok(Data {
-        entries: state.entries,
-        stripped: state.stripped.into_values().collect(),
-        changed: state.changed,
-        newest: state.newest,
-        sha1sums: state.sums.map(|sums| sums.text).unwrap_or_default(),
-        segment_digest,
-        segment_size_bytes,
-    })
+    Ok(sorter.finish())
 }
 
 /// What is known of a path that was read.
@@ -105,11 +78,12 @@ enum Slot {
     Link(TreePath),
 }
 
-struct State<'a> {
+/// Takes a package's entries one after another, leaves out what is not wanted, and writes the rest.
+pub(crate) struct Sorter<'a> {
     member: &'a str,
     policy: &'a StripPolicy,
     timestamp: i64,
-    place: fn(TreePath, bool) -> Result<TreePath, PathError>,
+    place: fn(TreePath, bool) -> Result<TreePath, UnpackError>,
     writer: TarWriter<HashingWriter<&'a mut dyn Write>>,
     buffer: Vec<u8>,
     entries: Vec<Entry>,
@@ -125,8 +99,34 @@ struct State<'a> {
     sums: Option<Sums>,
 }
 
-impl State<'_> {
-    fn entry(&mut self, tar: &mut MemberTar<'_>, entry: TarEntry) -> Result<(), UnpackError> {
+impl<'a> Sorter<'a> {
+    pub(crate) fn new(files: &Files<'a>, segment: &'a mut dyn Write) -> Self {
+        Self {
+            member: files.member,
+            policy: files.policy,
+            timestamp: files.timestamp,
+            place: files.place,
+            writer: TarWriter::new(HashingWriter::new(segment)),
+            buffer: vec![0; BUFFER_BYTES],
+            entries: Vec::new(),
+            slots: HashMap::new(),
+            parents: HashMap::new(),
+            doubtful: BTreeSet::new(),
+            retained: Retained::default(),
+            stripped: BTreeMap::new(),
+            changed: Vec::new(),
+            newest: None,
+            sums: files.with_sha1sums.then(Sums::default),
+        }
+    }
+
+    /// Takes an entry. A file's content is read from `content`, as long as the entry says; not all of it, or nothing, if a
+    /// rule leaves the file out.
+    pub(crate) fn entry(
+        &mut self,
+        entry: TarEntry,
+        content: &mut dyn Read,
+    ) -> Result<(), UnpackError> {
         let is_directory = entry.kind == TarEntryKind::Directory;
         let path = (self.place)(entry.path, is_directory)?;
         let mut metadata = entry.metadata;
@@ -135,7 +135,9 @@ impl State<'_> {
         self.check_place(&path, is_directory)?;
         match entry.kind {
             TarEntryKind::Directory => self.directory(path, metadata),
-            TarEntryKind::File(size_bytes) => return self.file(tar, path, metadata, size_bytes),
+            TarEntryKind::File(size_bytes) => {
+                return self.file(content, path, metadata, size_bytes);
+            }
             TarEntryKind::Symlink(target) => return self.symlink(path, metadata, target),
             TarEntryKind::HardLink(target) => return self.hard_link(path, target),
             TarEntryKind::Special(special) => {
@@ -144,6 +146,21 @@ impl State<'_> {
             _ => return Err(tar_error(self.member, TarReadError::Type { path, type_flag: '?' })),
         }
         Ok(())
+    }
+
+    /// Returns what came of it.
+    pub(crate) fn finish(mut self) -> Data {
+        self.drop_empty_directories();
+        let (_, segment_digest, segment_size_bytes) = self.writer.into_inner().finish();
+        Data {
+            entries: self.entries,
+            stripped: self.stripped.into_values().collect(),
+            changed: self.changed,
+            newest: self.newest,
+            sha1sums: self.sums.map(|sums| sums.text).unwrap_or_default(),
+            segment_digest,
+            segment_size_bytes,
+        }
     }
 
     /// Refuses paths that stand here twice, and those below something that is no directory.
@@ -209,19 +226,20 @@ impl State<'_> {
 
     fn file(
         &mut self,
-        tar: &mut MemberTar<'_>,
+        content: &mut dyn Read,
         path: TreePath,
         metadata: Metadata,
         size_bytes: u64,
     ) -> Result<(), UnpackError> {
         let Some(rule) = self.policy.rule_for(&path, Shape::File) else {
-            return self.kept_file(tar, path, metadata, size_bytes);
+            return self.kept_file(content, path, metadata, size_bytes);
         };
         self.slots.insert(path.clone(), Slot::Stripped(rule));
         self.count(rule, size_bytes);
         if size_bytes <= RETAINED_BYTES_MAX {
             let mut bytes = Vec::new();
-            tar.read_to_end(&mut bytes).map_err(|error| tar_error(self.member, error.into()))?;
+            let read = content.read_to_end(&mut bytes);
+            read.map_err(|error| tar_error(self.member, error.into()))?;
             self.retained.push(path, metadata, bytes);
         }
         Ok(())
