@@ -152,7 +152,10 @@ fn what_is_signed_has_to_be_an_index() {
         (archive(&[("APKINDEX", text), ("DESCRIPTION", b""), ("DESCRIPTION", b"")]), "there twice"),
         (archive(&[("APKINDEX", text), ("x", b"")]), "no part of an index"),
         (archive(&[("APKINDEX", b"\xff")]), "not UTF-8"),
-        (archive(&[("APKINDEX", text), ("DESCRIPTION", "x".repeat(70_000).as_bytes())]), "too long"),
+        (
+            archive(&[("APKINDEX", text), ("DESCRIPTION", "x".repeat(70_000).as_bytes())]),
+            "too long",
+        ),
         (archive(&[("APKINDEX", text), (".PKGINFO", b"")]), "no part of an index"),
         (archive(&[("APKINDEX/", b"")]), "not a file"),
         (gzip(b"no archive"), "cut short"),
