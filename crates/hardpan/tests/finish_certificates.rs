@@ -103,6 +103,30 @@ fn has(program: &str) -> bool {
 }
 
 #[test]
+fn alpine_names_its_links_otherwise() {
+    let mut tree = tree(&[
+        ("/usr/lib/libssl.so.3", "x"),
+        ("/etc/ca-certificates.conf", "m/a (1).crt\n!m/b.crt\n"),
+        ("/usr/share/ca-certificates/m/a (1).crt", ONE),
+        ("/usr/share/ca-certificates/m/b.crt", TWO),
+        ("/etc/ssl/certs/ca-cert-b.pem", "-> /usr/share/ca-certificates/m/b.crt"),
+        ("/etc/ssl/certs/b.pem", "-> elsewhere"),
+    ]);
+    let mut report = Report::default();
+    ca_bundle::apply(&mut tree, &InlineContents, EPOCH, false, LinkNames::Prefixed, &mut report)
+        .unwrap();
+    let links = links(&tree);
+    let target = "/usr/share/ca-certificates/m/a (1).crt";
+    assert_eq!(links.get("ca-cert-a_=1=.pem").map(String::as_str), Some(target), "{links:?}");
+    // The link of a certificate that is deselected goes, and no other.
+    assert!(!links.contains_key("ca-cert-b.pem") && links.contains_key("b.pem"), "{links:?}");
+    let hashed: Vec<&str> =
+        links.iter().filter(|(name, _)| name.ends_with(".0")).map(|(_, to)| to.as_str()).collect();
+    assert_eq!(hashed, ["ca-cert-a_=1=.pem"]);
+    assert_eq!(text(&tree, "/etc/ssl/certs/ca-certificates.crt").unwrap(), ONE);
+}
+
+#[test]
 fn without_certificates_nothing_happens() {
     let mut without = tree(&[("/usr/lib/libssl.so.3", "x"), ("/usr/lib/jvm/a/lib/security/x", "")]);
     let before = without.clone();

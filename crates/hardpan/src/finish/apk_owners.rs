@@ -123,14 +123,13 @@ impl Owners for ApkOwners<'_> {
         let Some(uid) = chosen.or_else(|| SYSTEM_IDS.into_iter().find(is_free)) else {
             return self.none_left(package, "user", &user.name);
         };
-        let gid = match &user.group {
-            Some(group) => self.accounts.offered_gid(group).unwrap_or(NOGROUP.1),
-            None => {
-                let group =
-                    NewAccount { name: user.name.clone(), id: Some(uid), ..NewAccount::default() };
-                self.offer_group(package, &group);
-                self.accounts.offered_gid(&user.name).unwrap_or(uid)
-            }
+        let gid = if let Some(group) = &user.group {
+            self.accounts.offered_gid(group).unwrap_or(NOGROUP.1)
+        } else {
+            let group =
+                NewAccount { name: user.name.clone(), id: Some(uid), ..NewAccount::default() };
+            self.offer_group(package, &group);
+            self.accounts.offered_gid(&user.name).unwrap_or(uid)
         };
         if known.is_none() {
             let home = user.home.clone().unwrap_or_else(|| "/".to_owned());

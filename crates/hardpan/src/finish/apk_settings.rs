@@ -43,12 +43,13 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>, report: &mut Report) -> Resul
     let architecture = architecture(inputs.definition.platform);
     files.insert("arch".to_owned(), format!("{architecture}\n").into_bytes());
     files.insert("world".to_owned(), world(inputs).into_bytes());
-    let urls: String = inputs.archives.urls.iter().map(|url| format!("{url}\n")).collect();
+    let urls: Vec<&str> =
+        inputs.archives.urls.iter().flat_map(|url| [url.as_str(), "\n"]).collect();
     if urls.is_empty() {
         let message = "no archive is known, so apk will find no packages".to_owned();
         report.warnings.push(warning(message));
     } else {
-        files.insert("repositories".to_owned(), urls.into_bytes());
+        files.insert("repositories".to_owned(), urls.concat().into_bytes());
     }
     for (name, key) in &inputs.archives.keys {
         files.insert(format!("keys/{name}"), key.to_vec());
@@ -75,20 +76,12 @@ fn warning(message: String) -> Warning {
 
 /// Returns the text of `world`: what the definition asks for, sorted, each once. The strictest form of what stands there
 /// more than once is the one with a version.
+///
+/// What the definition excludes is not there: it may be what others depend on, and apk would then refuse all work.
 fn world(inputs: &Inputs<'_>) -> String {
     let mut wanted: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let requests = &inputs.definition.contents.packages;
-    let names: BTreeSet<&str> = requests
-        .iter()
-        .filter(|request| !request.value.excluded)
-        .map(|request| request.value.name.as_str())
-        .collect();
-    for request in requests.iter().map(|request| &request.value) {
-        // An explicit request wins over an exclusion, and apk would not let both stand.
-        if request.excluded && (names.contains(request.name.as_str()) || inputs.has(&request.name))
-        {
-            continue;
-        }
+    let requests = inputs.definition.contents.packages.iter().map(|request| &request.value);
+    for request in requests.filter(|request| !request.excluded) {
         wanted.entry(&request.name).or_default().insert(entry(request, inputs));
     }
     let mut text = String::new();
@@ -108,9 +101,7 @@ fn world(inputs: &Inputs<'_>) -> String {
 /// writes `~1.2`; a version that the installed one is not at all would make every use of apk fail.
 fn entry(request: &PackageRequest, inputs: &Inputs<'_>) -> String {
     let text = request.to_string();
-    let Some(package) = inputs.package(&request.name).filter(|_| !request.excluded) else {
-        return text;
-    };
+    let Some(package) = inputs.package(&request.name) else { return text };
     let open = request.version.as_ref().map(|version| format!("{}~{version}", request.name));
     let admits = |text: &String| {
         let version = VersionRef::parse(&package.version).ok();
@@ -152,7 +143,7 @@ mod tests {
         apply(&mut root, &fixture.inputs(), &mut report).unwrap();
         assert_eq!(
             fixture.text(&root, "etc/apk/world"),
-            "bash>=5\nbusybox\nca-certificates-bundle~2026\ncmd:x\nmusl=1.2.5-r10\n!openssl\nzlib\n"
+            "bash>=5\nbusybox\nca-certificates-bundle~2026\ncmd:x\nmusl=1.2.5-r10\nzlib\n"
         );
         for (path, text) in [
             ("etc/apk/arch", "x86_64\n"),

@@ -35,7 +35,7 @@ pub(super) fn treat(evaluator: &mut Evaluator<'_>, context: &Context<'_>) -> Opt
 fn settle(evaluator: &Evaluator<'_>, mut operations: Vec<Operation>) -> Outcome {
     for operation in &mut operations {
         for path in paths_of(operation) {
-            *path = evaluator.from_start(std::mem::take(path));
+            *path = evaluator.absolute(std::mem::take(path));
         }
     }
     if evaluator.input.format == Format::Apk {

@@ -125,5 +125,5 @@ fn directories(program: &[u8], known: &[Option<Directory>]) -> Option<Vec<Direct
 
 fn nibble(table: &[u8], index: usize) -> u8 {
     let byte = table[index / 2];
-    if index % 2 == 0 { byte & 0xf } else { byte >> 4 }
+    if index.is_multiple_of(2) { byte & 0xf } else { byte >> 4 }
 }

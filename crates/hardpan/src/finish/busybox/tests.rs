@@ -161,7 +161,6 @@ fn only_packages_that_say_so_get_links() {
 
 /// A real busybox says itself where it would put its links.
 #[test]
-#[expect(clippy::print_stderr, reason = "says why it does nothing")]
 fn a_real_program_agrees() {
     let path = "/bin/busybox";
     let listed = Command::new(path).arg("--list-full").output();

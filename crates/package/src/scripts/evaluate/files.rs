@@ -32,7 +32,7 @@ impl Evaluator<'_> {
         let Some(path) = self.value(&redirect.target) else {
             return Err("writes to a file whose name is not known".to_owned());
         };
-        let path = self.from_start(path);
+        let path = self.absolute(path);
         if path.starts_with("/dev/") || path.starts_with("/proc/") || is_scratch(&path) {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ impl Evaluator<'_> {
     }
 
     /// Makes a path absolute, if it is known where the script begins: apk starts it in the root.
-    pub(in super::super) fn from_start(&self, path: String) -> String {
+    pub(in super::super) fn absolute(&self, path: String) -> String {
         let is_relative = !path.starts_with('/') && !path.is_empty();
         if is_relative && self.input.format == Format::Apk && !self.state.is_elsewhere {
             return format!("/{}", path.trim_start_matches("./"));

@@ -189,22 +189,22 @@ fn busybox_and_its_applets() {
 fn alpine() {
     let alpine = || {
         Image::new()
-            .text("/lib/apk/db/installed", "P:busybox\nP:apk-tools\n")
+            .text("/usr/lib/apk/db/installed", "P:busybox\nP:apk-tools\n")
             .text("/etc/apk/world", "busybox\n")
             .package("busybox")
-            .program("/bin/busybox")
+            .program("/usr/bin/busybox")
             .package("busybox-binsh")
-            .symlink("/bin/sh", "/bin/busybox")
+            .symlink("/usr/bin/sh", "/bin/busybox")
             .package("libapk2")
             .program("/usr/lib/libapk.so.2.14.9")
     };
     check(vec![
         ("a database is no package manager", alpine().request("busybox"), &[]),
-        ("a shell", alpine(), &["fail shell: /bin/busybox is a shell"]),
+        ("a shell", alpine(), &["fail shell: /usr/bin/busybox is a shell"]),
         (
             "apk",
-            alpine().request("busybox").package("apk-tools").program("/sbin/apk"),
-            &["fail package-manager: /sbin/apk is a package manager"],
+            alpine().request("busybox").package("apk-tools").program("/usr/sbin/apk"),
+            &["fail package-manager: /usr/sbin/apk is a package manager"],
         ),
         (
             "apk, named",
@@ -212,7 +212,7 @@ fn alpine() {
                 .request("busybox")
                 .request("apk-tools")
                 .package("apk-tools")
-                .program("/sbin/apk"),
+                .program("/usr/sbin/apk"),
             &[],
         ),
         (
@@ -225,8 +225,8 @@ fn alpine() {
         ),
         (
             "a static one beside it",
-            alpine().request("busybox").package("other").program("/sbin/apk.static"),
-            &["fail package-manager: /sbin/apk.static is a package manager"],
+            alpine().request("busybox").package("other").program("/usr/sbin/apk.static"),
+            &["fail package-manager: /usr/sbin/apk.static is a package manager"],
         ),
     ]);
 }
