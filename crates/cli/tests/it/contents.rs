@@ -135,3 +135,42 @@ fn files_of_other_images_come_from_a_layout() {
     build(&fixture, &["--artifact-layout", arm.to_str().unwrap()])
         .expect(2, &["linux/amd64", "linux/arm64"]);
 }
+
+#[test]
+fn an_image_that_stands_in_is_never_silent() {
+    let fixture = Fixture::new();
+    let digest = build(&fixture, &[]).digest();
+    fs::rename(fixture.path("out"), fixture.path("images")).unwrap();
+    let layout = fixture.path("images");
+    let options = ["--artifact-layout", layout.to_str().unwrap()];
+    let wanted = format!("private.example/app:1@sha256:{}", "0".repeat(64));
+    define(
+        &fixture,
+        &format!("  artifacts:\n    - name: {wanted}\n      includes: [usr/share/app]\n"),
+    );
+    build(&fixture, &[&options[..], &["--offline"]].concat()).expect(3, &[&wanted]);
+    let workspace = fs::read_to_string(fixture.path("catalog/hardpan.toml")).unwrap();
+    let used = format!("example/app@{digest}");
+    let rule = format!("[[images.substitute]]\nfrom = \"private.example/*\"\nto = \"{used}\"\n");
+    fixture.write("catalog/hardpan.toml", format!("{workspace}\n{rule}"));
+    let warning =
+        format!("warning: {wanted} is not the definition's: hardpan.toml puts {used} in its place");
+    build(&fixture, &options).expect(0, &[&warning]);
+    let lock = fs::read_to_string(fixture.lock()).unwrap();
+    for line in [format!("\"image {wanted} as {used}\""), format!("\"substitute\":\"{used}\"")] {
+        assert!(lock.contains(&line), "no {line} in {lock}");
+    }
+    let layout = hardpan_image::Layout::open(&fixture.path("out")).unwrap();
+    let images = layout.images().unwrap();
+    let config = String::from_utf8_lossy(images[0].config.as_ref().unwrap().bytes()).into_owned();
+    assert!(config.contains(&format!("\"dev.hardpan.substitutes\":\"{wanted}\"")), "{config}");
+    // Also where nothing is to be done, and to machines.
+    build(&fixture, &options).expect(0, &["unchanged", &warning]);
+    let json = build(&fixture, &[&options[..], &["--json"]].concat()).json();
+    let substitutes = &json["built"]["platforms"][0]["substitutes"];
+    let expected = serde_json::json!([{"stage": null, "wanted": wanted, "used": used}]);
+    assert_eq!(*substitutes, expected);
+    // Without the rule the lock fits no longer.
+    fixture.write("catalog/hardpan.toml", workspace);
+    build(&fixture, &[&options[..], &["--locked"]].concat()).expect(2, &[&wanted]);
+}
