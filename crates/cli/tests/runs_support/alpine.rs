@@ -140,8 +140,7 @@ fn repackaged() -> Vec<Apk> {
             names.get(debian).map_or_else(|| debian.to_owned(), |own| (*own).to_owned())
         };
         let depends: Vec<String> = needs.iter().map(|debian| name(debian)).collect();
-        let package =
-            apk(&name(&debian), "1-r0").depends(&depends.join(" "));
+        let package = apk(&name(&debian), "1-r0").depends(&depends.join(" "));
         packages.push(with_files(package, &debian));
         todo.extend(needs);
     }

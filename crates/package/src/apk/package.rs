@@ -124,11 +124,7 @@ pub(super) fn checksum_text(checksum: &Checksum) -> String {
 ///
 /// # Errors
 /// If it is another package, not sound, or more than the limits allow.
-pub fn check(
-    apk: &mut dyn Read,
-    limits: &Limits,
-    expected: &Checksum,
-) -> Result<(), UnpackError> {
+pub fn check(apk: &mut dyn Read, limits: &Limits, expected: &Checksum) -> Result<(), UnpackError> {
     let mut first = Vec::new();
     let read = apk.take(adb::MAGIC.len() as u64).read_to_end(&mut first);
     read.map_err(|source| decompress(CONTROL, source))?;
