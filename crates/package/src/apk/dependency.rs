@@ -302,13 +302,10 @@ mod tests {
         let mut text = String::new();
         text += if dependency.conflict { "! " } else { "" };
         text += dependency.name;
-        if let Some(tag) = dependency.tag {
-            text += &format!(" @{tag}");
-        }
-        if let Some((operator, version)) = dependency.version {
-            text += &format!(" {operator} {version}");
-        }
-        text
+        let tag = dependency.tag.map(|tag| format!(" @{tag}"));
+        let version =
+            dependency.version.map(|(operator, version)| format!(" {operator} {version}"));
+        text + &tag.unwrap_or_default() + &version.unwrap_or_default()
     }
 
     #[test]

@@ -87,13 +87,11 @@ pub fn edges(packages: &[GraphPackage<'_>]) -> Result<Vec<Edge>, GraphError> {
             }
             for (dependency, others) in found {
                 for other in others.into_iter().filter(|other| *other != number) {
-                    edges.push(match brought {
-                        false => Edge { from: number, to: other, clause: dependency.text.into() },
-                        true => Edge {
-                            from: other,
-                            to: number,
-                            clause: format!("install_if: {dependency}"),
-                        },
+                    edges.push(if brought {
+                        let clause = format!("install_if: {dependency}");
+                        Edge { from: other, to: number, clause }
+                    } else {
+                        Edge { from: number, to: other, clause: dependency.text.to_owned() }
                     });
                 }
             }

@@ -264,13 +264,8 @@ impl<'t> Fields<'t> {
         let Some(position) = LETTERS.iter().position(|known| known == letter) else {
             // Description, URL, and the files of an installed package, which apk skips, too.
             let skipped = letter.is_ascii_lowercase() || b"TUFMRZ".contains(letter);
-            return match skipped {
-                true => Ok(()),
-                false => {
-                    let unknown = PackageError::Unknown(char::from(*letter));
-                    Err(self.refused_at(line, unknown))
-                }
-            };
+            let unknown = PackageError::Unknown(char::from(*letter));
+            return if skipped { Ok(()) } else { Err(self.refused_at(line, unknown)) };
         };
         if self.values[position].is_some() {
             return Err(self.refused_at(line, PackageError::Repeated(char::from(*letter))));

@@ -253,22 +253,22 @@ impl<'t> Parts<'t> {
         let Some(first) = text.bytes().next() else { return Some((place, Part::End, text)) };
         match first {
             b'0'..=b'9' if place == Place::Start => {
-                let (digits, rest) = take(text, |byte| byte.is_ascii_digit())?;
+                let (digits, rest) = take(text, u8::is_ascii_digit)?;
                 Some((Place::Number, Part::First(Number::new(digits)), rest))
             }
             b'0'..=b'9' if place == Place::Suffix => {
-                let (digits, rest) = take(text, |byte| byte.is_ascii_digit())?;
+                let (digits, rest) = take(text, u8::is_ascii_digit)?;
                 Some((Place::SuffixNumber, Part::SuffixNumber(Number::new(digits)), rest))
             }
             b'.' if place == Place::Number => {
-                let (digits, rest) = take(&text[1..], |byte| byte.is_ascii_digit())?;
+                let (digits, rest) = take(&text[1..], u8::is_ascii_digit)?;
                 Some((Place::Number, Part::Digits(Digits(digits)), rest))
             }
             b'a'..=b'z' if place == Place::Number => {
                 Some((Place::Letter, Part::Letter(first), &text[1..]))
             }
             b'_' if (Place::Number..=Place::SuffixNumber).contains(&place) => {
-                let (word, rest) = take(&text[1..], |byte| byte.is_ascii_lowercase())?;
+                let (word, rest) = take(&text[1..], u8::is_ascii_lowercase)?;
                 Some((Place::Suffix, suffix(word)?, rest))
             }
             b'~' if (Place::Number..=Place::SuffixNumber).contains(&place) => {
@@ -277,7 +277,7 @@ impl<'t> Parts<'t> {
                 Some((Place::Hash, Part::Hash(hash), rest))
             }
             b'-' if (Place::Number..=Place::Hash).contains(&place) => {
-                let (digits, rest) = take(text.strip_prefix("-r")?, |byte| byte.is_ascii_digit())?;
+                let (digits, rest) = take(text.strip_prefix("-r")?, u8::is_ascii_digit)?;
                 Some((Place::Revision, Part::Revision(Number::new(digits)), rest))
             }
             _ => None,

@@ -69,6 +69,9 @@ pub(crate) fn result(lines: &str, words: &str) -> String {
     }
 }
 
+/// The most packages of which all sets are tried.
+const FEW: usize = 12;
+
 /// A package with its relations, parsed.
 pub(crate) struct Known<'i> {
     pub(crate) package: &'i Package,
@@ -155,9 +158,15 @@ impl<'i> Checker<'i> {
                 }
             }
             let rest: Vec<_> = members.iter().filter(|other| !other.is(member)).copied().collect();
-            let reasoned = self.reasoned(&rest, &requests);
-            let enough = broken(&reasoned, &requests).is_empty() && !brought(member, &reasoned);
-            if enough && !requests.iter().any(|request| member.meets(request)) {
+            // What came along later may do without it, but would not be there.
+            let before: Vec<_> = rest.iter().filter(|m| !brought(m, &members)).copied().collect();
+            let left = self.reasoned(&rest, &requests);
+            let brings = members.iter().any(|m| brought(m, &members) && !brought(m, &left));
+            let enough = |left: &[&'i Known<'i>]| {
+                let reasoned = self.reasoned(left, &requests);
+                broken(&reasoned, &requests).is_empty() && !brought(member, &reasoned)
+            };
+            if enough(&rest) && enough(&before) && !brings {
                 problems.push(format!("nothing needs {}", name(member)));
             }
         }
@@ -167,7 +176,11 @@ impl<'i> Checker<'i> {
         }
         for known in &self.all {
             let there = members.iter().any(|member| name(member) == name(known));
-            let blocked = || members.iter().any(|m| m.refuses(known) || known.refuses(m));
+            let blocked = || {
+                let with: Vec<_> = members.iter().copied().chain([known]).collect();
+                members.iter().any(|m| m.refuses(known) || known.refuses(m))
+                    || self.all.len() <= FEW && !self.is_possible_with(&requests, &with)
+            };
             if !there && brought(known, &members) && !blocked() {
                 problems.push(format!("{} should come along", name(known)));
             }
@@ -191,11 +204,17 @@ impl<'i> Checker<'i> {
         }
         let conditional: Vec<_> = members.iter().filter(|m| !m.install_if.is_empty()).collect();
         let (mut seen, mut reasoned) = (BTreeSet::new(), Vec::new());
-        let mut open: Vec<&'i Known<'i>> = members
-            .iter()
-            .filter(|member| requests.iter().any(|request| member.meets(request)))
-            .copied()
-            .collect();
+        // Those that satisfy a request or a dependency and may be chosen for that.
+        let choices = |dependency: &Dependency<'_>| -> Vec<&'i Known<'i>> {
+            let alone = self.providers.get(dependency.name).is_some_and(|p| p.len() == 1);
+            let found = by_name.get(dependency.name).into_iter().flatten();
+            let choice = |(member, version): &&(&'i Known<'i>, Option<VersionRef<'i>>)| {
+                dependency.admits(version.as_ref())
+                    && (version.is_some() || alone || member.package.provider_priority > 0)
+            };
+            found.filter(choice).map(|(member, _)| *member).collect()
+        };
+        let mut open: Vec<&'i Known<'i>> = requests.iter().flat_map(choices).collect();
         loop {
             while let Some(member) = open.pop() {
                 if !seen.insert(name(member)) {
@@ -203,14 +222,7 @@ impl<'i> Checker<'i> {
                 }
                 reasoned.push(member);
                 for dependency in member.depends.iter().filter(|dependency| !dependency.conflict) {
-                    let alone = self.providers.get(dependency.name).is_some_and(|p| p.len() == 1);
-                    for (other, version) in by_name.get(dependency.name).into_iter().flatten() {
-                        let choice =
-                            version.is_some() || alone || other.package.provider_priority > 0;
-                        if choice && dependency.admits(version.as_ref()) {
-                            open.push(other);
-                        }
-                    }
+                    open.extend(choices(dependency));
                 }
             }
             let more = conditional.iter().filter(|member| !seen.contains(name(member)));
@@ -221,10 +233,22 @@ impl<'i> Checker<'i> {
         }
     }
 
-    /// Whether any set of the packages satisfies the requests; for few packages only.
+    /// Whether apk may not choose some of the packages for what they provide.
+    pub(crate) fn has_providers_without_priority(&self) -> bool {
+        let virtuals = |known: &Known<'_>| known.names.iter().any(|(_, version)| version.is_none());
+        self.all.iter().any(|known| known.package.provider_priority == 0 && virtuals(known))
+    }
+
+    /// Whether any set of the packages satisfies requests, each there for a reason; for few
+    /// packages only.
     pub(crate) fn is_possible(&'i self, requests: &str) -> bool {
         let requests: Vec<Dependency<'_>> =
             requests.split_whitespace().map(|word| parse_request(word).unwrap()).collect();
+        self.is_possible_with(&requests, &[])
+    }
+
+    fn is_possible_with(&'i self, requests: &[Dependency<'_>], kept: &[&'i Known<'i>]) -> bool {
+        assert!(self.all.len() <= FEW);
         (0..1u32 << self.all.len()).any(|set| {
             let members: Vec<&'i Known<'i>> = (0..self.all.len())
                 .filter(|bit| set & (1 << bit) != 0)
@@ -233,7 +257,10 @@ impl<'i> Checker<'i> {
             let apart = |member: &&Known<'i>| {
                 members.iter().all(|other| other.is(member) || !member.refuses(other))
             };
-            members.iter().all(apart) && broken(&members, &requests).is_empty()
+            kept.iter().all(|kept| members.iter().any(|member| member.is(kept)))
+                && members.iter().all(apart)
+                && broken(&members, requests).is_empty()
+                && self.reasoned(&members, requests).len() == members.len()
         })
     }
 }

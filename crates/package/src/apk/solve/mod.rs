@@ -72,13 +72,14 @@ pub fn solve(indexes: &[IndexRef<'_>], task: &SolveTask) -> Result<Solution, Sol
             continue;
         }
         for (name, candidates) in brought {
+            let ids: Vec<_> = candidates.iter().map(|candidate| candidate.id).collect();
             match search.add(&chosen, &Brought::from([(name, candidates)]))? {
                 Some(more) => {
                     chosen = more;
                     break;
                 }
                 None => {
-                    hopeless.insert(name);
+                    hopeless.extend(ids);
                 }
             }
         }
@@ -107,7 +108,7 @@ impl<'i> Search<'_, 'i> {
         let bars = self.universe.bars.borrow().clone();
         match self.choose(chosen, brought) {
             Ok(more) => Ok(Some(more)),
-            Err(SolveError::Unsolvable { .. }) => {
+            Err(SolveError::Unsolvable { .. } | SolveError::Requests(_)) => {
                 *self.universe.bars.borrow_mut() = bars;
                 Ok(None)
             }
@@ -123,9 +124,14 @@ impl<'i> Search<'_, 'i> {
     ) -> Result<Members<'i>, SolveError> {
         loop {
             let mut chosen = self.choose_once(kept, brought)?;
-            match Picture::new(self.universe, self.wanted, &chosen)?.needed() {
-                Ok(needed) => {
-                    chosen.retain(|name, _| needed.contains(name));
+            let picture = Picture::new(self.universe, self.wanted, &chosen)?;
+            match picture.reasoned() {
+                Ok(mut needed) => {
+                    // What comes along later makes nothing superfluous.
+                    if kept.is_empty() {
+                        needed = picture.needed(needed);
+                    }
+                    chosen.retain(|name, _| needed.contains(name) || kept.contains_key(name));
                     return Ok(chosen);
                 }
                 Err(more) => {
@@ -152,7 +158,12 @@ impl<'i> Search<'_, 'i> {
         for wanted in self.wanted {
             let sources = wanted.sources.clone();
             let text = wanted.dependency.text;
-            requirements.push(provider.request(text, sources, groups(&wanted.candidates)).into());
+            let offers = self.universe.unbarred(wanted.dependency.name, &wanted.offers);
+            if offers.is_empty() {
+                return Err(SolveError::Requests(wanted.is_virtual()));
+            }
+            let candidates: Vec<_> = offers.into_iter().map(|offer| offer.candidate).collect();
+            requirements.push(provider.request(text, sources, groups(&candidates)).into());
         }
         for (name, candidate) in kept {
             let only = groups(std::slice::from_ref(candidate));

@@ -41,9 +41,7 @@ pub(super) struct Picture<'u, 'i> {
 #[derive(Default)]
 struct Reach<'i> {
     packages: BTreeSet<&'i str>,
-    /// Whether each request is met.
-    requests_met: bool,
-    /// Dependencies of these packages that only others satisfy.
+    /// Requests, and dependencies of these packages, that only others satisfy.
     missing: Vec<Dependency<'i>>,
 }
 
@@ -94,6 +92,21 @@ impl<'u, 'i> Picture<'u, 'i> {
             .map(|offer| (offer.package, offer.selectable))
     }
 
+    /// Returns those of some packages that satisfy a request, and whether each may be chosen for
+    /// that alone.
+    fn asked_for<'s>(
+        &'s self,
+        wanted: &'s Wanted<'i>,
+        among: &'s BTreeSet<&'i str>,
+    ) -> impl Iterator<Item = (&'i str, bool)> + 's {
+        wanted.offers.iter().filter_map(|offer| {
+            let name = offer.candidate.package.name.as_str();
+            let there =
+                among.contains(name) && self.members[name].candidate.id == offer.candidate.id;
+            there.then_some((name, offer.selectable))
+        })
+    }
+
     fn is_met(&self, condition: &Dependency<'i>, by: &BTreeSet<&'i str>, besides: &str) -> bool {
         let found = self.satisfying(condition, by).any(|(package, _)| package != besides);
         found != condition.conflict
@@ -101,17 +114,11 @@ impl<'u, 'i> Picture<'u, 'i> {
 
     /// Follows what is requested, depended on and brought along, among some of the packages.
     fn reach(&self, among: &BTreeSet<&'i str>) -> Reach<'i> {
-        let mut reach = Reach { requests_met: true, ..Reach::default() };
+        let mut reach = Reach::default();
         let mut open: Vec<&'i str> = Vec::new();
         for wanted in self.wanted {
-            let meeting = wanted.candidates.iter().find(|candidate| {
-                let name = candidate.package.name.as_str();
-                among.contains(name) && self.members[name].candidate.id == candidate.id
-            });
-            match meeting {
-                Some(candidate) => open.push(&candidate.package.name),
-                None => reach.requests_met = false,
-            }
+            let found = self.asked_for(wanted, among);
+            open.extend(found.filter(|(_, selectable)| *selectable).map(|(package, _)| package));
         }
         loop {
             while let Some(package) = open.pop() {
@@ -128,6 +135,11 @@ impl<'u, 'i> Picture<'u, 'i> {
             open.extend(brought);
             if open.is_empty() {
                 break;
+            }
+        }
+        for wanted in self.wanted {
+            if self.asked_for(wanted, &reach.packages).next().is_none() {
+                reach.missing.push(wanted.dependency);
             }
         }
         for package in &reach.packages {
@@ -147,19 +159,21 @@ impl<'u, 'i> Picture<'u, 'i> {
         !conditions.is_empty() && conditions.iter().all(|c| self.is_met(c, by, package))
     }
 
-    /// Returns the names of the members without those that nothing needs, or what must not be
-    /// chosen again: packages that are there only to provide a virtual name, and packages of
-    /// tagged archives to which no request with that tag leads.
-    pub(super) fn needed(&self) -> Result<BTreeSet<&'i str>, Bars<'i>> {
+    /// Returns the names of the members that are there for a reason, or what must not be chosen
+    /// again: packages that are there only to provide a virtual name, and packages of tagged
+    /// archives to which no request with that tag leads.
+    pub(super) fn reasoned(&self) -> Result<BTreeSet<&'i str>, Bars<'i>> {
         let mut bars = Bars::default();
         let all: BTreeSet<&'i str> = self.members.keys().copied().collect();
-        let mut reach = self.reach(&all);
+        let reach = self.reach(&all);
         for dependency in &reach.missing {
             let offers = self.universe.offers(dependency.name);
             for offer in offers.iter().flat_map(|offers| offers.iter()) {
-                if !offer.selectable
-                    && !reach.packages.contains(offer.candidate.package.name.as_str())
-                {
+                let package = offer.candidate.package;
+                let name = package.name.as_str();
+                // The others may turn out to be brought along, once they are tried.
+                let tried = package.install_if.is_empty() || self.members.contains_key(name);
+                if !offer.selectable && tried && !reach.packages.contains(name) {
                     bars.virtuals.insert((dependency.name, offer.candidate.name));
                 }
             }
@@ -168,24 +182,31 @@ impl<'u, 'i> Picture<'u, 'i> {
         if !bars.virtuals.is_empty() || !bars.tagged.is_empty() {
             return Err(bars);
         }
-        while let Some(fewer) = self.without_one(&reach.packages) {
-            reach = fewer;
-        }
         Ok(reach.packages)
+    }
+
+    /// Leaves out what nothing needs of packages that are there for a reason.
+    pub(super) fn needed(&self, mut packages: BTreeSet<&'i str>) -> BTreeSet<&'i str> {
+        while let Some(fewer) = self.without_one(&packages) {
+            packages = fewer.packages;
+        }
+        packages
     }
 
     /// Leaves out one package, and all that only it needs, if something else provides what it is
     /// there for.
     fn without_one(&self, packages: &BTreeSet<&'i str>) -> Option<Reach<'i>> {
         let mut spare: BTreeSet<&'i str> = BTreeSet::new();
-        for package in packages {
-            for dependency in &self.members[package].depends {
-                let found: BTreeSet<&'i str> =
-                    self.satisfying(dependency, packages).map(|(package, _)| package).collect();
-                if found.len() > 1 {
-                    spare.extend(found);
-                }
+        let mut compare = |found: BTreeSet<&'i str>| {
+            if found.len() > 1 {
+                spare.extend(found);
             }
+        };
+        for wanted in self.wanted {
+            compare(self.asked_for(wanted, packages).map(|(package, _)| package).collect());
+        }
+        for dependency in packages.iter().flat_map(|package| &self.members[package].depends) {
+            compare(self.satisfying(dependency, packages).map(|(package, _)| package).collect());
         }
         let mut spare: Vec<&'i str> = spare.into_iter().collect();
         spare.sort_by_key(|package| self.members[package].candidate.package.provider_priority);
@@ -193,8 +214,8 @@ impl<'u, 'i> Picture<'u, 'i> {
             let mut fewer = packages.clone();
             fewer.remove(package);
             let reach = self.reach(&fewer);
-            let sound = reach.requests_met && reach.missing.is_empty();
-            (sound && !self.is_brought(package, &reach.packages)).then_some(reach)
+            (reach.missing.is_empty() && !self.is_brought(package, &reach.packages))
+                .then_some(reach)
         })
     }
 
@@ -222,7 +243,7 @@ impl<'u, 'i> Picture<'u, 'i> {
         let mut open: Vec<(&'i str, &'i str)> = Vec::new();
         for wanted in self.wanted {
             let Some(tag) = wanted.dependency.tag else { continue };
-            let requested = self.satisfying(&wanted.dependency, packages);
+            let requested = self.asked_for(wanted, packages);
             open.extend(requested.map(|(package, _)| (package, tag)));
         }
         while let Some((package, tag)) = open.pop() {
@@ -244,10 +265,10 @@ impl<'u, 'i> Picture<'u, 'i> {
     }
 
     /// Returns candidates of packages that come along with the members and are not there yet, by
-    /// name, most preferred first. `hopeless` are names that were tried in vain.
+    /// name, most preferred first. `hopeless` are those that were tried in vain.
     pub(super) fn brought_along(
         &self,
-        hopeless: &BTreeSet<&'i str>,
+        hopeless: &BTreeSet<Id>,
     ) -> Result<BTreeMap<&'i str, Vec<Rc<Candidate<'i>>>>, SolveError> {
         let all: BTreeSet<&'i str> = self.members.keys().copied().collect();
         let mut tags = None;
@@ -255,13 +276,13 @@ impl<'u, 'i> Picture<'u, 'i> {
         for rule in &self.universe.rules {
             let name = rule.package.name.as_str();
             if all.contains(name)
-                || hopeless.contains(name)
                 || !rule.conditions.iter().all(|condition| self.is_met(condition, &all, name))
             {
                 continue;
             }
             let candidates = self.universe.candidates(self.universe.number(name))?;
             let candidate = candidates.iter().find(|c| std::ptr::eq(c.package, rule.package));
+            let candidate = candidate.filter(|candidate| !hopeless.contains(&candidate.id));
             let Some(candidate) = candidate else { continue };
             if let Some(tag) = candidate.tag {
                 let tags = tags.get_or_insert_with(|| self.tags(&all));

@@ -48,10 +48,7 @@ pub(super) fn solution<'i>(
     }
     let mut sources: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for wanted in wanted {
-        let there = wanted.candidates.iter().find(|candidate| {
-            chosen.get(candidate.package.name.as_str()).is_some_and(|c| c.id == candidate.id)
-        });
-        if let Some(candidate) = there {
+        if let Some(candidate) = wanted.met_by(chosen) {
             sources.entry(&candidate.package.name).or_default().extend(&wanted.sources);
         }
     }

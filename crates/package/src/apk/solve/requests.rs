@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::picture::Members;
 use super::universe::{Candidate, Offer, Universe};
 use crate::apk::dependency::Dependency;
 use crate::solve::near::near_names;
@@ -13,8 +14,26 @@ use crate::solve::{RequestProblem, SolveError};
 pub(super) struct Wanted<'i> {
     pub(super) dependency: Dependency<'i>,
     pub(super) sources: Vec<usize>,
-    /// Most preferred first; never empty.
-    pub(super) candidates: Vec<Rc<Candidate<'i>>>,
+    /// Those that may be chosen for the request, and then those that only may be there anyway;
+    /// most preferred first, never empty.
+    pub(super) offers: Vec<Offer<'i>>,
+}
+
+impl<'i> Wanted<'i> {
+    /// Returns which of some packages satisfies the request.
+    pub(super) fn met_by(&self, members: &Members<'i>) -> Option<&Rc<Candidate<'i>>> {
+        let candidates = self.offers.iter().map(|offer| &offer.candidate);
+        candidates.into_iter().find(|candidate| {
+            let member = members.get(candidate.package.name.as_str());
+            member.is_some_and(|member| member.id == candidate.id)
+        })
+    }
+
+    /// Returns the problem that nothing but the request leads to any of those that satisfy it.
+    pub(super) fn is_virtual(&self) -> Vec<RequestProblem> {
+        let problem = |source| virtual_problem(&self.dependency, source, &self.offers);
+        self.sources.iter().map(|source| problem(*source)).collect()
+    }
 }
 
 /// Finds the candidates of all requests, sorted by their text, or says what is wrong with each.
@@ -31,17 +50,18 @@ pub(super) fn wanted<'i>(universe: &Universe<'i>) -> Result<Vec<Wanted<'i>>, Sol
         sources.sort_unstable();
         sources.dedup();
         let offers = in_archives(universe, &dependency, &universe.offers(dependency.name)?);
-        let candidates: Vec<_> = offers
+        let (mut admitted, others): (Vec<Offer<'i>>, Vec<Offer<'i>>) = offers
             .iter()
-            .filter(|offer| dependency.admits(offer.version.as_ref()) && offer.selectable)
-            .map(|offer| Rc::clone(&offer.candidate))
-            .collect();
-        if candidates.is_empty() {
+            .filter(|offer| dependency.admits(offer.version.as_ref()))
+            .cloned()
+            .partition(|offer| offer.selectable);
+        admitted.extend(others);
+        if admitted.is_empty() {
             for source in sources {
                 problems.push(problem(universe, &dependency, source, &offers));
             }
         } else {
-            all.push(Wanted { dependency, sources, candidates });
+            all.push(Wanted { dependency, sources, offers: admitted });
         }
     }
     if problems.is_empty() {
@@ -69,6 +89,20 @@ fn in_archives<'i>(
     offers.iter().filter(meant).cloned().collect()
 }
 
+fn virtual_problem(
+    dependency: &Dependency<'_>,
+    source_number: usize,
+    offers: &[Offer<'_>],
+) -> RequestProblem {
+    let mut providers: Vec<String> = Vec::new();
+    for offer in offers.iter().filter(|offer| offer.version.is_none()) {
+        if !providers.contains(&offer.candidate.package.name) {
+            providers.push(offer.candidate.package.name.clone());
+        }
+    }
+    RequestProblem::Virtual { name: dependency.name.to_owned(), source_number, providers }
+}
+
 /// Says why a request has no candidates.
 fn problem<'i>(
     universe: &Universe<'i>,
@@ -77,15 +111,6 @@ fn problem<'i>(
     offers: &[Offer<'i>],
 ) -> RequestProblem {
     let name = dependency.name.to_owned();
-    if offers.iter().any(|offer| dependency.admits(offer.version.as_ref())) {
-        let mut providers: Vec<String> = Vec::new();
-        for offer in offers.iter().filter(|offer| offer.version.is_none()) {
-            if !providers.contains(&offer.candidate.package.name) {
-                providers.push(offer.candidate.package.name.clone());
-            }
-        }
-        return RequestProblem::Virtual { name, source_number, providers };
-    }
     if let (Some((operator, version)), false) = (&dependency.version, offers.is_empty()) {
         let version = match operator {
             crate::apk::dependency::Operator::Equal => version.to_string(),

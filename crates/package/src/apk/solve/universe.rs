@@ -377,15 +377,20 @@ impl<'i> Universe<'i> {
         &self,
         dependency: &Dependency<'i>,
     ) -> Result<Vec<Offer<'i>>, SolveError> {
+        let mut offers = self.unbarred(dependency.name, &self.offers(dependency.name)?);
+        offers.retain(|offer| dependency.admits(offer.version.as_ref()));
+        Ok(offers)
+    }
+
+    /// Returns the offers of a name without those that turned out to be no choice.
+    pub(super) fn unbarred(&self, name: &'i str, offers: &[Offer<'i>]) -> Vec<Offer<'i>> {
         let bars = self.bars.borrow();
-        let offers = self.offers(dependency.name)?;
-        let satisfying = offers.iter().filter(|offer| {
+        let free = |offer: &&Offer<'i>| {
             let candidate = &offer.candidate;
-            dependency.admits(offer.version.as_ref())
-                && !bars.tagged.contains(&candidate.id)
-                && (offer.selectable || !bars.virtuals.contains(&(dependency.name, candidate.name)))
-        });
-        Ok(satisfying.cloned().collect())
+            !bars.tagged.contains(&candidate.id)
+                && (offer.selectable || !bars.virtuals.contains(&(name, candidate.name)))
+        };
+        offers.iter().filter(free).cloned().collect()
     }
 
     /// Returns the tags of the archives that have a package of that name, or that provides it; an
