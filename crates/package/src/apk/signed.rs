@@ -86,6 +86,9 @@ fn verify_limited(
     let mut rest = bytes;
     let mut signatures = Signatures::default();
     for _ in 0..SIGNATURE_MEMBERS_MAX {
+        if rest.is_empty() {
+            return Err(SignedIndexError::Empty);
+        }
         let mut after = rest;
         let Some(content) = signature_member(&mut after).map_err(SignedIndexError::Decompress)?
         else {
@@ -93,9 +96,6 @@ fn verify_limited(
         };
         signatures.take(&content)?;
         rest = after;
-    }
-    if rest.is_empty() {
-        return Err(SignedIndexError::Empty);
     }
     // All that is left has to be signed. It is not unpacked before that is known: it may be a bomb.
     let good = signatures.verify(rest, keys)?;
