@@ -173,7 +173,7 @@ fn values_that_lead_nowhere() {
 
 #[test]
 fn texts_that_mean_something_else() {
-    for (package, expected) in [
+    for (package, expected) in vec![
         (package("", "1"), "no value name"),
         (package("x y", "1"), "not a package's name"),
         (package("../x", "1"), "not a package's name"),
@@ -230,6 +230,7 @@ fn relations_that_would_be_read_as_others() {
         ("y", "", 0, "y"),
         ("y", "", 7, "y"),
         ("y", "", 23, "!y"),
+        ("y", "1", 0, "y=1"),
         ("y", "1", 1, "y=1"),
         ("y", "1", 2, "y<1"),
         ("y", "1", 3, "y<=1"),

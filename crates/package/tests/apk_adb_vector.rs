@@ -4,7 +4,7 @@
 //! The vector has everything that the package's values say, and the beginning of their SHA-256 as apk computed it. So
 //! if the values that the testkit writes have that hash, they are the same as apk's, byte for byte.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests are tests")]
 
 mod apk_adb_support;
 mod apk_support;
@@ -19,13 +19,13 @@ use serde_json::Value;
 
 fn vector() -> Option<Value> {
     let Some(folder) = shared() else {
-        println!("skipped: no vector, because there is no shared data");
+        eprintln!("skipped: no vector, because there is no shared data");
         return None;
     };
     match std::fs::read(folder.join("v3/vim-full-9.2.0-r1.json")) {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
         Err(error) => {
-            println!("skipped: no vector, because it can't be read: {error}");
+            eprintln!("skipped: no vector, because it can't be read: {error}");
             None
         }
     }

@@ -181,7 +181,7 @@ fn relation_text(relation: Slots<'_>) -> Result<String, AdbError> {
         let problem = "would not be read back as it is";
         return Err(AdbError::Value { field: RELATION_VERSION.1, problem });
     }
-    let bits = relation.integer(RELATION_MATCH)?.unwrap_or(EQUAL);
+    let bits = relation.integer(RELATION_MATCH)?.filter(|bits| *bits != 0).unwrap_or(EQUAL);
     let conflict = if bits & CONFLICT == 0 { "" } else { "!" };
     if version.is_empty() {
         return Ok(format!("{conflict}{name}"));
