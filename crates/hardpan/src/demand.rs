@@ -39,7 +39,7 @@ pub(crate) struct ArchiveDemand {
     /// The suite, or the path with a trailing slash of a flat archive. Of Alpine's own archives `v3.24/main`; empty
     /// for the rest of its kind.
     pub suite: String,
-    /// The components; empty for a flat archive and for Alpine.
+    /// The components; empty for a flat archive. For Alpine the name of the index, where it is not the usual one.
     pub components: Vec<String>,
     /// The tag by which packages are asked for from here alone (`name@tag`); only Alpine has them.
     pub tag: Option<String>,
@@ -202,10 +202,11 @@ impl Demand {
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for archive in &self.archives {
-            let components = archive.components.join(" ");
             let tag = archive.tag.as_ref().map_or_else(String::new, |tag| format!("@{tag} "));
-            let line = format!("archive {tag}{} {} {components}", archive.name, archive.suite);
-            lines.push(line.trim_end().to_owned());
+            let parts = [&archive.name, &archive.suite].into_iter().chain(&archive.components);
+            let parts: Vec<&str> =
+                parts.map(String::as_str).filter(|part| !part.is_empty()).collect();
+            lines.push(format!("archive {tag}{}", parts.join(" ")));
             if let KeyringDemand::Urls(urls) | KeyringDemand::Alpine(urls) = &archive.keyring {
                 lines.extend(urls.iter().map(|url| format!("keyring {url}")));
             }

@@ -9,7 +9,6 @@ use hardpan_image::{
     ArchiveError, DirectoryError, ImageError, ImageNameError, LayerError, LayoutError,
 };
 use hardpan_package::apk::key::KeyError;
-use hardpan_package::apk::signed::SignedIndexError;
 use hardpan_package::deb::archive::{ArchiveError as IndexError, FetchError};
 use hardpan_package::merge::MergeError;
 use hardpan_package::openpgp::KeyringError;
@@ -28,6 +27,7 @@ use crate::finish::FinishError;
 use crate::graph::GraphError;
 use crate::image_test::TestError;
 use crate::image_tree::ImageTreeError;
+use crate::indexes::ApkIndexError;
 use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
@@ -74,7 +74,7 @@ pub enum Error {
         /// The architecture.
         architecture: String,
         /// Why.
-        source: Box<SignedIndexError>,
+        source: Box<ApkIndexError>,
     },
     /// A key of Alpine's kind can't be used.
     #[error("key {name}")]
@@ -330,16 +330,17 @@ impl Error {
                 | StoreError::Mismatch { .. },
             )
             | Self::Keyring { .. }
+            | Self::ApkKey { .. }
             | Self::Package { .. }
             | Self::Graph(_)
             | Self::IndexText { .. } => Trouble::Trust,
             Self::Remote(error) if error.is_mismatch() => Trouble::Trust,
             Self::Index { source, .. } => index_trouble(source),
-            Self::ApkKey { .. } => Trouble::Trust,
             Self::ApkIndex { source, .. } if source.is_trust() => Trouble::Trust,
-            Self::ApkIndex { .. } | Self::NoIndex { .. } => Trouble::Network,
             Self::Image(_) | Self::Directory(_) => Trouble::Internal,
             Self::Store(_)
+            | Self::ApkIndex { .. }
+            | Self::NoIndex { .. }
             | Self::Remote(_)
             | Self::Offline { .. }
             | Self::Layer(_)

@@ -61,6 +61,7 @@ pub use explain::{Explanation, PathStep};
 pub use fetch::default_threads;
 pub use graph::{Edge, GraphError};
 pub use image_tree::ImageTreeError;
+pub use indexes::ApkIndexError;
 pub use observer::{Event, Observer, Silent};
 pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
 pub use sandboxed::{SandboxedError, Work};

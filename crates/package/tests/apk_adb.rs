@@ -13,7 +13,7 @@ use hardpan_package::apk::adb::index::read;
 use hardpan_package::apk::adb::{AdbError, Owners, identify};
 use hardpan_package::apk::index::Checksum;
 use hardpan_package::apk::signature::SignatureError;
-use hardpan_package::segment::Format;
+use hardpan_package::segment::{Format, Unpacked};
 use hardpan_package::strip::StripRule;
 use hardpan_package::unpack::{Expected, Limits, UnpackError, UnpackOptions, unpack};
 use hardpan_testkit::apk::Key;
@@ -130,6 +130,8 @@ fn compression_makes_no_difference() {
         // By name of the file's format, too.
         let mut segment = Vec::new();
         let unpacked = unpack(Format::Apk, &mut &apk[..], &keep_all(), &mut segment).unwrap();
+        assert_eq!(unpacked.file_size_bytes, apk.len() as u64);
+        let unpacked = Unpacked { file_size_bytes: 0, ..unpacked };
         assert_eq!((unpacked, segment), expected, "{compression:?}");
     }
     // Compressed with nothing, as apk would read it.

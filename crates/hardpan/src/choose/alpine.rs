@@ -53,25 +53,29 @@ pub(super) fn choose<'s>(
         .collect())
 }
 
-/// Returns what is asked for, as apk writes it: a version that no archive has is left out where another will do.
+/// Returns what is asked for, as apk writes it. A version without its end (`=1.2` where the archive has `1.2-r3`) is
+/// any that begins so, and one that no archive has is left out where another will do.
 fn request(package: &PackageDemand, sources: &[Source<'_>]) -> Result<String, DemandError> {
     let Some(version) = &package.version else { return Ok(package.name.clone()) };
     let operator = package.operator.as_deref().unwrap_or("=");
     let text = format!("{}{operator}{version}", package.name);
-    if !package.is_relaxed {
-        return Ok(text);
+    let open = format!("{}~{version}", package.name);
+    let is_open = operator == "=" && !version.contains("-r");
+    for text in [Some(&text), is_open.then_some(&open)].into_iter().flatten() {
+        let wanted = parse_request(text).map_err(|source| DemandError::Package {
+            text: text.clone(),
+            span: package.span,
+            source,
+        })?;
+        if sources.iter().any(|source| has(source.index, &wanted)) {
+            return Ok(text.clone());
+        }
     }
-    let wanted = parse_request(&text).map_err(|source| DemandError::Package {
-        text: text.clone(),
-        span: package.span,
-        source,
-    })?;
-    let is_there = sources.iter().any(|source| has(source.index, &wanted));
-    Ok(if is_there { text } else { package.name.clone() })
+    Ok(if package.is_relaxed { package.name.clone() } else { text })
 }
 
 fn has(index: &Index, wanted: &Dependency<'_>) -> bool {
     index.versions_of(wanted.name).iter().any(|package| {
-        VersionRef::parse(&package.version).is_ok_and(|version| wanted.admits(Some(&version)))
+        VersionRef::of_package(&package.version).is_ok_and(|version| wanted.admits(Some(&version)))
     })
 }

@@ -2,6 +2,7 @@
 //! Alpine: its archives and the keys that sign them.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use hardpan_definition::{Definition, Platform, Spanned};
@@ -93,11 +94,19 @@ pub(super) fn archive(definition: &Definition, repository: &Spanned<String>) -> 
         None => (None, text),
     };
     let urls = definition.contents.keyring.iter().map(|url| url.value.clone()).collect();
+    // apk takes the URL of an index of format 3, too, beside which its packages are.
+    let url = url.trim_end_matches('/');
+    let (name, components) = match url.rsplit_once('/') {
+        Some((above, file)) if Path::new(file).extension().is_some_and(|end| end == "adb") => {
+            (above, vec![file.to_owned()])
+        }
+        _ => (url, Vec::new()),
+    };
     ArchiveDemand {
         format: Format::Apk,
-        name: url.trim_end_matches('/').to_owned(),
+        name: name.to_owned(),
         suite: String::new(),
-        components: Vec::new(),
+        components,
         tag,
         keyring: KeyringDemand::Alpine(urls),
     }

@@ -29,8 +29,8 @@ fn demand(distribution: &str, platform: Platform, text: &str) -> Result<Demand, 
 
 fn contents(repositories: &[&str], keys: &[&str], packages: &[&str]) -> String {
     let list = |key: &str, items: &[&str]| {
-        let items: String = items.iter().map(|item| format!("    - '{item}'\n")).collect();
-        if items.is_empty() { items } else { format!("  {key}:\n{items}") }
+        let items: Vec<String> = items.iter().map(|item| format!("    - '{item}'\n")).collect();
+        if items.is_empty() { String::new() } else { format!("  {key}:\n{}", items.concat()) }
     };
     let lists = [list("repositories", repositories), list("keyring", keys)].concat();
     format!("contents:\n{lists}{}", list("packages", packages))

@@ -104,7 +104,7 @@ fn entry(request: &PackageRequest, inputs: &Inputs<'_>) -> String {
     let Some(package) = inputs.package(&request.name) else { return text };
     let open = request.version.as_ref().map(|version| format!("{}~{version}", request.name));
     let admits = |text: &String| {
-        let version = VersionRef::parse(&package.version).ok();
+        let version = VersionRef::of_package(&package.version).ok();
         parse_request(text).is_ok_and(|request| request.admits(version.as_ref()))
     };
     [Some(text), open].into_iter().flatten().find(admits).unwrap_or_else(|| request.name.clone())

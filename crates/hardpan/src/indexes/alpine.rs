@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_image::rfc3339;
-use hardpan_package::apk::index::Index;
+use hardpan_package::apk::adb::{self, AdbError};
+use hardpan_package::apk::index::{Index, IndexError};
 use hardpan_package::apk::key::{KeyError, Keys};
-use hardpan_package::apk::signature::SignatureError;
-use hardpan_package::apk::signed::{SignedIndex, SignedIndexError, verify_index};
-use hardpan_tree::Hasher;
+use hardpan_package::apk::signature::{GoodSignature, SignatureError};
+use hardpan_package::apk::signed::{SignedIndexError, verify_index};
+use hardpan_tree::{Digest, Hasher};
 
-use super::{Indexes, KEYRING_BYTES_MAX, Suite, error_chain, read_key_file};
+use super::{Indexes, KEYRING_BYTES_MAX, Suite, read_key_file};
 use crate::demand::{ArchiveDemand, KeyringDemand};
 use crate::distribution::alpine;
 use crate::error::Error;
@@ -49,14 +50,12 @@ impl Session<'_> {
         let mut signed_by = BTreeSet::new();
         let mut newest = 0;
         for &architecture in architectures {
-            let signed = self.signed_index(archive, architecture, &mut keyring)?;
-            let index = Index::parse(&signed.description, signed.text.as_bytes(), architecture);
-            let index = index.map_err(|error| text_error(archive, error_chain(&error)))?;
-            let built = index.packages.iter().filter_map(|package| package.build_time);
+            let read = self.read_index(archive, architecture, &mut keyring)?;
+            let built = read.index.packages.iter().filter_map(|package| package.build_time);
             newest = built.fold(newest, i64::max);
-            hasher.update(signed.signed_digest.as_bytes());
-            signed_by.extend(signed.signatures.into_iter().map(|good| good.key));
-            indexes.insert(architecture, index);
+            hasher.update(read.signed_digest.as_bytes());
+            signed_by.extend(read.signatures.into_iter().map(|good| good.key));
+            indexes.insert(architecture, read.index);
         }
         Ok(Suite {
             locked: LockedArchive {
@@ -73,36 +72,46 @@ impl Session<'_> {
         })
     }
 
-    /// Fetches an index and verifies it. Keys that the definition names are fetched if the index is signed by them.
-    fn signed_index(
+    /// Fetches an index and verifies it. Keys that the definition names are fetched if the index may be signed by them.
+    fn read_index(
         &self,
         archive: &ArchiveDemand,
         architecture: &str,
         keyring: &mut Keyring,
-    ) -> Result<SignedIndex, Error> {
-        let base = self.mirrors.uri(&archive.name)?;
-        let suite = if archive.suite.is_empty() { "" } else { &format!("/{}", archive.suite) };
-        let url = format!("{base}{suite}/{architecture}/{INDEX}");
+    ) -> Result<ReadIndex, Error> {
+        let url = self.index_url(archive, architecture)?;
         let bytes = self.get_current(&url, INDEX_BYTES_MAX)?;
         let bytes = bytes.ok_or_else(|| Error::NoIndex { url: url.clone() })?;
-        let wrap = |source| Error::ApkIndex {
+        let read = |keys: &Keys| read(&bytes, architecture, keys);
+        let result = match read(&keyring.keys) {
+            Err(ApkIndexError::Unknown(signatures)) => {
+                if self.fetch_keys(archive, &signatures, keyring)? {
+                    read(&keyring.keys)
+                } else {
+                    Err(ApkIndexError::Unknown(signatures))
+                }
+            }
+            result => result,
+        };
+        result.map_err(|source| Error::ApkIndex {
             archive: archive.name.clone(),
             suite: archive.suite.clone(),
             architecture: architecture.to_owned(),
             source: Box::new(source),
-        };
-        match verify_index(&bytes, &keyring.keys) {
-            Err(SignedIndexError::Signature(SignatureError::Unknown { signatures })) => {
-                if !self.fetch_keys(archive, &signatures, keyring)? {
-                    return Err(wrap(SignatureError::Unknown { signatures }.into()));
-                }
-                verify_index(&bytes, &keyring.keys).map_err(wrap)
-            }
-            result => result.map_err(wrap),
-        }
+        })
     }
 
-    /// Fetches the keys that signatures name, of those that the definition names; returns whether there are any.
+    fn index_url(&self, archive: &ArchiveDemand, architecture: &str) -> Result<String, Error> {
+        let base = self.mirrors.uri(&archive.name)?;
+        Ok(match archive.components.first() {
+            Some(file) => format!("{base}/{file}"),
+            None if archive.suite.is_empty() => format!("{base}/{architecture}/{INDEX}"),
+            None => format!("{base}/{}/{architecture}/{INDEX}", archive.suite),
+        })
+    }
+
+    /// Fetches the keys that signatures may be by, of those that the definition names; returns whether there are any.
+    /// Signatures of format 2 name their keys, those of format 3 have their digests.
     fn fetch_keys(
         &self,
         archive: &ArchiveDemand,
@@ -113,16 +122,15 @@ impl Session<'_> {
         let mut is_any = false;
         for url in urls {
             let name = url.rsplit('/').next().unwrap_or(url);
-            let is_named = signatures.iter().any(|text| text.ends_with(&format!(" by {name}")));
-            if !is_named {
-                continue;
+            let is_by_it = |text: &String| text.ends_with(&format!(" by {name}"));
+            if !archive.components.is_empty() || signatures.iter().any(is_by_it) {
+                let pem = self.get_current(url, KEYRING_BYTES_MAX)?;
+                let pem = pem.ok_or_else(|| Error::NoIndex { url: url.clone() })?;
+                keyring.keys.add(name, &pem).map_err(|source| key_error(url, source))?;
+                let text = String::from_utf8_lossy(&pem).into_owned();
+                keyring.fetched.insert(name.to_owned(), text);
+                is_any = true;
             }
-            let pem = self.get_current(url, KEYRING_BYTES_MAX)?;
-            let pem = pem.ok_or_else(|| Error::NoIndex { url: url.clone() })?;
-            keyring.keys.add(name, &pem).map_err(|source| key_error(url, source))?;
-            let text = String::from_utf8_lossy(&pem).into_owned();
-            keyring.fetched.insert(name.to_owned(), text);
-            is_any = true;
         }
         Ok(is_any)
     }
@@ -159,7 +167,75 @@ fn key_error(name: &str, source: KeyError) -> Error {
     Error::ApkKey { name: name.to_owned(), source }
 }
 
-fn text_error(archive: &ArchiveDemand, reason: String) -> Error {
-    let (archive, suite) = (archive.name.clone(), archive.suite.clone());
-    Error::IndexText { archive, suite, reason }
+/// An index that was verified.
+struct ReadIndex {
+    index: Index,
+    signed_digest: Digest,
+    signatures: Vec<GoodSignature>,
+}
+
+/// Why an index of Alpine is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApkIndexError {
+    /// Nobody who is trusted signed it.
+    #[error("not signed by a trusted key, but as {}", .0.join(", "))]
+    Unknown(Vec<String>),
+    /// It can't be trusted, or not be read.
+    #[error(transparent)]
+    Signed(SignedIndexError),
+    /// The same for one of format 3.
+    #[error(transparent)]
+    Adb(AdbError),
+    /// Its text is wrong.
+    #[error(transparent)]
+    Text(#[from] IndexError),
+}
+
+impl ApkIndexError {
+    /// Whether this is a matter of trust rather than of a damaged archive.
+    pub(crate) fn is_trust(&self) -> bool {
+        match self {
+            Self::Unknown(_) | Self::Text(_) => true,
+            Self::Signed(error) => error.is_trust(),
+            Self::Adb(error) => error.is_trust(),
+        }
+    }
+}
+
+impl From<SignedIndexError> for ApkIndexError {
+    fn from(error: SignedIndexError) -> Self {
+        match error {
+            SignedIndexError::Signature(SignatureError::Unknown { signatures }) => {
+                Self::Unknown(signatures)
+            }
+            error => Self::Signed(error),
+        }
+    }
+}
+
+impl From<AdbError> for ApkIndexError {
+    fn from(error: AdbError) -> Self {
+        match error {
+            AdbError::Signature(SignatureError::Unknown { signatures }) => {
+                Self::Unknown(signatures)
+            }
+            error => Self::Adb(error),
+        }
+    }
+}
+
+/// Verifies and reads an index of either format. One of format 3 may have packages of several architectures.
+fn read(bytes: &[u8], architecture: &str, keys: &Keys) -> Result<ReadIndex, ApkIndexError> {
+    if bytes.starts_with(adb::MAGIC) {
+        let read = adb::index::read(bytes, keys)?;
+        let mut index = read.index;
+        index.packages.retain(|package| [architecture, "noarch"].contains(&&*package.architecture));
+        let (signed_digest, signatures) = (read.signed_digest, read.signatures);
+        return Ok(ReadIndex { index, signed_digest, signatures });
+    }
+    let signed = verify_index(bytes, keys)?;
+    let index = Index::parse(&signed.description, signed.text.as_bytes(), architecture)?;
+    let (signed_digest, signatures) = (signed.signed_digest, signed.signatures);
+    Ok(ReadIndex { index, signed_digest, signatures })
 }

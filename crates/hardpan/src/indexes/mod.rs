@@ -14,6 +14,8 @@ use hardpan_remote::{Cancel, Client, Fetched, Request, Validators};
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
+pub use alpine::ApkIndexError;
+
 use crate::demand::ArchiveDemand;
 use crate::error::Error;
 use crate::lock::LockedArchive;

@@ -125,10 +125,11 @@ impl Workshop<'_> {
             let round = self.prepare(&round)?;
             let is_apk = round.iter().any(|package| package.unpacked.format == Format::Apk);
             let names = round.iter().flat_map(|package| dependencies(&package.unpacked));
-            wanted = match is_apk {
+            wanted = if is_apk {
                 // Its packages depend on names that the lock does not have, so all of them come along.
-                true => known.keys().copied().collect(),
-                false => names.filter_map(|name| find(&name)).collect(),
+                known.keys().copied().collect()
+            } else {
+                names.filter_map(|name| find(&name)).collect()
             };
             wanted.retain(|name| !seen.contains(name));
             packages.extend(round);

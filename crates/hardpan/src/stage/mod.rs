@@ -39,7 +39,7 @@ use crate::built::{BuiltDownload, StageStatement, Substitute};
 use crate::error::Error;
 use crate::fetch::Prepared;
 use crate::finish;
-use crate::lock::{LockedArchive, LockedPlatform};
+use crate::lock::{LockedArchive, LockedPlatform, LockedStage};
 use crate::others::{Pins, Placed};
 use crate::parallel;
 use crate::project::Project;
@@ -186,13 +186,7 @@ impl Session<'_> {
         let base = match &stage.base {
             Some(Base::Stage(number)) => ends.get(number).map(|end| &end.tree),
             Some(Base::Image(reference)) => {
-                let pin = locked.images.iter().find(|pin| pin.name == reference.to_string());
-                let pin = pin.ok_or_else(|| StageError::NotLocked {
-                    stage: stage.name.clone(),
-                    image: reference.to_string(),
-                    span: stage.span,
-                });
-                let pin = pin.map_err(Box::new)?;
+                let pin = base_pin(stage, &locked, &reference.to_string())?;
                 environment = artifact::environment(&self.image_config(pin)?);
                 image = self.image_tree(pin, origin)?.tree;
                 Some(&image)
@@ -371,6 +365,19 @@ fn keep_accounts(tree: &mut Tree, base: &Tree, definition: &Definition, origin: 
             let _ = tree.insert(path, Node { origin, ..node.clone() });
         }
     }
+}
+
+/// Returns what the lock says of the image that a stage begins with.
+fn base_pin<'l>(
+    stage: &PlannedStage,
+    locked: &'l LockedStage,
+    image: &str,
+) -> Result<&'l LockedArtifact, Error> {
+    let pin = locked.images.iter().find(|pin| pin.name == image);
+    pin.ok_or_else(|| {
+        let (stage, image, span) = (stage.name.clone(), image.to_owned(), stage.span);
+        Box::new(StageError::NotLocked { stage, image, span }).into()
+    })
 }
 
 /// apt gives up root's rights for downloads, which in a sandbox of one user it can't, and then refuses to go on.
