@@ -99,12 +99,14 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         fs::read_to_string(root.join(path)).with_context(|| format!("failed to read {path}"))
     };
     let mut config = items(&source("crates/hardpan/src/config.rs")?);
-    config.extend(items(&source("crates/hardpan/src/config/images.rs")?));
+    for part in ["images", "packages"] {
+        config.extend(items(&source(&format!("crates/hardpan/src/config/{part}.rs"))?));
+    }
     let mut lock = items(&source("crates/hardpan/src/lock.rs")?);
     for path in ["crates/hardpan/src/download/mod.rs", "crates/hardpan/src/artifact/mod.rs"] {
         lock.extend(items(&source(path)?));
     }
-    let strip = items(&source("crates/package/src/deb/strip.rs")?);
+    let strip = items(&source("crates/package/src/strip.rs")?);
     let pages = [
         ("actions.md", actions::page(NOTICE)),
         ("cli.md", commands::page()),

@@ -108,6 +108,8 @@ fn busybox_has_its_applets() {
 fn the_catalogs_own_tests_pass_without_a_runtime() {
     let Some(suite) = suite() else { return };
     let mut command = suite.catalog.hardpan("test", "busybox/alpine-3.24/1.37");
+    // Where it makes its output, if there is any.
+    command.current_dir(suite.folder("tests"));
     let output = attempt(command.args(["--platform", "linux/amd64"])).ok();
     assert!(output.contains("applets"), "{output}");
 }
@@ -151,11 +153,11 @@ fn dhi_busybox_and_static_build_unmodified() {
 fn dhi_bash_dev_builds_unmodified_and_runs() {
     let (Some(suite), Some(_)) = (suite(), dhi::shared()) else { return };
     let definition = "image/bash/alpine-3.23/5-dev";
-    let script = "echo $((6 * 7)); id -un; which sed; printf 'b\\na\\n' | sort | gawk 'NR == 1'; \
+    let script = "echo $((6 * 7)); id -un; command -v sed; printf 'b\\na\\n' | sort | gawk 'NR == 1'; \
         echo x | gzip | gzip -d; curl --version | head -n 1; date -d @0 +%Y; cat /etc/apk/world";
     let output = run(definition, &["/bin/bash", "-c", script]).unwrap();
     assert!(output.starts_with("42\nroot\n"), "{output}");
-    for text in ["bin/sed\na\nx\ncurl ", "\n1970\n", "bash=5.3.3-r1", "alpine-baselayout-data"] {
+    for text in ["bin/sed\na\nx\ncurl ", "\n1970\n", "\nbash\n", "alpine-baselayout-data\n"] {
         assert!(output.contains(text), "{text} is missing: {output}");
     }
     let image = suite.image(definition);

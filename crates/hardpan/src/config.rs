@@ -12,11 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use hardpan_package::strip::StripRule;
 
+use crate::distribution::NAMES;
+
 mod checksum;
 mod images;
+mod packages;
 
 pub use checksum::OverrideChecksum;
 pub use images::{ImageSubstitution, ImagesSection};
+pub use packages::{PackageSubstitution, PackagesSection, Substituted};
 
 /// The name of the workspace file.
 pub const FILE_NAME: &str = "hardpan.toml";
@@ -129,28 +133,6 @@ pub struct KeyringsSection {
     pub alpine: Option<String>,
 }
 
-/// `[packages]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PackagesSection {
-    /// The first rule that matches a name counts.
-    pub substitute: Vec<PackageSubstitution>,
-}
-
-/// `[[packages.substitute]]`: exactly one of `to` and `drop`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PackageSubstitution {
-    /// A package name as definitions write it; one `*` stands for any text.
-    pub from: String,
-    /// The package instead; a `*` is what `from`'s matched.
-    pub to: Option<String>,
-    /// Leave the package out.
-    pub drop: bool,
-    /// Packages to exclude together with this rule, as `!name` in the definition would.
-    pub exclude: Vec<String>,
-}
-
 /// `[downloads]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -212,6 +194,9 @@ pub struct PathAddition {
     /// Group, root's unless it is given.
     #[serde(default)]
     pub gid: u32,
+    /// `debian` or `alpine`: it is made for definitions of that distribution alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<String>,
 }
 
 /// What a `[[paths.add]]` makes.
@@ -236,6 +221,9 @@ impl PathAddition {
     fn check(&self) -> Result<(), &'static str> {
         if !self.path.starts_with('/') || hardpan_tree::TreePath::parse(&self.path).is_err() {
             return Err("\"path\" needs an absolute path without \"..\"");
+        }
+        if !is_distribution(self.distribution.as_ref()) {
+            return Err("\"distribution\" is \"debian\" or \"alpine\"");
         }
         if self.mode.is_some() && self.mode().is_none_or(|mode| mode > 0o7777) {
             return Err("\"mode\" needs up to four octal digits");
@@ -348,26 +336,10 @@ impl Workspace {
     }
 
     fn check(&self) -> Result<(), (String, String)> {
-        for rule in &self.packages.substitute {
-            let fail = |message: &str| {
-                Err((format!("packages.substitute {:?}: {message}", rule.from), rule.from.clone()))
-            };
-            if rule.from.is_empty() || rule.from.matches('*').count() > 1 {
-                return fail("\"from\" needs a name with at most one \"*\"");
-            }
-            match (&rule.to, rule.drop) {
-                (Some(_), true) => return fail("\"to\" and \"drop\" exclude each other"),
-                (None, false) => return fail("needs \"to\" or \"drop = true\""),
-                (Some(to), false) if to.contains('*') && !rule.from.contains('*') => {
-                    return fail("\"to\" has a \"*\" but \"from\" has none");
-                }
-                _ => {}
-            }
-        }
+        self.packages.check()?;
         for rule in &self.archives.substitute {
             let stars = |text: &str| text.matches('*').count();
-            let problem = if !["debian", "alpine"].contains(&&*rule.to) && !rule.to.contains("://")
-            {
+            let problem = if !NAMES.contains(&&*rule.to) && !rule.to.contains("://") {
                 format!("\"to\" is \"debian\", \"alpine\" or a URI, not {:?}", rule.to)
             } else if stars(&rule.from) > 1 || stars(&rule.to) > stars(&rule.from) {
                 "at most one \"*\" may stand in \"from\", and in \"to\" only with it".to_owned()
@@ -435,16 +407,11 @@ impl Workspace {
             Some((rule.to.replacen('*', wildcard, 1), rule))
         })
     }
+}
 
-    /// Returns what stands in for a package; without a rule the package itself.
-    pub fn substitute_package(&self, name: &str) -> Substituted<'_> {
-        for rule in &self.packages.substitute {
-            let Some(wildcard) = match_pattern(&rule.from, name) else { continue };
-            let name = rule.to.as_ref().map(|to| to.replacen('*', wildcard, 1));
-            return Substituted { name, exclude: &rule.exclude, by_rule: true };
-        }
-        Substituted { name: Some(name.to_owned()), exclude: &[], by_rule: false }
-    }
+/// Returns whether a rule is for no distribution in particular, or for one that is known.
+fn is_distribution(name: Option<&String>) -> bool {
+    name.is_none_or(|name| NAMES.contains(&name.as_str()))
 }
 
 impl DownloadOverride {
@@ -512,17 +479,6 @@ fn portable(rule: &DownloadOverride) -> Option<DownloadOverride> {
     Some(DownloadOverride { to: String::new(), checksum, ..rule.clone() })
 }
 
-/// What becomes of a package that a definition asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Substituted<'w> {
-    /// The package to ask for; `None` where a rule leaves it out.
-    pub name: Option<String>,
-    /// Packages to exclude.
-    pub exclude: &'w [String],
-    /// Whether a rule applied.
-    pub by_rule: bool,
-}
-
 /// Returns what the pattern's `*` stands for (empty without one), if the pattern matches.
 fn match_pattern<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
     match pattern.split_once('*') {
@@ -574,14 +530,25 @@ to = "https://mirror.example/one/*"
 "#;
 
     #[test]
+    fn rules_of_one_distribution_leave_others_alone() {
+        let text = "[[packages.substitute]]\ndistribution = \"alpine\"\nfrom = \"a\"\nto = \"b\"\n\
+            [[packages.substitute]]\nfrom = \"*\"\nto = \"any-*\"\n";
+        let workspace = Workspace::parse(text).unwrap();
+        for (distribution, expected) in [("alpine", "b"), ("debian", "any-a")] {
+            let found = workspace.substitute_package("a", distribution).name;
+            assert_eq!(found.as_deref(), Some(expected), "{distribution}");
+        }
+    }
+
+    #[test]
     fn substitutions_apply_in_order() {
         let workspace = Workspace::parse(EXAMPLE).unwrap();
-        let name = |name| workspace.substitute_package(name).name;
+        let name = |name| workspace.substitute_package(name, "debian").name;
         assert_eq!(name("python-3.13-dev").as_deref(), Some("python3.13-dev"));
         assert_eq!(name("python-3.13").as_deref(), Some("python3.13"));
         assert_eq!(name("php-oci-config"), None);
         assert_eq!(name("curl").as_deref(), Some("curl"));
-        let bundle = workspace.substitute_package("ca-certificates-bundle");
+        let bundle = workspace.substitute_package("ca-certificates-bundle", "debian");
         assert_eq!(bundle.exclude, ["openssl", "debconf"]);
         let (rule, to) = workspace.archive_substitution("http://dhi.io/deb/debian/main/").unwrap();
         assert_eq!((to.as_str(), rule.pins), ("debian", Pins::Relax));
@@ -627,6 +594,16 @@ to = "https://mirror.example/one/*"
             (
                 "[[archives.substitute]]\nfrom = \"a\"\nto = \"ubuntu\"\n",
                 "is \"debian\", \"alpine\" or a URI",
+            ),
+            ("[[archives.substitute]]\nfrom = \"a*b*\"\nto = \"debian\"\n", "at most one"),
+            ("[[archives.substitute]]\nfrom = \"a\"\nto = \"http://b/*\"\n", "only with it"),
+            (
+                "[[packages.substitute]]\ndistribution = \"arch\"\nfrom = \"a\"\nto = \"b\"\n",
+                "\"distribution\" is",
+            ),
+            (
+                "[[paths.add]]\ndistribution = \"\"\npackage = \"a\"\ntype = \"file\"\npath = \"/x\"\n",
+                "\"distribution\" is",
             ),
             (
                 "[[paths.add]]\npackage = \"a\"\ntype = \"file\"\npath = \"etc\"\n",

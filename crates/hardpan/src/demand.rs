@@ -163,7 +163,7 @@ impl Demand {
         let mut packages: Vec<PackageDemand> = Vec::new();
         let mut exclusions = BTreeSet::new();
         for request in &definition.contents.packages {
-            let substituted = workspace.substitute_package(&request.name);
+            let substituted = workspace.substitute_package(&request.name, family.name());
             let Some(name) = substituted.name else { continue };
             if request.excluded {
                 exclusions.insert(name);

@@ -221,7 +221,7 @@ fn indexes_that_can_not_be_trusted_are_refused() {
         ("strange", &strange, 4, "not signed by a trusted key"),
         ("flipped", &flipped, 4, "is wrong: the file is not the one"),
         ("short", &short, 4, "is wrong: the file is not the one"),
-        ("longer", &longer, 4, "something follows the signed index"),
+        ("longer", &longer, 4, "is wrong: the file is not the one"),
         ("text", &text, 3, "can't decompress the index"),
     ];
     for (what, index, code, message) in cases {

@@ -12,6 +12,9 @@ use hardpan_package::segment::Format;
 use crate::config::{Pins, Workspace};
 use crate::demand::{ArchiveDemand, DemandError};
 
+/// The names of distributions in workspaces.
+pub(crate) const NAMES: [&str; 2] = [debian::NAME, alpine::NAME];
+
 /// A distribution that images are built from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -76,7 +79,7 @@ impl Family {
             }
             let demands = match rule {
                 Some((_, to)) if to == self.name() => self.own_archives(),
-                Some((_, to)) if [debian::NAME, alpine::NAME].contains(&&*to) => {
+                Some((_, to)) if NAMES.contains(&&*to) => {
                     let (span, uri) = (repository.span, named.name);
                     return Err(DemandError::OtherDistribution { uri, to, span });
                 }
@@ -94,7 +97,7 @@ impl Family {
     }
 
     /// Returns the distribution's name in workspaces and locks.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Debian(_) => debian::NAME,
             Self::Alpine(_) => alpine::NAME,

@@ -17,6 +17,7 @@ use hardpan_definition::{Definition, PathKind, PathRule, Span, Spanned};
 use hardpan_tree::{Kind, Metadata, Tree, TreePath};
 
 use crate::config::{AddedKind, PathAddition};
+use crate::distribution::Family;
 
 use super::{CatalogSource, Editor, FinishError, Inputs, Report, Warning};
 
@@ -130,7 +131,14 @@ pub(crate) fn apply_additions(
     inputs: &Inputs<'_>,
     report: &mut Report,
 ) -> Result<(), FinishError> {
-    for addition in additions.iter().filter(|addition| inputs.has(&addition.package)) {
+    // Charts have no packages.
+    let family = Family::of(inputs.definition.syntax.distribution).ok();
+    let is_wanted = |addition: &&PathAddition| {
+        let only = addition.distribution.as_deref();
+        inputs.has(&addition.package)
+            && only.is_none_or(|only| family.is_some_and(|family| family.name() == only))
+    };
+    for addition in additions.iter().filter(is_wanted) {
         let text = |text: &String| Spanned::new(text.clone(), Span::default());
         let rule = PathRule {
             kind: match addition.kind {
