@@ -197,6 +197,7 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
     let sections = [
         "StoreSection",
         "DebianArchives",
+        "AlpineArchive",
         "ArchiveSubstitution",
         "KeyringsSection",
         "PackageSubstitution",
