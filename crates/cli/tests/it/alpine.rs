@@ -9,6 +9,7 @@ use hardpan_testkit::apk::{Algorithm, Apk, Archive, Key, apk};
 use hardpan_testkit::apk_adb::{self, Compression};
 use hardpan_testkit::fixture::{ALPINE_ARCHITECTURES, Fixture, alpine_packages};
 
+use crate::rootless::build_as_nobody;
 use crate::support::{build, expect_nothing_written, files, hardpan, layers, run};
 
 /// What the index of a platform's main archive is on the server.
@@ -81,6 +82,18 @@ fn threads_times_and_places_do_not_change_the_digest() {
     let built = build(&fixture, &["--threads", "1"]);
     let other = Fixture::alpine();
     assert_eq!(build(&other, &["--threads", "7"]).digest(), built.digest());
+}
+
+#[test]
+fn an_ordinary_user_gets_the_same_digest() {
+    let fixture = Fixture::alpine();
+    let Some(mut command) = build_as_nobody(&fixture) else {
+        // When the tests themselves run as one, all of them are that proof.
+        return;
+    };
+    command.args(["--output", "out"]);
+    let built = run(command).digest();
+    assert_eq!(build(&Fixture::alpine(), &[]).digest(), built);
 }
 
 #[test]

@@ -79,3 +79,6 @@ fn has(index: &Index, wanted: &Dependency<'_>) -> bool {
         VersionRef::of_package(&package.version).is_ok_and(|version| wanted.admits(Some(&version)))
     })
 }
+
+#[cfg(test)]
+mod tests;
