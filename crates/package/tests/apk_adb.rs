@@ -111,8 +111,8 @@ triggers = /usr/lib/x +/usr/share/*
     }
 }
 
-/// The testkit's values were compared with those that apk made of a real package (`apk_adb_vector.rs`, whose data is not
-/// always there). That they stay the same is seen here.
+/// The testkit's values were once compared with those that apk made of a real package, by that package's unique id. That they
+/// stay the same is seen here.
 #[test]
 fn values_stay_the_same() {
     assert_eq!(
