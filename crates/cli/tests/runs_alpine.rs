@@ -40,6 +40,45 @@ entrypoint:
   - /usr/bin/hello
 ";
 
+/// An image with what a build stage of Alpine's packages made.
+const STAGED: &str = "\
+# syntax=dhi.io/build:2-alpine3.24
+
+name: Staged
+image: example/staged
+variant: runtime
+tags:
+  - 1-alpine3.24
+includes:
+  - common/alpine-3.24/runtime.yaml
+  - common/nonroot.yaml
+contents:
+  packages:
+    - hello
+  builds:
+    - name: make
+      shell: /bin/sh
+      contents:
+        packages:
+          - busybox
+          - hello
+      pipeline:
+        - name: write
+          runs: |
+            set -eu
+            mkdir -p ${target.dir}/var/lib/own
+            hello | sed 's/hello/made/' > ${target.dir}/var/lib/own/file
+            chown -R 65532:65532 ${target.dir}/var/lib/own
+            chmod 0640 ${target.dir}/var/lib/own/file
+      outputs:
+        - source: ${target.dir}/var/lib/own
+          target: /var/lib/own
+accounts:
+  run-as: nonroot
+entrypoint:
+  - /usr/bin/hello
+";
+
 fn suite() -> Option<&'static Suite> {
     static SUITE: OnceLock<Option<Suite>> = OnceLock::new();
     SUITE
@@ -62,6 +101,7 @@ fn suite() -> Option<&'static Suite> {
                 fs::write(root.join("hardpan.toml"), workspace).unwrap();
                 fs::create_dir_all(root.join("own")).unwrap();
                 fs::write(root.join("own/hello.yaml"), HELLO).unwrap();
+                fs::write(root.join("own/staged.yaml"), STAGED).unwrap();
                 copy
             })
         })
@@ -93,6 +133,17 @@ fn a_program_on_musl_runs_in_an_image_without_a_shell() {
     assert_eq!(image.warnings, Vec::<String>::new());
     let mut command = suite.podman.confined();
     attempt(command.args(["--entrypoint=/bin/sh", &image.name, "-c", "true"])).failed();
+}
+
+#[test]
+fn a_build_stage_has_its_packages_and_its_files_keep_their_owner() {
+    let Some(suite) = suite() else { return };
+    let image = suite.image("own/staged");
+    let mut command = suite.podman.confined();
+    command.args(["--volume=/bin/busybox:/busybox:ro", "--entrypoint=/busybox", &image.name]);
+    let script = "/busybox stat -c '%u %g %a' /var/lib/own/file; /busybox cat /var/lib/own/file";
+    let output = attempt(command.args(["sh", "-c", script])).ok();
+    assert_eq!(output, "65532 65532 640\nmade from musl as 0\n");
 }
 
 #[test]

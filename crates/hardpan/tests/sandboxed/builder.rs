@@ -230,7 +230,11 @@ fn what_belongs_to_tools_can_not_be_changed() {
     };
     for (command, expected) in [
         ("rm /usr/bin/cut", changes("/usr/bin/cut", "tools-program")),
-        ("echo x >>/usr/lib/tools/busybox", changes("/usr/lib/tools/busybox", "tools-program")),
+        // Not written over: it is running.
+        (
+            "rm /usr/lib/tools/busybox; echo x >/usr/lib/tools/busybox",
+            changes("/usr/lib/tools/busybox", "tools-program"),
+        ),
         ("chmod 0700 /usr/lib/tools/busybox", changes("/usr/lib/tools/busybox", "tools-program")),
         ("chown 5:5 /usr/lib/tools", changes("/usr/lib/tools", "tools-program")),
         ("ln -sf /usr/bin/app /usr/bin/cut", changes("/usr/bin/cut", "tools-program")),
@@ -238,12 +242,10 @@ fn what_belongs_to_tools_can_not_be_changed() {
         ("cp -p /usr/lib/tools/busybox /usr/bin/mine", copy("/usr/bin/mine")),
         ("ln /usr/lib/tools/busybox /usr/bin/mine", copy("/usr/bin/mine")),
     ] {
-        let script = format!("#!/bin/sh\nset -e\nunknown-thing || true\n{command}\n");
+        // Below a condition that nobody can answer without running it, or finishers would do it.
+        let script = format!("#!/bin/sh\nset -e\nif ! unknown-thing; then\n{command}\nfi\n");
         let Some(world) = world(test, SANDBOX, &[app(&script)]) else { return };
         let error = world.build(&How::default()).err().unwrap();
-        if let Error::Sandboxed(SandboxedError::Sandbox { .. }) = &error {
-            return skip(test, "there is no sandbox");
-        }
         assert_eq!(error.to_string(), expected, "{command}");
         assert_eq!(error.trouble(), Trouble::Step, "{command}");
         assert!(error.hints().join("\n").contains("scripts: declarative"), "{command}");

@@ -88,7 +88,9 @@ fn one(
         Err(error) => return refuse(format!("not understood: {error}")),
     };
     let mut evaluator = Evaluator::new(input, script, &tree, questions, files);
-    let is_done = runs(input, script, files).into_iter().all(|run| evaluator.run(run));
+    // All of them, even if one does not come to an end.
+    let runs = runs(input, script, files).into_iter();
+    let is_done = runs.fold(true, |is_done, run| evaluator.run(run) && is_done);
     if !is_done {
         return refuse("takes too many steps".to_owned());
     }
