@@ -43,6 +43,7 @@ const PACKAGES: [&str; 32] = [
     "openssl",
     "patch",
     "perl-base",
+    "python3",
     "sed",
     "tar",
     "unzip",

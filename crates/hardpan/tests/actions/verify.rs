@@ -3,6 +3,9 @@
 
 use crate::support::Stage;
 
+/// A private Sigstore, which also signs; the script says what it writes.
+const SIGSTORE: &str = include_str!("sigstore.py");
+
 #[test]
 fn signatures_of_gpg() {
     let Some(stage) = Stage::new() else { return };
@@ -65,6 +68,55 @@ fn signatures_of_cosign() {
     stage.run(identity).fails("a key or a certificate-identity is needed");
     let identity = format!("{identity}  tlog: false\n  certificate-identity: a@example.org\n");
     stage.run(&identity).fails("tlog: false needs a key");
+}
+
+#[test]
+fn identities_of_sigstore_without_network() {
+    let Some(stage) = Stage::new() else { return };
+    stage.write("sigstore.py", SIGSTORE);
+    stage.sh("python3 sigstore.py").ok();
+    let step = |bundle: &str, root: &str, more: &str| {
+        format!(
+            "uses: cosign/verify-blob@v1\nwith:\n  blob: blob\n  signature: {bundle}.json\n  trusted-root: {root}.json\n{more}"
+        )
+    };
+    let whose = |identity: &str, issuer: &str| {
+        format!("  certificate-identity: {identity}\n  certificate-oidc-issuer: {issuer}\n")
+    };
+    let (identity, issuer) = ("release@example.org", "https://accounts.example.org");
+    let right = whose(identity, issuer);
+    let pattern = |identity: &str| {
+        format!(
+            "  certificate-identity-regexp: '{identity}'\n  certificate-oidc-issuer-regexp: '^https://accounts[.]'\n"
+        )
+    };
+    stage.run(&step("bundle", "trusted-root", &right)).ok();
+    stage.run(&step("bundle", "trusted-root", &pattern("^release@"))).ok();
+    for (other, says) in [
+        (whose("other@example.org", issuer), "expected SAN value \"other@example.org\""),
+        (whose(identity, "https://example.org"), "expected issuer value \"https://example.org\""),
+        (pattern("^other@"), "expected SAN value to match regex \"^other@\""),
+        (
+            format!("  certificate-identity: {identity}\n"),
+            "--certificate-oidc-issuer-regexp is required",
+        ),
+        (String::new(), "a key or a certificate-identity is needed"),
+    ] {
+        stage.run(&step("bundle", "trusted-root", &other)).fails(says);
+    }
+    for (bundle, root, says) in [
+        ("bundle", "other-root", "leaf certificate verification failed"),
+        ("without-sct", "trusted-root", "only able to verify 0 SCT entries"),
+        ("wrong-sct", "trusted-root", "only able to verify 0 SCT entries"),
+        ("wrong-promise", "trusted-root", "not enough verified log entries"),
+        ("wrong-proof", "trusted-root", "signature on checkpoint did not verify"),
+        ("of-another-blob", "trusted-root", "validation error: verifying signature"),
+        ("too-late", "trusted-root", "integrated time outside certificate validity"),
+    ] {
+        stage.run(&step(bundle, root, &right)).fails(says);
+    }
+    stage.write("blob", "other text\n");
+    stage.run(&step("bundle", "trusted-root", &right)).fails("could not verify message");
 }
 
 #[test]
