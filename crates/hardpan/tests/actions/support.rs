@@ -16,7 +16,7 @@ use hardpan::definition::{NoIncludes, Platform, Source, Step, parse};
 use scripts_support::Apt;
 
 /// What the root has: what actions need, and what stages that use them list themselves.
-const PACKAGES: [&str; 32] = [
+const PACKAGES: [&str; 33] = [
     "binutils",
     "bzip2",
     "coreutils",

@@ -88,9 +88,11 @@ fn one(
         Err(error) => return refuse(format!("not understood: {error}")),
     };
     let mut evaluator = Evaluator::new(input, script, &tree, questions, files);
+    let mut is_done = true;
     // All of them, even if one does not come to an end.
-    let runs = runs(input, script, files).into_iter();
-    let is_done = runs.fold(true, |is_done, run| evaluator.run(run) && is_done);
+    for run in runs(input, script, files) {
+        is_done &= evaluator.run(run);
+    }
     if !is_done {
         return refuse("takes too many steps".to_owned());
     }
