@@ -25,6 +25,7 @@ mod reproducible;
 mod resolve;
 mod rootless;
 mod run;
+mod scripts;
 mod stages;
 mod store;
 mod support;
