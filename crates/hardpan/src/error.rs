@@ -136,6 +136,18 @@ pub enum Error {
         /// Why.
         source: Box<UnpackError>,
     },
+    /// A package has another length than its index says.
+    #[error("package {package} {version} has {actual} bytes, and its index says {expected}")]
+    PackageSize {
+        /// Its name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// What the index says.
+        expected: u64,
+        /// What came.
+        actual: u64,
+    },
     /// Packages do not fit together.
     #[error("packages do not fit together")]
     Merge(#[from] MergeError),
@@ -332,6 +344,7 @@ impl Error {
             | Self::Keyring { .. }
             | Self::ApkKey { .. }
             | Self::Package { .. }
+            | Self::PackageSize { .. }
             | Self::Graph(_)
             | Self::IndexText { .. } => Trouble::Trust,
             Self::Remote(error) if error.is_mismatch() => Trouble::Trust,

@@ -25,7 +25,7 @@ use crate::store::{Store, StoreError, StoredSegment};
 const WAITING_THREADS: usize = 2;
 /// The most threads that unpack at a time: each takes about 10 MiB, most of it the decompressor's
 /// dictionary, and memory should not grow with the machine.
-const UNPACKING_THREADS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(11);
+pub(crate) const UNPACKING_THREADS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(11);
 
 /// A package as a segment in the store.
 #[derive(Debug, Clone)]

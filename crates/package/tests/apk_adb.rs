@@ -282,10 +282,10 @@ fn an_index_is_read() {
         assert_eq!(
             packages,
             [
-                ("x86_64/a-1-r0.apk", "x86_64"),
-                ("noarch/b-2-r0.apk", "noarch"),
-                ("x86_64/b-1-r0.apk", "x86_64"),
-                ("x86_64/libx-1.2.3_git20240101-r4.apk", "x86_64"),
+                ("a-1-r0.apk", "x86_64"),
+                ("b-2-r0.apk", "noarch"),
+                ("b-1-r0.apk", "x86_64"),
+                ("libx-1.2.3_git20240101-r4.apk", "x86_64"),
             ]
         );
         let package = &signed.index.packages[3];

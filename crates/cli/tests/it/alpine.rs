@@ -270,6 +270,8 @@ fn packages_that_are_not_those_of_the_index_are_refused() {
         ("another package", other(good.clone().file("/usr/bin/evil", "evil"))),
         ("a flipped byte", flipped),
         ("a short one", bytes[..bytes.len() - 5].to_vec()),
+        // Sound, and with the control part of the index, but signed, so that it is longer.
+        ("another length", good.clone().sign(&Key::new(2)).build()),
         ("no package", b"<html>not found</html>".to_vec()),
     ] {
         let fixture = Fixture::alpine();
@@ -348,7 +350,7 @@ fn packages_of_format_3_come_from_an_index_of_format_3() {
         fixture.server.set_file("three/Packages.adb", index);
     };
     let apk = extra.build();
-    fixture.server.set_file("three/noarch/extra-1-r0.apk", apk);
+    fixture.server.set_file("three/extra-1-r0.apk", apk);
     fixture.server.set_file("keys/three.rsa.pub", key.public_pem().into_bytes());
     let (mirror, url) =
         (fixture.server.url("alpine/v3.23/main"), fixture.server.url("three/Packages.adb"));
@@ -366,7 +368,7 @@ fn packages_of_format_3_come_from_an_index_of_format_3() {
     assert!(all.iter().any(|layer| contains(layer, "of three")));
     // Another package in its place.
     let evil = apk_adb::package("extra", "1-r0").architecture("noarch").file("x", b"evil").build();
-    fixture.server.set_file("three/noarch/extra-1-r0.apk", evil);
+    fixture.server.set_file("three/extra-1-r0.apk", evil);
     fs::remove_dir_all(fixture.path("store")).unwrap();
     fs::remove_file(fixture.lock()).unwrap();
     let ran = build(&fixture, &[]);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -125,8 +125,12 @@ pub(crate) fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         if path.is_dir() {
             files.extend(self::files(&path));
         } else {
-            let bytes = fs::read(&path).unwrap();
-            files.insert(path, bytes);
+            match fs::read(&path) {
+                Ok(bytes) => files.insert(path, bytes),
+                // A program that still runs has moved it since.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => panic!("{}: {error}", path.display()),
+            };
         }
     }
     files

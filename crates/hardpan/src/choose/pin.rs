@@ -17,6 +17,7 @@ use hardpan_tree::{Digest, Hasher};
 use super::alpine::Chosen;
 use crate::demand::ArchiveDemand;
 use crate::error::Error;
+use crate::fetch::UNPACKING_THREADS_MAX;
 use crate::lock::LockedPackage;
 use crate::observer::Event;
 use crate::parallel;
@@ -48,7 +49,7 @@ impl Session<'_> {
         };
         let was_cancelled =
             |error: &Error| matches!(error, Error::Remote(remote) if remote.is_cancelled());
-        let threads = self.threads.saturating_add(WAITING_THREADS);
+        let threads = self.threads.saturating_add(WAITING_THREADS).min(UNPACKING_THREADS_MAX);
         let pinned = parallel::map_ranked(threads, &missing, pin, was_cancelled)?;
         for (number, digest) in missing.into_iter().zip(pinned) {
             known[number] = Some(digest);
@@ -72,16 +73,25 @@ impl Session<'_> {
         let path = path_in(archive, &package.path);
         let url = format!("{}/{path}", self.mirrors.uri(&archive.name)?);
         let request = Request::new(&url, package.size_bytes)?;
-        let done =
-            self.fetch_unknown(remote, key, &request, cancel, |path, _| check(chosen, path))?;
+        let done = self.fetch_unknown(remote, key, &request, cancel, |path, done| {
+            check(chosen, path, done.size_bytes)
+        })?;
         self.store.write_record("apk-files", key, &done.digest)?;
         Ok(done.digest)
     }
 }
 
 /// Holds a package's file against its index.
-fn check(chosen: &Chosen<'_>, path: &Path) -> Result<(), Error> {
+fn check(chosen: &Chosen<'_>, path: &Path, size_bytes: u64) -> Result<(), Error> {
     let package = &chosen.package;
+    if size_bytes != package.size_bytes {
+        return Err(Error::PackageSize {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            expected: package.size_bytes,
+            actual: size_bytes,
+        });
+    }
     let file = File::open(path).map_err(|source| StoreError::io("open", path, source))?;
     let wrap = |source: UnpackError| Error::Package {
         package: package.name.clone(),

@@ -78,7 +78,10 @@ impl Family {
                 pins = Pins::Relax;
             }
             let demands = match rule {
-                Some((_, to)) if to == self.name() => self.own_archives(),
+                Some((_, to)) if to == self.name() => {
+                    let tagged = |own| ArchiveDemand { tag: named.tag.clone(), ..own };
+                    self.own_archives().into_iter().map(tagged).collect()
+                }
                 Some((_, to)) if NAMES.contains(&&*to) => {
                     let (span, uri) = (repository.span, named.name);
                     return Err(DemandError::OtherDistribution { uri, to, span });

@@ -103,6 +103,15 @@ fn archives_of_definitions_are_named_as_they_are() {
             ],
         ),
         (
+            &["@edge https://packages.example/apk/edge/main"],
+            &["x@edge"],
+            &[
+                "archive @edge alpine v3.23/community",
+                "archive @edge alpine v3.23/main",
+                "package x@edge",
+            ],
+        ),
+        (
             &["https://old.example/a/b"],
             &["y"],
             &[

@@ -46,6 +46,8 @@ pub(super) struct ApkOwners<'a> {
     pub(super) renumbered: BTreeMap<String, Renumbering>,
     /// Whose files' numbers have not been claimed by an account yet.
     open: Numbers,
+    /// Who got the files of the package at hand.
+    takers: Takers,
     /// The distribution's own accounts, whose numbers are the same for the builder of every package.
     own_users: BTreeSet<String>,
     own_groups: BTreeSet<String>,
@@ -72,6 +74,7 @@ impl<'a> ApkOwners<'a> {
             foreign,
             renumbered: BTreeMap::new(),
             open: Numbers::default(),
+            takers: Takers::default(),
             own_users,
             own_groups,
         }
@@ -81,6 +84,19 @@ impl<'a> ApkOwners<'a> {
     fn new_gid(&self, wanted: Option<u32>, brought: Option<u32>) -> Option<u32> {
         let is_free = |gid: &u32| !self.accounts.is_gid_taken(*gid);
         wanted.or(brought.filter(is_free)).or_else(|| SYSTEM_IDS.into_iter().find(is_free))
+    }
+
+    /// Says that files may be another account's: numbers do not tell.
+    fn doubtful(&mut self, package: &str, kind: &str, taker: &str, other: &str) {
+        self.warnings.push(Warning {
+            finisher: accounts::NAME,
+            package: Some(package.to_owned()),
+            file: None,
+            lines: None,
+            message: format!(
+                "its files went to {kind} {taker}, but may be meant for {kind} {other}"
+            ),
+        });
     }
 
     fn none_left(&mut self, package: &str, kind: &str, name: &str) {
@@ -94,6 +110,13 @@ impl<'a> ApkOwners<'a> {
     }
 }
 
+/// The accounts of the package at hand that got its files: the first ones that its scripts make.
+#[derive(Debug, Default)]
+struct Takers {
+    user: Option<String>,
+    group: Option<String>,
+}
+
 /// Returns the only number of a set.
 fn only(numbers: &BTreeSet<u32>) -> Option<u32> {
     numbers.first().copied().filter(|_| numbers.len() == 1)
@@ -102,6 +125,7 @@ fn only(numbers: &BTreeSet<u32>) -> Option<u32> {
 impl Owners for ApkOwners<'_> {
     fn begin(&mut self, package: &Unpacked) {
         self.open = self.foreign.get(package.name.as_str()).cloned().unwrap_or_default();
+        self.takers = Takers::default();
     }
 
     fn uid(&mut self, name: &str) -> Option<u32> {
@@ -147,6 +171,9 @@ impl Owners for ApkOwners<'_> {
                 self.warnings.push(warning);
                 return;
             }
+            if let Some(taker) = self.takers.user.clone() {
+                self.doubtful(package, "user", &taker, &user.name);
+            }
             if let Some(home) = TreePath::parse(&home).ok().filter(|_| user.makes_home) {
                 let metadata = Metadata { uid, gid, ..Metadata::root(0o755, 0) };
                 self.accounts.offer_home(&user.name, home, metadata);
@@ -156,6 +183,7 @@ impl Owners for ApkOwners<'_> {
             // Files belong to this user, so it exists.
             self.accounts.uid(&user.name);
             self.open.uids.clear();
+            self.takers.user = Some(user.name.clone());
             if brought != uid {
                 let renumbering = self.renumbered.entry(package.to_owned()).or_default();
                 renumbering.uids.insert(brought, uid);
@@ -181,10 +209,14 @@ impl Owners for ApkOwners<'_> {
                 self.warnings.push(warning);
                 return;
             }
+            if let Some(taker) = self.takers.group.clone() {
+                self.doubtful(package, "group", &taker, &group.name);
+            }
         }
         if let Some(brought) = brought {
             self.accounts.gid(&group.name);
             self.open.gids.clear();
+            self.takers.group = Some(group.name.clone());
             if brought != gid {
                 let renumbering = self.renumbered.entry(package.to_owned()).or_default();
                 renumbering.gids.insert(brought, gid);
@@ -275,6 +307,7 @@ mod tests {
             warnings: Vec::new(),
             foreign: BTreeMap::new(),
             renumbered: BTreeMap::new(),
+            takers: Takers::default(),
             open: numbers,
             own_users: BTreeSet::new(),
             own_groups: BTreeSet::new(),
@@ -338,6 +371,23 @@ mod tests {
         owners.offer_user("p", &account("app", None, Some("nogroup")));
         assert_eq!(owners.uid("app"), Some(100));
         assert!(owners.renumbered.is_empty());
+    }
+
+    #[test]
+    fn a_second_account_makes_the_first_ones_files_doubtful() {
+        let mut accounts = Accounts::default();
+        let mut owners = owners(&mut accounts, &[500], &[501]);
+        owners.offer_user("p", &account("app", None, Some("nogroup")));
+        owners.offer_group("p", &account("one", None, None));
+        assert_eq!(owners.warnings, []);
+        owners.offer_user("p", &account("other", None, Some("nogroup")));
+        owners.offer_group("p", &account("two", None, None));
+        let messages: Vec<&str> = owners.warnings.iter().map(|w| w.message.as_str()).collect();
+        let expected = [
+            "its files went to user app, but may be meant for user other",
+            "its files went to group one, but may be meant for group two",
+        ];
+        assert_eq!(messages, expected);
     }
 
     #[test]

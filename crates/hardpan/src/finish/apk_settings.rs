@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_definition::{PackageRequest, Platform};
-use hardpan_package::apk::dependency::parse_request;
+use hardpan_package::apk::dependency::{parse_provides, parse_request};
 use hardpan_package::apk::version::VersionRef;
 use hardpan_tree::{Tree, TreePath};
 
@@ -77,11 +77,12 @@ fn warning(message: String) -> Warning {
 /// Returns the text of `world`: what the definition asks for, sorted, each once. The strictest form of what stands there
 /// more than once is the one with a version.
 ///
-/// What the definition excludes is not there: it may be what others depend on, and apk would then refuse all work.
+/// What the definition excludes is not there: it may be what others depend on, and apk would then refuse all work. For the
+/// same reason what no package of the image is or provides is not there: the workspace may have put another one in its place.
 fn world(inputs: &Inputs<'_>) -> String {
     let mut wanted: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let requests = inputs.definition.contents.packages.iter().map(|request| &request.value);
-    for request in requests.filter(|request| !request.excluded) {
+    for request in requests.filter(|request| !request.excluded && is_answered(request, inputs)) {
         wanted.entry(&request.name).or_default().insert(entry(request, inputs));
     }
     let mut text = String::new();
@@ -95,6 +96,17 @@ fn world(inputs: &Inputs<'_>) -> String {
         }
     }
     text
+}
+
+/// Returns whether a package of the image has the name that is asked for, or provides it.
+fn is_answered(request: &PackageRequest, inputs: &Inputs<'_>) -> bool {
+    let name = request.name.split_once('@').map_or(request.name.as_str(), |(name, _)| name);
+    inputs.has(name)
+        || inputs.packages.iter().any(|package| {
+            let provides = package.field("provides").unwrap_or_default();
+            let provides = parse_provides(&provides).unwrap_or_default();
+            provides.iter().any(|provide| provide.name == name)
+        })
 }
 
 /// Returns a request as apk accepts it. Definitions may leave a version's end open (`=1.2` for `1.2-r3`), which apk
@@ -127,8 +139,12 @@ mod tests {
                 ("musl", "1.2.5-r10"),
                 ("ca-certificates-bundle", "2026-r0"),
                 ("busybox", "1.37.0-r20"),
+                ("zlib", "1.3-r0"),
             ]
-            .map(|(name, version)| apk(name, version, "")),
+            .map(|(name, version)| {
+                let provides = if name == "zlib" { "provides = cmd:x=1.3-r0\n" } else { "" };
+                apk(name, version, provides)
+            }),
         );
         fixture.archives.urls = vec!["https://example.org/v3.24/main".to_owned()];
         fixture.archives.keys.insert("a@b-1.rsa.pub".to_owned(), b"key"[..].into());
@@ -143,7 +159,8 @@ mod tests {
         apply(&mut root, &fixture.inputs(), &mut report).unwrap();
         assert_eq!(
             fixture.text(&root, "etc/apk/world"),
-            "bash>=5\nbusybox\nca-certificates-bundle~2026\ncmd:x\nmusl=1.2.5-r10\nzlib\n"
+            // No package is bash, so the workspace has put another one in its place.
+            "busybox\nca-certificates-bundle~2026\ncmd:x\nmusl=1.2.5-r10\nzlib\n"
         );
         for (path, text) in [
             ("etc/apk/arch", "x86_64\n"),

@@ -130,7 +130,12 @@ impl Signatures {
             good.insert(GoodSignature { key: name, algorithm: text });
         }
         if good.is_empty() {
-            let texts = self.0.iter().map(|s| format!("{} by {}", s.algorithm, s.key));
+            let texts = self.0.iter().map(|signature| {
+                // Nobody vouches for these names.
+                let (algorithm, key) =
+                    (signature.algorithm.escape_debug(), signature.key.escape_debug());
+                format!("{algorithm} by {key}")
+            });
             let signatures = texts.collect::<BTreeSet<_>>().into_iter().collect();
             return Err(SignatureError::Unknown { signatures });
         }

@@ -14,13 +14,14 @@ use super::value::{Adb, Slots};
 use crate::apk::index::{Checksum, Index, PACKAGES_MAX, Package};
 use crate::apk::key::Keys;
 use crate::apk::signature::GoodSignature;
+use crate::segment::Format;
 
 /// The largest index that is read, unpacked. Offsets end at 256 MiB; Alpine's largest index has about 10 MB in format 2.
 const INDEX_BYTES_MAX: u64 = 128 << 20;
 /// How much larger than its file. Texts that repeat much are a tenth of their size.
 const GROWTH: Growth = Growth { ratio_max: 400, floor_bytes: 1 << 20 };
-/// Where packages are unless the index says otherwise.
-const PATH_PATTERN: &str = "${arch}/${name}-${version}.apk";
+/// Where packages are unless the index says otherwise: beside it.
+const PATH_PATTERN: &str = "${name}-${version}.apk";
 
 /// An index that somebody who is trusted has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +153,9 @@ fn path(
         rest = after;
     }
     path.push_str(rest);
+    if Format::of_path(&path) != Some(Format::Apk) {
+        return Err(bad("a name that is not that of a package"));
+    }
     let checked = TreePath::parse(&path)?;
     if checked.is_root() || checked.as_bytes() != path.as_bytes() {
         return Err(bad("no path below the archive"));
@@ -167,22 +171,24 @@ mod tests {
     fn patterns_are_filled_in() {
         let path = |pattern| path(pattern, "musl-dev", "1.2.5-r9", "x86_64", &[0xab, 0x01]);
         for (pattern, expected) in [
-            (PATH_PATTERN, "x86_64/musl-dev-1.2.5-r9.apk"),
-            ("${name}-${version}.apk", "musl-dev-1.2.5-r9.apk"),
+            (PATH_PATTERN, "musl-dev-1.2.5-r9.apk"),
+            ("${arch}/${name}-${version}.apk", "x86_64/musl-dev-1.2.5-r9.apk"),
             ("${name:3}/${name}-${version}.${hash:3}.apk", "mus/musl-dev-1.2.5-r9.ab0.apk"),
-            ("${hash:99}/${version:0}x", "ab01/x"),
-            ("a/$name}", "a/$name}"),
+            ("${hash:99}/${version:0}x.apk", "ab01/x.apk"),
+            ("a/$name}.apk", "a/$name}.apk"),
         ] {
             assert_eq!(path(pattern).unwrap(), expected, "{pattern}");
         }
         for pattern in [
-            "https://mirror/${name}",
-            "../${name}",
-            "a/../${name}",
-            "/${name}",
-            "./${name}",
-            "${name}/",
-            "a//${name}",
+            "https://mirror/${name}.apk",
+            "../${name}.apk",
+            "a/../${name}.apk",
+            "/${name}.apk",
+            "./${name}.apk",
+            "${name}.apk/",
+            "a//${name}.apk",
+            "${name}",
+            "${name}-${version}.deb",
             "${nam}",
             "${name",
             "${name:}",
