@@ -170,6 +170,15 @@ impl Apk {
         self.last(|entry| entry.owner = (uid, gid))
     }
 
+    /// Sets the names of the owner and group of the last entry.
+    pub fn owner_names(self, user: &str, group: &str) -> Self {
+        let records = [("uname", user), ("gname", group)];
+        self.last(|entry| {
+            let records = records.map(|(key, name)| (key.to_owned(), name.as_bytes().to_vec()));
+            entry.records.extend(records);
+        })
+    }
+
     /// Sets the time of the last entry.
     pub fn mtime(self, mtime: u64) -> Self {
         self.last(|entry| entry.mtime = mtime)

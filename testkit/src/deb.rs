@@ -192,8 +192,12 @@ fn raw_header(
     put(156, &[type_flag]);
     put(157, &target[..target.len().min(100)]);
     put(257, b"ustar  \0");
-    put(265, b"root");
-    put(297, b"root");
+    // Names of others are told by records.
+    for (at, number) in [(265, entry.owner.0), (297, entry.owner.1)] {
+        if number == 0 {
+            put(at, b"root");
+        }
+    }
     let sum: u64 = header.iter().map(|&byte| u64::from(byte)).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     tar.extend_from_slice(&header);

@@ -6,6 +6,7 @@ pub mod deb;
 pub mod elf;
 pub mod merge;
 pub mod openpgp;
+pub mod owners;
 pub mod scripts;
 pub mod segment;
 pub mod solve;

@@ -13,11 +13,12 @@ use hardpan_tree::{Digest, Facts, Hasher, Metadata, TreePath};
 use serde::{Deserialize, Serialize};
 
 use crate::deb::control;
+pub use crate::owners::OwnerNames;
 use crate::strip::{StripPolicy, StripRule};
 
 /// The version of what unpacking writes. It changes with every change to
 /// the bytes of segments, to [`Unpacked`] or to the meaning of a strip rule.
-pub const SEGMENT_FORMAT_VERSION: u32 = 2;
+pub const SEGMENT_FORMAT_VERSION: u32 = 3;
 
 /// Returns the key under which a package's segment is stored.
 pub fn segment_key(package: &Digest, policy: &StripPolicy, format_version: u32) -> Digest {
@@ -64,6 +65,10 @@ pub struct Unpacked {
     /// if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub identity: String,
+    /// Who the numbers in [`Self::entries`] stand for, by the package's own words. Only an `.apk` has them: apk gives files to
+    /// whoever has the name.
+    #[serde(default, skip_serializing_if = "OwnerNames::is_empty")]
+    pub owner_names: OwnerNames,
     /// Length of an `.apk`'s file in bytes: its package database has it. 0 if that is not known.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub file_size_bytes: u64,
@@ -304,6 +309,7 @@ mod tests {
             md5sums: String::new(),
             sha1sums: String::new(),
             identity: String::new(),
+            owner_names: OwnerNames::default(),
             file_size_bytes: 0,
             scripts: BTreeMap::new(),
             script_digests: BTreeMap::new(),

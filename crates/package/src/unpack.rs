@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 
 use hardpan_tree::{PathError, TarReadError, TarReader, TreePath};
 
-use crate::apk::adb::{AdbError, Owners};
+use crate::apk::adb::AdbError;
 use crate::apk::package::ApkError;
 use crate::deb::ar::ArError;
 use crate::deb::control::ControlError;
@@ -45,8 +45,6 @@ pub struct UnpackOptions {
     pub limits: Limits,
     /// What the package has to be, if that is known.
     pub expected: Option<Expected>,
-    /// The numbers of accounts, for a package that names owners and has no numbers: an `.apk` of format 3.
-    pub owners: Owners,
 }
 
 /// The package that was asked for.

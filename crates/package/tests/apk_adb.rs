@@ -10,9 +10,10 @@ mod unpack_support;
 use apk_adb_support::{keep_all, run, sample};
 use apk_support::keys;
 use hardpan_package::apk::adb::index::read;
-use hardpan_package::apk::adb::{AdbError, Owners, identify};
+use hardpan_package::apk::adb::{AdbError, identify};
 use hardpan_package::apk::index::Checksum;
 use hardpan_package::apk::signature::SignatureError;
+use hardpan_package::owners::{AccountKind, OwnerNames};
 use hardpan_package::segment::{Format, Unpacked};
 use hardpan_package::strip::StripRule;
 use hardpan_package::unpack::{Expected, Limits, UnpackError, UnpackOptions, unpack};
@@ -168,19 +169,24 @@ fn what_is_not_wanted_is_left_out() {
 }
 
 #[test]
-fn owners_are_numbered() {
-    let apk = package("x", "1-r0").file("srv/x", b"x").owner("x", "users").build();
-    let error = run(&apk, &keep_all()).unwrap_err();
-    let UnpackError::Adb(error) = error else { panic!("{error:?}") };
-    assert_eq!(error.to_string(), "/srv/x belongs to user \"x\", whose number is not known");
-    let mut owners = Owners::default();
-    owners.users.insert("x".into(), 977);
-    let (unpacked, _) = run(&apk, &UnpackOptions { owners, ..keep_all() }).unwrap();
-    assert_eq!(dump(&unpacked), "/srv 0755 0:0 directory\n/srv/x 0644 977:100 1\n");
+fn owners_have_names() {
+    let apk = package("x", "1-r0").file("srv/x", b"x").owner("x", "users");
+    let apk = apk.file("srv/y", b"").owner("x", "y").build();
+    let (unpacked, _) = run(&apk, &keep_all()).unwrap();
+    let owners: Vec<(u32, u32)> =
+        (unpacked.entries.iter()).map(|entry| (entry.metadata.uid, entry.metadata.gid)).collect();
+    let [(0, 0), (x, 100), (same, y)] = owners[..] else { panic!("{owners:?}") };
+    assert!(x == same && OwnerNames::is_nameless(x) && OwnerNames::is_nameless(y));
+    assert_eq!(unpacked.owner_names.name(AccountKind::User, x), Some("x"));
+    assert_eq!(unpacked.owner_names.name(AccountKind::Group, y), Some("y"));
 
-    let apk = package("x", "1-r0").directory_access("srv", 0o755, "root", "Root").build();
-    let error = run(&apk, &keep_all()).unwrap_err();
-    assert!(matches!(error, UnpackError::Adb(AdbError::Owner { kind: "group", .. })), "{error:?}");
+    for (user, group, kind) in [("root", "a:b", "group"), ("100", "root", "user")] {
+        let apk = package("x", "1-r0").directory_access("srv", 0o755, user, group).build();
+        let error = run(&apk, &keep_all()).unwrap_err();
+        let is_owner =
+            matches!(&error, UnpackError::Adb(AdbError::Owner { kind: of, .. }) if *of == kind);
+        assert!(is_owner, "{error:?}");
+    }
 }
 
 #[test]

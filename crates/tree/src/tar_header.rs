@@ -11,6 +11,8 @@ pub(crate) struct Header {
     pub(crate) name: Vec<u8>,
     pub(crate) target: Vec<u8>,
     pub(crate) type_flag: u8,
+    pub(crate) user: Vec<u8>,
+    pub(crate) group: Vec<u8>,
     pub(crate) size_bytes: Result<u64, &'static str>,
     mode: Result<i64, &'static str>,
     uid: Result<i64, &'static str>,
@@ -40,12 +42,19 @@ pub(crate) fn parse(block: &[u8; BLOCK_BYTES]) -> Result<Header, &'static str> {
             name = [prefix, b"/", &name].concat();
         }
     }
+    // Both POSIX and GNU have names of owners there; older archives have nothing.
+    let owner = |field: &[u8]| match &block[257..262] {
+        b"ustar" => text(field).to_vec(),
+        _ => Vec::new(),
+    };
     let size_bytes =
         number(&block[124..136]).and_then(|size| u64::try_from(size).map_err(|_| "negative size"));
     Ok(Header {
         name,
         target: text(&block[157..257]).to_vec(),
         type_flag: block[156],
+        user: owner(&block[265..297]),
+        group: owner(&block[297..329]),
         size_bytes,
         mode: number(&block[100..108]),
         uid: number(&block[108..116]),
@@ -92,6 +101,8 @@ pub(crate) struct Overrides {
     pub(crate) path: Option<Vec<u8>>,
     pub(crate) target: Option<Vec<u8>>,
     pub(crate) xattrs: BTreeMap<String, Vec<u8>>,
+    pub(crate) user: Option<Vec<u8>>,
+    pub(crate) group: Option<Vec<u8>>,
     size_bytes: Option<u64>,
     uid: Option<u32>,
     gid: Option<u32>,
@@ -125,6 +136,8 @@ impl Overrides {
                 b"path" => self.path = (!value.is_empty()).then(|| value.to_vec()),
                 b"linkpath" => self.target = (!value.is_empty()).then(|| value.to_vec()),
                 b"size" => self.size_bytes = Some(number()?),
+                b"uname" => self.user = Some(value.to_vec()),
+                b"gname" => self.group = Some(value.to_vec()),
                 b"uid" => self.uid = Some(id()?),
                 b"gid" => self.gid = Some(id()?),
                 b"mtime" => self.mtime = Some(seconds(value)?),

@@ -46,7 +46,7 @@ impl Default for TarLimits {
 pub struct TarEntry {
     /// Its path.
     pub path: TreePath,
-    /// Its metadata. User and group names are not read.
+    /// Its metadata. For the names of its owners see [`TarReader::owner_names`].
     pub metadata: Metadata,
     /// What it is.
     pub kind: TarEntryKind,
@@ -171,6 +171,7 @@ pub struct TarReader<R> {
     padding_bytes: usize,
     entries: u64,
     size_bytes: u64,
+    owner_names: [Vec<u8>; 2],
     is_at_end: bool,
 }
 
@@ -185,6 +186,7 @@ impl<R: Read> TarReader<R> {
             padding_bytes: 0,
             entries: 0,
             size_bytes: 0,
+            owner_names: [Vec::new(), Vec::new()],
             is_at_end: false,
         }
     }
@@ -240,6 +242,12 @@ impl<R: Read> TarReader<R> {
                 _ => return Err(TarReadError::TrailingData),
             }
         }
+    }
+
+    /// Returns the names of the last entry's user and group, as they stand there; empty where none do.
+    pub fn owner_names(&self) -> [&[u8]; 2] {
+        let [user, group] = &self.owner_names;
+        [user, group]
     }
 
     /// Returns how many bytes of the archive have been read.
@@ -307,6 +315,10 @@ impl<R: Read> TarReader<R> {
             self.data_bytes = size_bytes;
             self.padding_bytes = padding_bytes(size_bytes);
         }
+        self.owner_names = [
+            overrides.user.unwrap_or_else(|| header.user.clone()),
+            overrides.group.unwrap_or_else(|| header.group.clone()),
+        ];
         let metadata = Metadata {
             mode: numbers.mode & MODE_MASK,
             uid: numbers.uid,

@@ -168,6 +168,41 @@ fn size(size: u64) -> impl Fn(&mut [u8; 512]) {
     move |block| block[124..135].copy_from_slice(format!("{size:011o}").as_bytes())
 }
 
+#[test]
+fn names_of_owners_are_told() {
+    let header = |user: &str| {
+        let mut header = tar::Header::new_ustar();
+        header.set_path("a").unwrap();
+        header.set_username(user).unwrap();
+        header.set_groupname("staff").unwrap();
+        header.set_size(0);
+        header.set_cksum();
+        header
+    };
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append(&header("nginx"), &b""[..]).unwrap();
+    builder.append_pax_extensions([("uname", &b"long.name"[..])]).unwrap();
+    builder.append(&header("short"), &b""[..]).unwrap();
+    builder.append(&header(""), &b""[..]).unwrap();
+    let bytes = builder.into_inner().unwrap();
+    let mut reader = TarReader::new(&bytes[..], TarLimits::default());
+    for user in ["nginx", "long.name", ""] {
+        reader.next_entry().unwrap().unwrap();
+        assert_eq!(reader.owner_names(), [user.as_bytes(), b"staff"]);
+    }
+    // What is neither of POSIX nor of GNU has no names.
+    let mut old = bytes[..512].to_vec();
+    old[257..263].fill(0);
+    let sum: u32 = (old.iter().enumerate())
+        .map(|(at, &byte)| if (148..156).contains(&at) { 32 } else { u32::from(byte) })
+        .sum();
+    old[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    old.resize(2048, 0);
+    let mut reader = TarReader::new(&old[..], TarLimits::default());
+    reader.next_entry().unwrap().unwrap();
+    assert_eq!(reader.owner_names(), [&b""[..], b""]);
+}
+
 fn first(tar: &[u8], limits: TarLimits) -> Result<Option<hardpan_tree::TarEntry>, TarReadError> {
     TarReader::new(tar, limits).next_entry()
 }

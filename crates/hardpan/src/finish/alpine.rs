@@ -38,12 +38,16 @@ pub(super) fn configure(
     // Who may own things; what owns them decides who exists.
     let mut accounts = accounts::collect(tree, inputs, masters(tree, inputs)?)?;
     sysusers::offer(tree, &mut accounts, inputs, report)?;
+    let mut owners = ApkOwners::new(&mut accounts, inputs);
+    let mut found = None;
     if inputs.definition.x_hardpan.scripts != Scripts::None {
-        let mut owners = ApkOwners::new(&mut accounts, inputs);
-        let found = scripts::apply(tree, &mut owners, &[], inputs, report)?;
-        let ApkOwners { mut warnings, renumbered, .. } = owners;
-        report.warnings.append(&mut warnings);
-        report.actions.extend(apk_owners::renumber(tree, &renumbered, inputs));
+        found = Some(scripts::apply(tree, &mut owners, &[], inputs, report)?);
+    }
+    owners.settle(inputs);
+    let ApkOwners { mut warnings, renumbered, .. } = owners;
+    report.warnings.append(&mut warnings);
+    report.actions.extend(apk_owners::renumber(tree, &renumbered, inputs));
+    if let Some(found) = found {
         shells::add(tree, &found.shells, inputs, report)?;
         report.scripts = found.actions;
     }

@@ -3,12 +3,14 @@
 //!
 //! A package may bring files of the users that its `pre-install` makes. apk gives them to whoever has the name, whatever
 //! number the builder of the package had for it. So a new account gets that number where nobody else has it; where
-//! somebody does, or the definition gives the name another number, the files change hands.
+//! somebody does, or the definition gives the name another number, the files change hands. Most packages name the owners
+//! of their files; of one that does not, the accounts that its scripts make are taken for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
+use hardpan_package::owners::{AccountKind, OwnerNames};
 use hardpan_package::scripts::NewAccount;
 use hardpan_package::segment::Unpacked;
 use hardpan_tree::{Metadata, Origin, Tree, TreePath};
@@ -21,6 +23,8 @@ use super::{Action, Editor, FinishError, Inputs, Report, Warning};
 const SYSTEM_IDS: RangeInclusive<u32> = 100..=999;
 /// Alpine's group for users that have none of their own.
 const NOGROUP: (&str, u32) = ("nogroup", 65533);
+/// Alpine's number for `nobody`, to whom apk gives files of owners that nobody knows.
+const NOBODY: u32 = 65534;
 
 /// Users and groups by number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,12 +44,15 @@ pub(super) struct Renumbering {
 pub(super) struct ApkOwners<'a> {
     accounts: &'a mut Accounts,
     pub(super) warnings: Vec<Warning>,
-    /// Numbers that files of packages belong to and that none of the distribution's own accounts has, by package.
+    /// Numbers that files of packages belong to, that have no name there, and that none of the distribution's own accounts
+    /// has, by package.
     foreign: BTreeMap<&'a str, Numbers>,
     /// Files that change hands, by package.
     pub(super) renumbered: BTreeMap<String, Renumbering>,
     /// Whose files' numbers have not been claimed by an account yet.
     open: Numbers,
+    /// Who owns files, by the words of the package at hand.
+    names: OwnerNames,
     /// Who got the files of the package at hand.
     takers: Takers,
     /// The distribution's own accounts, whose numbers are the same for the builder of every package.
@@ -61,8 +68,13 @@ impl<'a> ApkOwners<'a> {
             let owners =
                 package.entries.iter().map(|entry| (entry.metadata.uid, entry.metadata.gid));
             for (uid, gid) in owners {
-                let is_own_uid = uid == 0 || accounts.is_offered(Some(uid), None);
-                let is_own_gid = gid == 0 || accounts.is_offered(None, Some(gid));
+                let has_name = |kind, number| package.owner_names.name(kind, number).is_some();
+                let is_own_uid = uid == 0
+                    || accounts.is_offered(Some(uid), None)
+                    || has_name(AccountKind::User, uid);
+                let is_own_gid = gid == 0
+                    || accounts.is_offered(None, Some(gid))
+                    || has_name(AccountKind::Group, gid);
                 numbers.uids.extend((!is_own_uid).then_some(uid));
                 numbers.gids.extend((!is_own_gid).then_some(gid));
             }
@@ -74,6 +86,7 @@ impl<'a> ApkOwners<'a> {
             foreign,
             renumbered: BTreeMap::new(),
             open: Numbers::default(),
+            names: OwnerNames::default(),
             takers: Takers::default(),
             own_users,
             own_groups,
@@ -83,7 +96,8 @@ impl<'a> ApkOwners<'a> {
     /// Returns the number of a new group.
     fn new_gid(&self, wanted: Option<u32>, brought: Option<u32>) -> Option<u32> {
         let is_free = |gid: &u32| !self.accounts.is_gid_taken(*gid);
-        wanted.or(brought.filter(is_free)).or_else(|| SYSTEM_IDS.into_iter().find(is_free))
+        let brought = brought.filter(|gid| !OwnerNames::is_nameless(*gid) && is_free(gid));
+        wanted.or(brought).or_else(|| SYSTEM_IDS.into_iter().find(is_free))
     }
 
     /// Says that files may be another account's: numbers do not tell.
@@ -99,6 +113,56 @@ impl<'a> ApkOwners<'a> {
         });
     }
 
+    /// Returns the number that the package at hand has for a name.
+    fn named(&self, kind: AccountKind, name: &str) -> Option<u32> {
+        self.names.iter(kind).find(|(_, known)| *known == name).map(|(number, _)| number)
+    }
+
+    /// Gives files to whoever has the names of their owners, after all accounts were offered.
+    ///
+    /// Where nobody has a name, its number stays; an owner who never had one is nobody, as for apk.
+    pub(super) fn settle(&mut self, inputs: &Inputs<'_>) {
+        for package in inputs.packages {
+            let known = self.renumbered.remove(&package.name).unwrap_or_default();
+            let Renumbering { mut uids, mut gids } = known;
+            for (kind, numbers) in [(AccountKind::User, &mut uids), (AccountKind::Group, &mut gids)]
+            {
+                for (old, name) in package.owner_names.iter(kind) {
+                    if numbers.contains_key(&old) {
+                        continue;
+                    }
+                    match self.number(kind, name) {
+                        Some(new) if new == old => {}
+                        Some(new) => {
+                            // Files belong to it, so it exists.
+                            match kind {
+                                AccountKind::User => self.accounts.uid(name),
+                                AccountKind::Group => self.accounts.gid(name),
+                            };
+                            numbers.insert(old, new);
+                        }
+                        None if OwnerNames::is_nameless(old) => {
+                            numbers.insert(old, NOBODY);
+                            self.warnings.push(unknown_owner(&package.name, kind, name));
+                        }
+                        None => {}
+                    }
+                }
+            }
+            if !uids.is_empty() || !gids.is_empty() {
+                self.renumbered.insert(package.name.clone(), Renumbering { uids, gids });
+            }
+        }
+    }
+
+    /// Returns the number of an account that exists or is offered.
+    fn number(&self, kind: AccountKind, name: &str) -> Option<u32> {
+        match kind {
+            AccountKind::User => self.accounts.offered_uid(name),
+            AccountKind::Group => self.accounts.offered_gid(name),
+        }
+    }
+
     fn none_left(&mut self, package: &str, kind: &str, name: &str) {
         self.warnings.push(Warning {
             finisher: accounts::NAME,
@@ -107,6 +171,20 @@ impl<'a> ApkOwners<'a> {
             lines: None,
             message: format!("{kind} {name} is left out: no number is left for it"),
         });
+    }
+}
+
+fn unknown_owner(package: &str, kind: AccountKind, name: &str) -> Warning {
+    let kind = match kind {
+        AccountKind::User => "user",
+        AccountKind::Group => "group",
+    };
+    Warning {
+        finisher: accounts::NAME,
+        package: Some(package.to_owned()),
+        file: None,
+        lines: None,
+        message: format!("its files of {kind} {name} went to nobody: nothing makes that {kind}"),
     }
 }
 
@@ -125,6 +203,7 @@ fn only(numbers: &BTreeSet<u32>) -> Option<u32> {
 impl Owners for ApkOwners<'_> {
     fn begin(&mut self, package: &Unpacked) {
         self.open = self.foreign.get(package.name.as_str()).cloned().unwrap_or_default();
+        self.names = package.owner_names.clone();
         self.takers = Takers::default();
     }
 
@@ -137,10 +216,12 @@ impl Owners for ApkOwners<'_> {
     }
 
     fn offer_user(&mut self, package: &str, user: &NewAccount) {
-        let brought = only(&self.open.uids).filter(|_| !self.own_users.contains(&user.name));
+        let named = self.named(AccountKind::User, &user.name);
+        let unnamed = only(&self.open.uids).filter(|_| !self.own_users.contains(&user.name));
+        let brought = named.or(unnamed);
         let is_free = |uid: &u32| {
             let group_is_free = !user.has_own_group || !self.accounts.is_gid_taken(*uid);
-            !self.accounts.is_uid_taken(*uid) && group_is_free
+            !OwnerNames::is_nameless(*uid) && !self.accounts.is_uid_taken(*uid) && group_is_free
         };
         let known = self.accounts.offered_uid(&user.name);
         let chosen = known.or(user.id).or(brought.filter(is_free));
@@ -182,8 +263,10 @@ impl Owners for ApkOwners<'_> {
         if let Some(brought) = brought {
             // Files belong to this user, so it exists.
             self.accounts.uid(&user.name);
-            self.open.uids.clear();
-            self.takers.user = Some(user.name.clone());
+            if named.is_none() {
+                self.open.uids.clear();
+                self.takers.user = Some(user.name.clone());
+            }
             if brought != uid {
                 let renumbering = self.renumbered.entry(package.to_owned()).or_default();
                 renumbering.uids.insert(brought, uid);
@@ -192,7 +275,9 @@ impl Owners for ApkOwners<'_> {
     }
 
     fn offer_group(&mut self, package: &str, group: &NewAccount) {
-        let brought = only(&self.open.gids).filter(|_| !self.own_groups.contains(&group.name));
+        let named = self.named(AccountKind::Group, &group.name);
+        let unnamed = only(&self.open.gids).filter(|_| !self.own_groups.contains(&group.name));
+        let brought = named.or(unnamed);
         let known = self.accounts.offered_gid(&group.name);
         let Some(gid) = known.or_else(|| self.new_gid(group.id, brought)) else {
             return self.none_left(package, "group", &group.name);
@@ -215,8 +300,10 @@ impl Owners for ApkOwners<'_> {
         }
         if let Some(brought) = brought {
             self.accounts.gid(&group.name);
-            self.open.gids.clear();
-            self.takers.group = Some(group.name.clone());
+            if named.is_none() {
+                self.open.gids.clear();
+                self.takers.group = Some(group.name.clone());
+            }
             if brought != gid {
                 let renumbering = self.renumbered.entry(package.to_owned()).or_default();
                 renumbering.gids.insert(brought, gid);
@@ -307,6 +394,7 @@ mod tests {
             warnings: Vec::new(),
             foreign: BTreeMap::new(),
             renumbered: BTreeMap::new(),
+            names: OwnerNames::default(),
             takers: Takers::default(),
             open: numbers,
             own_users: BTreeSet::new(),

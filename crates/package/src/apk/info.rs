@@ -177,6 +177,7 @@ impl Control {
             md5sums: String::new(),
             sha1sums: data.sha1sums,
             identity,
+            owner_names: data.owner_names,
             // Whoever read the file knows.
             file_size_bytes: 0,
             scripts: self.scripts,

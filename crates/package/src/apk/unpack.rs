@@ -82,6 +82,7 @@ fn read_data(
         timestamp: package.control.build_time.unwrap_or(i64::MAX),
         place,
         with_sha1sums: true,
+        with_owner_names: true,
     };
     let tar_limits = TarLimits {
         entries_max: limits.entries_max,

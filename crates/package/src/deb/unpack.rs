@@ -56,6 +56,7 @@ pub fn unpack(
             timestamp,
             place: merged_usr,
             with_sha1sums: false,
+            with_owner_names: false,
         };
         data::read(tar, &files, segment)
     })?;
@@ -75,6 +76,7 @@ pub fn unpack(
         md5sums: control.md5sums,
         sha1sums: String::new(),
         identity: String::new(),
+        owner_names: data.owner_names,
         file_size_bytes: 0,
         scripts: control.scripts,
         script_digests: control.script_digests,

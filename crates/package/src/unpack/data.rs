@@ -14,7 +14,7 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use super::{MemberTar, UnpackError, tar_error};
 use crate::elf::Probe;
-use crate::segment::{ByteRange, Changed, Entry, EntryKind, FileEntry, Stripped};
+use crate::segment::{ByteRange, Changed, Entry, EntryKind, FileEntry, OwnerNames, Stripped};
 use crate::strip::{Shape, StripPolicy, StripRule};
 
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -37,6 +37,8 @@ pub(crate) struct Files<'a> {
     pub(crate) place: fn(TreePath, bool) -> Result<TreePath, UnpackError>,
     /// Whether SHA-1 sums are wanted.
     pub(crate) with_sha1sums: bool,
+    /// Whether the names of owners are wanted.
+    pub(crate) with_owner_names: bool,
 }
 
 /// What the archive holds.
@@ -49,6 +51,8 @@ pub(crate) struct Data {
     pub(crate) newest: Option<i64>,
     /// The sums of what was not stripped, if they were wanted; as [`Unpacked`](crate::segment::Unpacked) has them.
     pub(crate) sha1sums: String,
+    /// The names of owners, if they were wanted.
+    pub(crate) owner_names: OwnerNames,
     pub(crate) segment_digest: Digest,
     pub(crate) segment_size_bytes: u64,
 }
@@ -59,10 +63,14 @@ pub(crate) fn read(
     segment: &mut dyn Write,
 ) -> Result<Data, UnpackError> {
     let mut sorter = Sorter::new(files, segment);
+    let mut owner_names = OwnerNames::default();
     while let Some(entry) = tar.next_entry().map_err(|error| tar_error(files.member, error))? {
+        if files.with_owner_names {
+            owner_names.add(&entry.metadata, tar.owner_names());
+        }
         sorter.entry(entry, tar)?;
     }
-    Ok(sorter.finish())
+    Ok(Data { owner_names, ..sorter.finish() })
 }
 
 /// What is known of a path that was read.
@@ -157,6 +165,7 @@ impl<'a> Sorter<'a> {
             stripped: self.stripped.into_values().collect(),
             changed: self.changed,
             newest: self.newest,
+            owner_names: OwnerNames::default(),
             sha1sums: self.sums.map(|sums| sums.text).unwrap_or_default(),
             segment_digest,
             segment_size_bytes,

@@ -148,6 +148,57 @@ fn files_change_hands_where_a_number_is_taken() {
     assert_eq!(fixture.text(&tree, "etc/passwd").lines().count(), 1);
 }
 
+/// Two accounts, whose files only their names tell apart.
+fn two_owners() -> Apk {
+    apk("pair", "1-r0", "")
+        .directory("var/one")
+        .owner(500, 600)
+        .owner_names("one", "ones")
+        .directory("var/two")
+        .owner(501, 601)
+        .owner_names("two", "twos")
+        .directory("var/stranger")
+        .owner(502, 0)
+        .owner_names("stranger", "root")
+        .script(
+            "pre-install",
+            "#!/bin/sh\naddgroup -S twos\naddgroup -S ones\nadduser -S -D -H -G twos two\n\
+             adduser -S -D -H -G ones one\n",
+        )
+}
+
+#[test]
+fn files_belong_to_whoever_has_the_name() {
+    let yaml = "variant: dev\naccounts:\n  root: true\n  users:\n    - name: app\n      uid: 501\n      gid: 501\n  \
+        groups:\n    - name: app\n      gid: 501\n";
+    let (fixture, tree, finished) = run(yaml, &[baselayout_data(), two_owners()]);
+    let passwd = fixture.text(&tree, "etc/passwd");
+    // The first free number for two, as 501 is taken; its own for one.
+    assert!(passwd.contains("\none:x:500:600:"), "{passwd}");
+    assert!(passwd.contains("\ntwo:x:100:601:"), "{passwd}");
+    for line in ["/var/one directory 0755 500:600", "/var/two directory 0755 100:601"] {
+        assert!(dump(&tree).contains(line), "{}", dump(&tree));
+    }
+    // As for apk, the number stays where nobody has the name.
+    assert!(dump(&tree).contains("/var/stranger directory 0755 502:0"), "{}", dump(&tree));
+    assert!(finished.warnings.iter().all(|warning| warning.package.is_none()));
+}
+
+#[test]
+fn owners_of_another_package_s_accounts_are_found() {
+    let files = apk("files", "1-r0", "")
+        .directory("srv")
+        .owner(777, 778)
+        .owner_names("nginx", "nginx")
+        .directory("opt")
+        .owner(42, 43)
+        .owner_names("nobody", "nogroup");
+    let (fixture, tree, _) = run(NONROOT, &[baselayout_data(), musl(), nginx(), files]);
+    assert!(dump(&tree).contains("/srv directory 0755 100:101"), "{}", dump(&tree));
+    assert!(dump(&tree).contains("/opt directory 0755 65534:65533"), "{}", dump(&tree));
+    assert!(fixture.text(&tree, "etc/passwd").contains("\nnginx:x:100:101:"));
+}
+
 #[test]
 fn numbers_do_not_depend_on_the_order_of_packages() {
     let redis = || {

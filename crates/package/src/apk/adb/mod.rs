@@ -15,7 +15,7 @@
 
 mod container;
 pub mod index;
-pub mod owners;
+mod owners;
 pub mod package;
 mod schema;
 mod signature;
@@ -29,7 +29,6 @@ use hardpan_tree::{PathError, TreePath};
 use super::signature::SignatureError;
 use super::version::VersionError;
 
-pub use owners::Owners;
 pub use package::{Identity, identify};
 pub use unpack::unpack;
 
@@ -98,8 +97,8 @@ pub enum AdbError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A file belongs to an account whose number is not known.
-    #[error("{path} belongs to {kind} {name:?}, whose number is not known")]
+    /// A file belongs to what is no name of an account, or to one of too many.
+    #[error("{path} belongs to {kind} {name:?}, which can't be the name of an account")]
     Owner {
         /// The file or directory.
         path: TreePath,

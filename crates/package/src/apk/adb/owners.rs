@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Numbers of accounts. Format 3 names owners and has no numbers.
 
-use std::collections::BTreeMap;
+use crate::owners::AccountKind;
 
-/// The numbers of the users and groups that files may belong to.
+/// Returns the number of an account that every Alpine system begins with.
 ///
-/// apk looks names up in the system that it installs to, where a package's `pre-install` script may have added them, and
-/// gives files of anybody else to `nobody`. Here an unknown name is an error: nothing is to belong to an
-/// account by accident. By default the accounts that every Alpine system begins with are known. Whoever adds accounts has to keep
-/// segments apart that were unpacked with others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owners {
-    /// Users by name.
-    pub users: BTreeMap<String, u32>,
-    /// Groups by name.
-    pub groups: BTreeMap<String, u32>,
+/// apk looks names up in the system that it installs to. For others see [`crate::owners::OwnerNames`].
+pub(super) fn number(kind: AccountKind, name: &str) -> Option<u32> {
+    let accounts = match kind {
+        AccountKind::User => USERS,
+        AccountKind::Group => GROUPS,
+    };
+    accounts.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
 /// The users of `alpine-baselayout`, by name.
@@ -77,27 +74,20 @@ const GROUPS: &[(&str, u32)] = &[
     ("nobody", 65534),
 ];
 
-impl Default for Owners {
-    fn default() -> Self {
-        let map = |list: &[(&str, u32)]| {
-            list.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect()
-        };
-        Self { users: map(USERS), groups: map(GROUPS) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn accounts_stand_once() {
-        let owners = Owners::default();
-        assert_eq!((owners.users.len(), owners.groups.len()), (USERS.len(), GROUPS.len()));
-        assert_eq!((owners.users["root"], owners.groups["shadow"]), (0, 42));
         for list in [USERS, GROUPS] {
             assert!(list.is_sorted_by_key(|(_, number)| *number));
+            let names: std::collections::BTreeSet<&str> =
+                list.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names.len(), list.len());
         }
-        assert!(!owners.users.contains_key("adm"));
+        assert_eq!(number(AccountKind::User, "root"), Some(0));
+        assert_eq!(number(AccountKind::Group, "shadow"), Some(42));
+        assert_eq!(number(AccountKind::User, "adm"), None);
     }
 }

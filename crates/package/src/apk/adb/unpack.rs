@@ -14,13 +14,14 @@ use super::container::{Container, Schema};
 use super::package::{growth, hexadecimal};
 use super::schema::{Access, Directory, File, Info, PackageRoot};
 use super::value::Adb;
-use super::{AdbError, Owners};
+use super::{AdbError, owners};
 use crate::apk::index::Checksum;
 use crate::apk::info::Control;
 use crate::apk::package::checksum_text;
 use crate::apk::unpack::place;
+use crate::owners::{AccountKind, OwnerNames};
 use crate::segment::Unpacked;
-use crate::unpack::data::{Files, Sorter};
+use crate::unpack::data::{Data, Files, Sorter};
 use crate::unpack::{UnpackError, UnpackOptions};
 
 /// What errors call the part with the files.
@@ -57,17 +58,33 @@ pub fn unpack(
     };
 
     let policy = &options.strip;
-    let files = Files { member: MEMBER, policy, timestamp, place, with_sha1sums: true };
+    let files = Files {
+        member: MEMBER,
+        policy,
+        timestamp,
+        place,
+        with_sha1sums: true,
+        // Here are only names.
+        with_owner_names: false,
+    };
     let sorter = Sorter::new(&files, segment);
-    let mut reader =
-        FileReader { container, sorter, options, timestamp, entries: 0, size_bytes: 0 };
+    let mut reader = FileReader {
+        container,
+        sorter,
+        options,
+        timestamp,
+        owner_names: OwnerNames::default(),
+        entries: 0,
+        size_bytes: 0,
+    };
     reader.directories(root)?;
     if reader.container.next_data()?.is_some() {
         return Err(AdbError::TrailingData.into());
     }
     let values_digest = Digest::of(&values.bytes);
     let identity = checksum_text(&Checksum::Sha256(*values_digest.as_bytes()));
-    Ok(control.unpacked(timestamp, reader.sorter.finish(), identity))
+    let data = Data { owner_names: reader.owner_names, ..reader.sorter.finish() };
+    Ok(control.unpacked(timestamp, data, identity))
 }
 
 /// Reads what the package says of itself, as if it were of format 2.
@@ -139,6 +156,7 @@ struct FileReader<'a> {
     sorter: Sorter<'a>,
     options: &'a UnpackOptions,
     timestamp: i64,
+    owner_names: OwnerNames,
     entries: u64,
     size_bytes: u64,
 }
@@ -233,16 +251,13 @@ impl FileReader<'_> {
     }
 
     fn metadata(
-        &self,
+        &mut self,
         path: &TreePath,
         access: Access<'_>,
         mtime: i64,
     ) -> Result<Metadata, AdbError> {
-        let owners: &Owners = &self.options.owners;
-        let number = |accounts: &BTreeMap<String, u32>, kind, name: &str| {
-            let unknown = || AdbError::Owner { path: path.clone(), kind, name: name.to_owned() };
-            accounts.get(name).copied().ok_or_else(unknown)
-        };
+        let uid = self.number(path, AccountKind::User, access.user)?;
+        let gid = self.number(path, AccountKind::Group, access.group)?;
         let mut xattrs = BTreeMap::new();
         for xattr in access.xattrs.into_iter().flat_map(|slots| slots.blobs("xattrs")) {
             let (name, value) = split_xattr(xattr?)?;
@@ -250,12 +265,18 @@ impl FileReader<'_> {
                 return Err(AdbError::Value { field: "xattrs", problem: "a name stands twice" });
             }
         }
-        Ok(Metadata {
-            mode: access.mode,
-            uid: number(&owners.users, "user", access.user)?,
-            gid: number(&owners.groups, "group", access.group)?,
-            mtime,
-            xattrs,
+        Ok(Metadata { mode: access.mode, uid, gid, mtime, xattrs })
+    }
+
+    /// Returns the number of an owner. Whoever is not part of every Alpine system gets one that finishers replace.
+    fn number(&mut self, path: &TreePath, kind: AccountKind, name: &str) -> Result<u32, AdbError> {
+        let number = owners::number(kind, name).or_else(|| self.owner_names.number(kind, name));
+        number.ok_or_else(|| {
+            let kind = match kind {
+                AccountKind::User => "user",
+                AccountKind::Group => "group",
+            };
+            AdbError::Owner { path: path.clone(), kind, name: name.to_owned() }
         })
     }
 
