@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, dead_code, reason = "these are tests")]
 
+mod abuild;
+mod abuild_build;
 mod debian;
 mod go;
 mod manifests;
