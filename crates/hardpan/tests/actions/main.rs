@@ -5,6 +5,7 @@
 
 mod abuild;
 mod abuild_build;
+mod alpine;
 mod debian;
 mod go;
 mod manifests;
