@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// Print every warning, too.
     #[arg(long)]
     warnings: bool,
-    /// Plan the build stages of every image definition, too: stages, steps, actions, order.
+    /// Plan the build stages of every image and package definition, too: stages, steps, actions, order.
     #[arg(long)]
     plan: bool,
 }
@@ -144,8 +144,9 @@ fn check(
                 match parsed.render(platform) {
                     Ok(definition) => {
                         counts.renderings += 1;
-                        let plans = counts.plans.as_mut().filter(|_| kind(path) == "image");
-                        if let Some(why) = plans.and_then(|plans| plans.add(&definition)) {
+                        let plans = counts.plans.as_mut();
+                        let why = plans.and_then(|plans| plans.add(kind(path), &definition));
+                        if let Some(why) = why {
                             counts.failures.push(format!("{path}, {platform}: {why}"));
                         }
                     }

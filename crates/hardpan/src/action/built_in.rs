@@ -10,6 +10,13 @@ macro_rules! files {
 }
 
 files! {
+    "abuild-apk-v1.yaml",
+    "abuild-build-v1.yaml",
+    "abuild-bump-v1.yaml",
+    "abuild-disable-v1.yaml",
+    "abuild-setup-v1.yaml",
+    "abuild-source-v1.yaml",
+    "abuild-upload-v1.yaml",
     "cosign-verify-blob-v1.yaml",
     "deb-build-v1.yaml",
     "deb-install-v1.yaml",

@@ -161,7 +161,7 @@ fn uses_that_are_wrong() {
         ("go/bump@v3", "no version `v3`", "known are v1, v2"),
         ("go/bump", "needs a version", "known are v1, v2"),
         ("own/thing@", "needs a version", "known are v1"),
-        ("xyzzy@v1", "no action `xyzzy`", "known are cosign/verify-blob"),
+        ("xyzzy@v1", "no action `xyzzy`", "known are abuild/apk"),
     ] {
         let step = step(&format!("{{uses: '{uses}'}}"));
         let found = actions.check(&step);

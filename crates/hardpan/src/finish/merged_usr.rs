@@ -37,19 +37,33 @@ pub fn apply(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<Option<Action>, Fin
 }
 
 /// Makes the links that are missing, if the packages of the release are merged: musl's loader, whose path
-/// (`/lib/ld-musl-x86_64.so.1`) is compiled into every program, is in `/usr/lib`, and nothing is at `/lib`. The links come
-/// with alpine-baselayout, but an image need not have it.
+/// (`/lib/ld-musl-x86_64.so.1`) is compiled into every program, is in `/usr/lib` and not in `/lib`. The links come with
+/// alpine-baselayout, but an image need not have it. Where it has it, what a package puts into `/lib` comes into `/usr/lib`,
+/// so a real `/lib` is moved there. `/bin` and `/sbin` stay if they are real: nothing else is looked for there by a path
+/// that is compiled in.
+///
+/// # Errors
+/// If a path is both in `/lib` and in `/usr/lib`, and they differ.
 pub fn apply_as_packages(
     tree: &mut Tree,
     inputs: &Inputs<'_>,
 ) -> Result<Option<Action>, FinishError> {
-    let libraries = TreePath::literal("usr/lib");
-    let has_loader =
-        tree.children(&libraries).any(|(path, _)| path.name().starts_with(b"ld-musl-"));
-    if !has_loader || tree.contains(&TreePath::literal("lib")) {
+    let (merged, library) = (TreePath::literal("usr/lib"), TreePath::literal("lib"));
+    let has_loader = |folder: &TreePath| {
+        tree.children(folder).any(|(path, _)| path.name().starts_with(b"ld-musl-"))
+    };
+    let is_real = match tree.get(&library).map(|node| &node.kind) {
+        None => false,
+        Some(Kind::Directory) => true,
+        Some(_) => return Ok(None),
+    };
+    if !has_loader(&merged) || has_loader(&library) {
         return Ok(None);
     }
     let mut editor = Editor::new(tree, NAME, inputs.epoch);
+    if is_real {
+        move_directory(&mut editor, &library, &merged)?;
+    }
     for name in ["bin", "lib", "sbin"] {
         let link = TreePath::literal(name);
         let target = format!("usr/{name}");
@@ -154,5 +168,60 @@ mod tests {
         assert!(matches!(error, FinishError::UsrConflict { .. }), "{error}");
         let mut root = tree(&["bin->elsewhere", "usr/bin/a", "lib"]);
         assert_eq!(apply(&mut root, &Fixture::default().inputs()).unwrap(), None);
+    }
+    #[test]
+    fn the_loader_of_musl_is_found() {
+        const LINK: &str = "usr/lib/ld-musl-x86_64.so.1";
+        for (summary, nodes, links, moved) in [
+            ("nothing in its way", &[LINK, "usr/bin/x"][..], &["bin", "lib"][..], &[][..]),
+            (
+                "another package has files in /lib",
+                &[LINK, "lib/firmware/a", "lib/b", "usr/lib/firmware/c", "bin/own", "usr/bin/x"],
+                &["lib"],
+                &["usr/lib/firmware/a", "usr/lib/b", "usr/lib/firmware/c", LINK, "bin/own"],
+            ),
+            ("/lib is empty", &[LINK, "lib/"], &["lib"], &[LINK]),
+            (
+                "a release that is not merged",
+                &["lib/ld-musl-x86_64.so.1", "usr/lib/a"],
+                &[],
+                &["lib/ld-musl-x86_64.so.1"],
+            ),
+            (
+                "a link to the real one",
+                &["lib/ld-musl-x86_64.so.1", LINK],
+                &[],
+                &["lib/ld-musl-x86_64.so.1", LINK],
+            ),
+            ("baselayout's link", &[LINK, "lib->usr/lib", "usr/bin/x"], &[], &[LINK]),
+            ("another link", &[LINK, "lib->elsewhere"], &[], &[LINK]),
+            ("no musl", &["usr/lib/a", "usr/bin/x"], &[], &["usr/lib/a"]),
+        ] {
+            let mut root = tree(nodes);
+            let before: Vec<TreePath> = root.walk().map(|(path, _)| path.clone()).collect();
+            let action = apply_as_packages(&mut root, &Fixture::default().inputs()).unwrap();
+            for link in links {
+                let node = root.get(&TreePath::literal(link)).unwrap();
+                let expected = Kind::Symlink(format!("usr/{link}").into_bytes());
+                assert_eq!(node.kind, expected, "{summary}: {link}");
+            }
+            for path in moved {
+                let path = TreePath::parse(path).unwrap();
+                assert!(
+                    matches!(root.get(&path).unwrap().kind, Kind::File(_)),
+                    "{summary}: {path}"
+                );
+            }
+            assert_eq!(action.is_none(), links.is_empty(), "{summary}");
+            if links.is_empty() {
+                let after: Vec<TreePath> = root.walk().map(|(path, _)| path.clone()).collect();
+                assert_eq!(before, after, "{summary}");
+            }
+            assert_eq!(apply_as_packages(&mut root, &Fixture::default().inputs()).unwrap(), None);
+        }
+        // Two files that differ, and neither may go.
+        let mut root = tree(&["usr/lib/ld-musl-x86_64.so.1", "usr/lib/a", "lib/a"]);
+        let error = apply_as_packages(&mut root, &Fixture::default().inputs()).unwrap_err();
+        assert!(matches!(error, FinishError::UsrConflict { .. }), "{error}");
     }
 }

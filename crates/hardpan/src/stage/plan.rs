@@ -92,6 +92,9 @@ pub(crate) struct PlannedStep {
     pub action: Option<(String, String)>,
     /// Files below [`ACTION_DIRECTORY`] that it may read, by path.
     pub files: BTreeMap<String, String>,
+    /// The image whose tools its script uses. Such a step can't be run yet.
+    #[serde(skip)]
+    pub tools: Option<String>,
     /// Who asks for the network, as a part of a sentence; it decides nothing.
     #[serde(skip)]
     pub network_reason: String,
@@ -128,12 +131,22 @@ pub(crate) struct PlannedStatement {
     pub span: Span,
 }
 
-/// Plans the stages of a rendered definition.
+/// Plans the stages of a rendered definition, all of whose steps can be run.
 pub(crate) fn plan(
     definition: &Definition,
     actions: &Actions,
     refuse_network: bool,
 ) -> Result<StagePlan, Error> {
+    let plan = outline(definition, actions)?;
+    plan.check_tools()?;
+    if refuse_network {
+        plan.check_network()?;
+    }
+    Ok(plan)
+}
+
+/// Plans the stages of a rendered definition, for those who only look at them.
+pub(crate) fn outline(definition: &Definition, actions: &Actions) -> Result<StagePlan, Error> {
     let names = stage_names(definition);
     let mut stages = Vec::new();
     // Where each stage of the definition begins in `stages`: a matrix makes several of one.
@@ -152,9 +165,6 @@ pub(crate) fn plan(
     }
     let plan = StagePlan { stages };
     plan.check_order()?;
-    if refuse_network {
-        plan.check_network()?;
-    }
     Ok(plan)
 }
 
@@ -192,6 +202,17 @@ impl StagePlan {
         let steps: Vec<&[PlannedStep]> =
             self.stages.iter().map(|stage| stage.steps.as_slice()).collect();
         Digest::of(&canonical_json(&steps))
+    }
+
+    fn check_tools(&self) -> Result<(), Box<StageError>> {
+        let mut steps = self.stages.iter().flat_map(|stage| &stage.steps);
+        match steps.find(|step| step.tools.is_some()) {
+            None => Ok(()),
+            Some(step) => {
+                let what = "a step with both `runs` and `uses`".to_owned();
+                Err(Box::new(StageError::Unsupported { what, span: step.span }))
+            }
+        }
     }
 
     fn check_order(&self) -> Result<(), Box<StageError>> {
@@ -269,11 +290,8 @@ fn plan_stage(
         let label = step.name.clone().unwrap_or_else(|| format!("step {}", index + 1));
         let plain = plan_step(stage, step, label, run);
         if step.runs.is_some() {
-            if step.uses.is_some() {
-                let what = "a step with both `runs` and `uses`".to_owned();
-                return Err(Box::new(StageError::Unsupported { what, span: step.span }).into());
-            }
-            steps.push(plain);
+            let tools = step.uses.as_ref().map(|uses| uses.value.clone());
+            steps.push(PlannedStep { tools, ..plain });
             continue;
         }
         let distribution = definition.syntax.distribution;
@@ -350,6 +368,7 @@ fn plan_step(
         secrets: step.secrets.clone(),
         action: None,
         files: BTreeMap::new(),
+        tools: None,
         network_reason: "`privileged: true`".to_owned(),
         span: step.span,
     }

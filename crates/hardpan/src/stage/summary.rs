@@ -4,7 +4,7 @@
 use hardpan_definition::Definition;
 use serde::Serialize;
 
-use super::plan::{Base, plan};
+use super::plan::{Base, outline};
 use crate::action::Actions;
 use crate::error::Error;
 
@@ -46,6 +46,8 @@ pub struct StepSummary {
     pub label: String,
     /// The action that it is a part of.
     pub action: Option<String>,
+    /// The image whose tools its script uses. Such a step can't be run yet: [`check_stages`](super::check_stages) refuses it.
+    pub tools: Option<String>,
     /// Whether it has the network.
     pub network: bool,
 }
@@ -55,7 +57,7 @@ pub fn summarize_stages(
     definition: &Definition,
     actions: &Actions,
 ) -> Result<StagesSummary, Error> {
-    let plan = plan(definition, actions, false)?;
+    let plan = outline(definition, actions)?;
     let name = |number: usize| plan.stages[number].name.clone();
     let stages = plan
         .stages
@@ -78,6 +80,7 @@ pub fn summarize_stages(
                     .map(|step| StepSummary {
                         label: step.label.clone(),
                         action: step.action.as_ref().map(|(name, _)| name.clone()),
+                        tools: step.tools.clone(),
                         network: step.network,
                     })
                     .collect(),
@@ -91,4 +94,26 @@ pub fn summarize_stages(
         .collect();
     let order = plan.waves().into_iter().map(|wave| wave.into_iter().map(name).collect()).collect();
     Ok(StagesSummary { stages, order })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::testing::definition;
+    use crate::stage::check_stages;
+
+    #[test]
+    fn a_step_with_the_tools_of_an_image_is_planned_and_not_run() {
+        let definition = definition(
+            "contents:\n  builds:\n    - pipeline:\n        - {runs: make}\n        - {uses: dhi/gradle:8-jdk17-dev, runs: gradle}\n",
+        );
+        let actions = Actions::built_in();
+        let summary = summarize_stages(&definition, &actions).unwrap();
+        let tools: Vec<Option<&str>> =
+            summary.stages[0].steps.iter().map(|step| step.tools.as_deref()).collect();
+        assert_eq!(tools, [None, Some("dhi/gradle:8-jdk17-dev")]);
+        let found = check_stages(&definition, &actions);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].message.contains("can't be run yet"), "{found:?}");
+    }
 }

@@ -247,7 +247,6 @@ fn what_can_not_be_packed() {
         ("files: [absent]", "there is no /work/target/absent"),
         ("files: [../source]", "not a path"),
         ("files: [{path: file, mode: \"9\"}]", "not an owner or mode"),
-        ("formats: [apk]", "packages for Alpine can not be made"),
         ("depends: [\"a b\"]", "not a package"),
         ("subpackages: [{name: Upper}]", "not the name of a Debian package"),
     ] {

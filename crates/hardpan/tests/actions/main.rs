@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, dead_code, reason = "these are tests")]
 
+mod abuild;
+mod abuild_build;
+mod alpine;
 mod debian;
 mod go;
 mod manifests;

@@ -7,17 +7,20 @@ mod scripts_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hardpan::action::{ACTION_DIRECTORY, Actions, Directories, Expanded};
-use hardpan::definition::{NoIncludes, Platform, Source, Step, parse};
+use hardpan::definition::{Distribution, NoIncludes, Platform, Source, Step, parse};
 use scripts_support::Apt;
 
 /// What the root has: what actions need, and what stages that use them list themselves.
-const PACKAGES: [&str; 33] = [
+const PACKAGES: [&str; 35] = [
+    "bash",
     "binutils",
+    "busybox",
     "bzip2",
     "coreutils",
     "cosign",
@@ -104,7 +107,6 @@ fn make_root() -> Result<PathBuf, String> {
 
 /// Unpacks the packages that the root lacks.
 fn fill_root(root: &Path, debs: &BTreeMap<String, PathBuf>) -> std::io::Result<()> {
-    use std::os::unix::fs::symlink;
     let unpacked = root.join("unpacked");
     if !root.exists() {
         for folder in ["bin", "sbin", "lib", "lib64"] {
@@ -212,7 +214,10 @@ pub(crate) struct Stage {
     pub(crate) environment: BTreeMap<String, String>,
     /// Packages of the stage besides what its actions ask for.
     pub(crate) packages: Vec<&'static str>,
+    /// Scripts that stand in for programs, by name.
+    pub(crate) stand_ins: BTreeMap<&'static str, &'static str>,
     source: String,
+    distribution: Distribution,
 }
 
 /// How a step ended.
@@ -258,12 +263,21 @@ impl Stage {
             actions: Actions::built_in(),
             environment: BTreeMap::new(),
             packages: Vec::new(),
+            stand_ins: BTreeMap::new(),
             source: source.to_owned(),
+            distribution: Distribution::Debian { release: 13 },
         };
         fs::create_dir_all(stage.path(source)).unwrap();
         fs::create_dir_all(stage.path("/work/target")).unwrap();
         fs::create_dir_all(stage.path("/root")).unwrap();
         Some(stage)
+    }
+
+    /// An empty stage as Alpine's: its shell and nearly all of its programs are busybox's, and its actions are those for
+    /// Alpine. What they ask for besides are Debian's programs.
+    pub(crate) fn alpine() -> Option<Self> {
+        let stage = Self::new()?;
+        Some(Self { distribution: Distribution::Alpine { major: 3, minor: 24 }, ..stage })
     }
 
     /// Where a path that a step wrote is on this machine.
@@ -302,12 +316,47 @@ impl Stage {
 
     /// Makes the folder that an action has as its `PATH`: programs of what it asks for, and no others.
     fn offer(&self, expanded: &Expanded) {
+        let folder = self.path("/run/programs");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        if self.distribution.is_alpine() {
+            self.offer_busybox(expanded);
+        } else {
+            self.offer_packages(expanded);
+        }
+        for (name, script) in &self.stand_ins {
+            let path = folder.join(name);
+            let _ = fs::remove_file(&path);
+            fs::write(&path, script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
+    /// Makes the folder of busybox's programs, and of those that an action asks for in other packages.
+    fn offer_busybox(&self, expanded: &Expanded) {
+        let folder = self.path("/run/programs");
+        let applets = self.sh("busybox --list").ok();
+        for applet in applets.lines() {
+            symlink("/usr/bin/busybox", folder.join(applet)).unwrap();
+        }
+        let others = expanded.packages.iter().filter(|need| need.packages != ["busybox"]);
+        for command in others.map(|need| need.command.as_str()) {
+            let place = format!("usr/bin/{command}");
+            if self.stand_ins.contains_key(command) {
+                continue;
+            }
+            assert!(root().unwrap().join(&place).symlink_metadata().is_ok(), "no {command}");
+            let _ = fs::remove_file(folder.join(command));
+            symlink(format!("/{place}"), folder.join(command)).unwrap();
+        }
+    }
+
+    /// Makes the folder of the programs of Debian's packages.
+    fn offer_packages(&self, expanded: &Expanded) {
         let mut packages: BTreeSet<String> =
             self.packages.iter().map(|name| (*name).to_owned()).collect();
         packages.extend(expanded.packages.iter().flat_map(|need| need.packages.clone()));
         let folder = self.path("/run/programs");
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
         let programs = programs(&packages);
         for need in &expanded.packages {
             // Debian's yarn has another name, which the action knows.
@@ -320,7 +369,7 @@ impl Stage {
                 .into_iter()
                 .find(|path| root().unwrap().join(&path[1..]).symlink_metadata().is_ok());
             if let Some(place) = place {
-                std::os::unix::fs::symlink(place, folder.join(name)).unwrap();
+                symlink(place, folder.join(name)).unwrap();
             }
         }
     }
@@ -370,8 +419,7 @@ impl Stage {
         let step = step
             .replace("${source.dir}", directories.source)
             .replace("${target.dir}", directories.target);
-        let distribution = hardpan::definition::Distribution::Debian { release: 13 };
-        let expanded = self.actions.expand(&read_step(&step), distribution, &directories);
+        let expanded = self.actions.expand(&read_step(&step), self.distribution, &directories);
         expanded.unwrap_or_else(|error| panic!("{error}")).expect("a step with an action")
     }
 
@@ -406,6 +454,17 @@ impl Stage {
         }
         Outcome { is_ok: true, log }
     }
+}
+
+/// Returns lines of YAML as what a step has under a key.
+pub(crate) fn indented(text: &str) -> String {
+    let mut lines = String::new();
+    for line in text.lines() {
+        lines.push_str("  ");
+        lines.push_str(line);
+        lines.push('\n');
+    }
+    lines
 }
 
 /// Reads a step of a pipeline that is written in YAML.
