@@ -7,6 +7,7 @@
 
 mod action;
 mod check;
+mod data;
 mod decode;
 mod diagnostic;
 mod document;
@@ -23,6 +24,7 @@ mod template;
 mod yaml;
 
 pub use action::parse_action;
+pub use data::parse_data;
 pub use diagnostic::{Code, Diagnostic, Label, Severity, nearest};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;

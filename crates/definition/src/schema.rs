@@ -177,6 +177,11 @@ fn hardpan() -> Value {
             ),
             ("pyc", boolean(), "Whether Python modules are compiled."),
             ("caches", boolean(), "Whether indexes that packages' triggers make are made."),
+            (
+                "vex",
+                list(string()),
+                "OpenVEX documents in the catalog, of which signed images state what is about them.",
+            ),
         ],
         &[],
     )

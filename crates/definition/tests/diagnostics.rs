@@ -62,6 +62,9 @@ const CASES: &[Case] = &[
     case("misplaced key", "cmd:\n", "users: []\ncmd:\n", Code::UnknownKey, "users: []", "unknown key `users`"),
     // Types and missing values.
     case("word for a switch", "  scripts: declarative", "  pyc: sometimes", Code::WrongType, "sometimes", "must be true or false"),
+    case("document outside of the catalog", "  scripts: declarative", "  vex:\n    - ../a.json", Code::BadPath, "../a.json", ".."),
+    case("one document for a list", "  scripts: declarative", "  vex: a.json", Code::WrongType, "a.json", "must be a list"),
+    case("misplaced documents", "image: example.org/demo", "vex: [a.json]\nimage: example.org/demo", Code::UnknownKey, "vex: [a", "unknown key `vex`"),
     case("misplaced switch", "image: example.org/demo", "pyc: false\nimage: example.org/demo", Code::UnknownKey, "pyc: false", "unknown key `pyc`"),
     case("string for a list", "cmd:\n  - --help", "cmd: --help", Code::WrongType, "--help", "must be a list"),
     case("list for a string", "image: example.org/demo", "image: [example.org/demo]", Code::WrongType, "[example.org", "found a list"),

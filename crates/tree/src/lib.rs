@@ -16,6 +16,7 @@ mod tar_read;
 mod tar_tree;
 mod tar_write;
 mod tree;
+mod zip;
 
 pub use difference::Difference;
 pub use digest::{Digest, DigestError, Hasher, HashingWriter};
@@ -27,3 +28,4 @@ pub use tar_read::{Special, TarEntry, TarEntryKind, TarLimits, TarReadError, Tar
 pub use tar_tree::TarTreeError;
 pub use tar_write::{BLOCK_BYTES, END_MARKER, TarKind, TarWriter, Written};
 pub use tree::{InsertError, LINKS_MAX, ResolveError, Tree};
+pub use zip::{ReadAt, ZipError, ZipLimits, ZipMember, zip_members};

@@ -8,7 +8,7 @@ use crate::template::shorten;
 use crate::yaml::{Entry, Kind, Node};
 
 /// Keys that people look for in the wrong place: key, where it belongs.
-const ELSEWHERE: [(&str, &str); 18] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("packages", "contents"),
     ("repositories", "contents"),
     ("keyring", "contents"),
@@ -26,6 +26,7 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("scripts", "x-hardpan"),
     ("pyc", "x-hardpan"),
     ("caches", "x-hardpan"),
+    ("vex", "x-hardpan"),
     ("pretty-name", "os-release"),
 ];
 

@@ -305,12 +305,15 @@ impl<'n> Decoder<'n> {
         };
         let scripts = self.pick(&mut fields, "scripts", &SCRIPTS);
         let tests = self.list(fields.take("tests"), Self::container_test);
+        let vex = self.list(fields.take("vex"), |decoder, node| {
+            decoder.valid(node, "a document of `vex`", LOOSE, Code::BadPath, check::catalog_path)
+        });
         let mut switch = |key| {
             let entry = fields.take(key)?;
             self.boolean(&entry.value, key)
         };
         let (pyc, caches) = (switch("pyc"), switch("caches"));
         fields.finish(self);
-        Hardpan { scripts: scripts.unwrap_or_default(), tests, pyc, caches }
+        Hardpan { scripts: scripts.unwrap_or_default(), tests, pyc, caches, vex }
     }
 }

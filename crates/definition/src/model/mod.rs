@@ -169,6 +169,9 @@ pub struct Hardpan {
     /// Whether indexes that packages' triggers make are made; the workspace decides where it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caches: Option<bool>,
+    /// Documents about vulnerabilities (OpenVEX) by their paths in the catalog, for `build --sign`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vex: Vec<Spanned<String>>,
 }
 
 /// A definition rendered for one platform.

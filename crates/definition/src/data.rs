@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//! YAML files of others than definitions: policies and the like, as plain data.
+
+use serde_json::{Map, Number, Value};
+
+use crate::diagnostic::Diagnostic;
+use crate::source::Source;
+use crate::yaml::{self, Kind, Node, Scalar};
+
+/// Reads a YAML file as the data that it means in YAML 1.2. An empty file is `null`.
+///
+/// # Errors
+/// All problems, with their places. A key that stands twice is one.
+pub fn parse_data(source: &Source) -> Result<Value, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    match yaml::read(source, 0, &mut diagnostics) {
+        Some(node) if diagnostics.iter().all(|diagnostic| !diagnostic.is_error()) => {
+            Ok(value(&node))
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+fn value(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Scalar(scalar) => of_scalar(scalar),
+        Kind::List(items) => Value::Array(items.iter().map(value).collect()),
+        Kind::Map(entries) => {
+            let entries = entries.iter().map(|entry| (entry.key.clone(), value(&entry.value)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        }
+    }
+}
+
+fn of_scalar(scalar: &Scalar) -> Value {
+    if scalar.is_null() {
+        return Value::Null;
+    }
+    if let Some(boolean) = scalar.boolean() {
+        return Value::Bool(boolean);
+    }
+    let number = scalar.is_number().then(|| number(&scalar.text)).flatten();
+    number.map_or_else(|| Value::String(scalar.text.clone()), Value::Number)
+}
+
+fn number(text: &str) -> Option<Number> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    let radix = |prefix: &str, radix: u32| {
+        text.strip_prefix(prefix).and_then(|digits| i64::from_str_radix(digits, radix).ok())
+    };
+    if let Some(whole) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        return Some(whole.into());
+    }
+    text.parse::<f64>().ok().and_then(Number::from_f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Value, Vec<Diagnostic>> {
+        parse_data(&Source::new("policy.yaml", text))
+    }
+
+    #[test]
+    fn scalars_mean_what_yaml_says() {
+        let text = "a: 1\nb: true\nc: '1'\nd: [x, 1.5, null, 0x1f, +3]\ne: {f: yes}\n";
+        let expected = json!({
+            "a": 1, "b": true, "c": "1", "d": ["x", 1.5, null, 31, 3], "e": {"f": "yes"},
+        });
+        assert_eq!(read(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_refused() {
+        for text in ["a: [", "a: 1\na: 2\n", "a: *b\n", "\t- a\n- b: :\n c"] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+}
