@@ -147,6 +147,20 @@ pub enum LayoutError {
 }
 
 impl LayoutError {
+    /// Whether what lies there is not what it should be by its name: a matter of trust rather than of the disk.
+    pub fn is_mismatch(&self) -> bool {
+        matches!(
+            self,
+            Self::Document { .. }
+                | Self::Missing(_)
+                | Self::Size { .. }
+                | Self::Digest { .. }
+                | Self::DiffId { .. }
+                | Self::Decompress { .. }
+                | Self::LayerCount { .. }
+        )
+    }
+
     fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }
@@ -189,6 +203,11 @@ pub(crate) fn index_document(descriptor: &Descriptor, names: &[ImageName]) -> In
     if manifests.is_empty() {
         manifests.push(descriptor.clone());
     }
+    entries_document(manifests)
+}
+
+/// Returns the content of `index.json` with these entries.
+fn entries_document(entries: Vec<Descriptor>) -> Index {
     let ours = (media_type::ANNOTATION_LAYOUT.to_owned(), "1".to_owned());
-    Index::new(manifests, BTreeMap::from([ours]))
+    Index::new(entries, BTreeMap::from([ours]))
 }

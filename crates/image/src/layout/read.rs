@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading layouts.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -55,9 +56,30 @@ impl Layout {
             return Err(LayoutError::Version { path, found: found.chars().take(100).collect() });
         }
         let path = directory.join(INDEX_FILE);
-        let index: Raw<Index> = read_document(&path)?;
+        Self::of(directory, read_document(&path)?)
+    }
+
+    /// What a directory is with another `index.json`.
+    pub(super) fn of(directory: &Path, index: Raw<Index>) -> Result<Self, LayoutError> {
+        let path = directory.join(INDEX_FILE);
         index.value().check().map_err(|source| LayoutError::Document { path, source })?;
         Ok(Self { directory: directory.to_owned(), index })
+    }
+
+    /// Returns the blobs that `index.json` leads to, after a look whether each is there with the right length.
+    pub(super) fn present(&self) -> Result<BTreeSet<Digest>, LayoutError> {
+        let contents = self.contents()?;
+        let mut named: BTreeSet<Digest> =
+            contents.indexes.iter().map(|descriptor| descriptor.digest).collect();
+        for image in &contents.images {
+            let manifest = image.manifest.value();
+            for blob in [&manifest.config].into_iter().chain(&manifest.layers) {
+                self.open_blob(blob)?;
+                named.insert(blob.digest);
+            }
+            named.insert(image.descriptor.digest);
+        }
+        Ok(named)
     }
 
     /// Returns the directory.

@@ -17,8 +17,8 @@ use hardpan_tree::{Digest, Hasher};
 
 use super::read::{Layout, blob_path, open_regular};
 use super::{
-    BLOBS_DIRECTORY, INDEX_FILE, LayoutError, MARKER_FILE, TEMPORARY_PREFIX, index_document,
-    marker_bytes,
+    BLOBS_DIRECTORY, INDEX_FILE, LayoutError, MARKER_FILE, TEMPORARY_PREFIX, entries_document,
+    index_document, marker_bytes,
 };
 use crate::compression::Compression;
 use crate::image::ImageIndex;
@@ -26,6 +26,7 @@ use crate::json::Raw;
 use crate::layer::{LayerPart, LayerSummary, write_layer};
 use crate::media_type;
 use crate::name::ImageName;
+use crate::oci::Descriptor;
 
 /// How a file becomes a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +238,22 @@ impl LayoutWriter {
             Digest::from_hex(name).is_ok_and(|digest| !named.contains(&digest))
         })?;
         Layout::open(&self.directory)
+    }
+
+    /// Completes the layout with other entries in `index.json`: everything that they lead to must be there, and what they
+    /// do not lead to is removed. So manifests that refer to an image can stand beside it.
+    pub fn commit_entries(mut self, entries: Vec<Descriptor>) -> Result<Layout, LayoutError> {
+        let document = Raw::new(entries_document(entries));
+        let layout = Layout::of(&self.directory, document)?;
+        let named = layout.present()?;
+        self.sync(BLOBS_DIRECTORY)?;
+        self.write_file(INDEX_FILE, layout.index().bytes())?;
+        self.is_committed = true;
+        self.sync("")?;
+        self.remove_files(BLOBS_DIRECTORY, |name| {
+            Digest::from_hex(name).is_ok_and(|digest| !named.contains(&digest))
+        })?;
+        Ok(layout)
     }
 
     /// Writes a file in the root, unless it has these bytes.
