@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What has to be said about an image, and by whom, before it is used.
+//!
+//! A [`Policy`] is rules, [`Evidence`] what was found and verified. [`evaluate`] holds one against the other: a
+//! pure function, with the present as an argument. Every rule has a result, also those that hold, so that
+//! whoever reads it sees what was looked at.
+//!
+//! **Invariant**: what is missing never passes. No signature, no statement, no scan, no time: each is a rule that
+//! does not hold. A policy without rules is refused, and so is one with a rule that this version does not know.
+
+mod evaluate;
+mod level;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use hardpan_tree::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Statement;
+use crate::predicate::{self, Time};
+
+pub use evaluate::{evaluate, is_satisfied};
+pub use level::{BuildLevel, build_level};
+
+/// The largest policy that is read, in bytes: people write them.
+pub const POLICY_BYTES_MAX: usize = 1 << 20;
+
+/// Rules. Those that are absent are not asked for; those that are there must all hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Policy {
+    /// Names of keys. One of them must have signed the image, and statements count only if one of them signed
+    /// those, where no rule names others.
+    pub keys: BTreeSet<String>,
+    /// Statements that there must be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub require: Vec<Requirement>,
+    /// Who may have built the image. Provenance must name one of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub builders: Vec<AllowedBuilder>,
+    /// How old the image may be, in days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_days: Option<u32>,
+    /// Whether the SBOM must name what every file belongs to.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub complete_sbom: bool,
+    /// Vulnerabilities that there must be none of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vulnerabilities: Option<VulnerabilityRule>,
+}
+
+/// A statement that there must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Requirement {
+    /// Its type: a short name, or a URI.
+    pub predicate: String,
+    /// Who must have signed it; none for the policy's keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys: BTreeSet<String>,
+}
+
+/// A builder that is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AllowedBuilder {
+    /// Its `builder.id`, exactly.
+    pub id: String,
+    /// Who signs for it; none for the policy's keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys: BTreeSet<String>,
+    /// Up to which level of SLSA's build track it is believed, 1 to 3. No rule depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+}
+
+/// Vulnerabilities that there must be none of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VulnerabilityRule {
+    /// From this severity on.
+    pub severity: Severity,
+    /// Only those that have a fix.
+    #[serde(default)]
+    pub fixable: bool,
+}
+
+/// How bad a vulnerability is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Hardly a problem.
+    Negligible,
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// Nobody said. It may be the worst, so it is above medium.
+    Unknown,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+/// Why something is no policy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// More than [`POLICY_BYTES_MAX`].
+    #[error("the policy has {0} bytes, more than {POLICY_BYTES_MAX}")]
+    TooLarge(usize),
+    /// Not JSON of the right shape.
+    #[error("not a policy")]
+    Malformed(#[source] serde_json::Error),
+    /// It asks for nothing.
+    #[error("the policy has no rule: everything would pass")]
+    Empty,
+    /// A name that stands for no predicate.
+    #[error("{0:?} is neither a short name of a predicate nor a URI")]
+    UnknownPredicate(String),
+    /// A rule about who signed, and nobody who could have.
+    #[error("{0} must be signed, and neither the rule nor the policy names a key")]
+    NoKeys(String),
+    /// A value that can't be.
+    #[error("{0} can't be")]
+    Wrong(String),
+}
+
+impl Policy {
+    /// Reads a policy.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        if bytes.len() > POLICY_BYTES_MAX {
+            return Err(PolicyError::TooLarge(bytes.len()));
+        }
+        let value: Value = serde_json::from_slice(bytes).map_err(PolicyError::Malformed)?;
+        // A list would do, with rules by their places.
+        if !value.is_object() {
+            return Err(PolicyError::Wrong("a policy that is not an object".to_owned()));
+        }
+        let policy = Self::deserialize(value).map_err(PolicyError::Malformed)?;
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// Checks what the types do not say.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        if *self == Self::default() {
+            return Err(PolicyError::Empty);
+        }
+        for requirement in &self.require {
+            let name = &requirement.predicate;
+            if predicate::find_all(name).is_empty() && !name.contains("://") {
+                return Err(PolicyError::UnknownPredicate(name.clone()));
+            }
+            self.check_keys(&requirement.keys, name)?;
+        }
+        for builder in &self.builders {
+            if !builder.id.contains(':') {
+                return Err(PolicyError::Wrong(format!("the builder {:?}", builder.id)));
+            }
+            self.check_keys(&builder.keys, &builder.id)?;
+            if let Some(level) = builder.level.filter(|level| !(1..=3).contains(level)) {
+                return Err(PolicyError::Wrong(format!("the level {level} of {}", builder.id)));
+            }
+        }
+        if self.complete_sbom {
+            self.check_keys(&BTreeSet::new(), "the SBOM")?;
+        }
+        if self.max_age_days == Some(0) {
+            return Err(PolicyError::Wrong("an age of 0 days".to_owned()));
+        }
+        if self.keys.contains("") {
+            return Err(PolicyError::Wrong("a key without a name".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self, own: &BTreeSet<String>, what: &str) -> Result<(), PolicyError> {
+        match self.keys_for(own) {
+            keys if keys.is_empty() => Err(PolicyError::NoKeys(what.to_owned())),
+            keys if keys.contains("") => Err(PolicyError::Wrong("a key without a name".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the keys of a rule, or the policy's where it names none.
+    fn keys_for<'p>(&'p self, own: &'p BTreeSet<String>) -> &'p BTreeSet<String> {
+        if own.is_empty() { &self.keys } else { own }
+    }
+}
+
+/// What was found about an image, after signatures were verified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// Digests that it has: of its manifest, and of the index that names it.
+    pub digests: BTreeSet<Digest>,
+    /// When the image says that it was made. Of a reproducible image the time of its newest package.
+    pub created: Option<Time>,
+    /// Good signatures of the image.
+    pub signatures: Vec<SignatureEvidence>,
+    /// Statements whose signature is good.
+    pub statements: Vec<StatementEvidence>,
+    /// What the SBOM of such a statement covers; `None` if none could be read.
+    pub sbom: Option<SbomCoverage>,
+    /// Vulnerabilities after VEX; `None` if nobody looked.
+    pub vulnerabilities: Option<Vec<FoundVulnerability>>,
+}
+
+/// A good signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureEvidence {
+    /// Name of the key.
+    pub key: String,
+    /// What was signed.
+    pub digest: Digest,
+}
+
+/// A statement with a good signature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatementEvidence {
+    /// Name of the key.
+    pub key: String,
+    /// What was signed.
+    pub statement: Statement,
+}
+
+/// What an SBOM covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SbomCoverage {
+    /// How many components it has.
+    pub components: u64,
+    /// How many files of the image belong to none of them.
+    pub unknown_files: u64,
+}
+
+/// A vulnerability of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundVulnerability {
+    /// Its id.
+    pub id: String,
+    /// The package.
+    pub package: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether there is a version without it.
+    pub has_fix: bool,
+}
+
+/// What came of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleResult {
+    /// The rule: `signature`, `require provenance`, …
+    pub rule: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// Why, or why not.
+    pub reason: String,
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of policies: for each rule what holds, and everything that must not.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Subject;
+
+const NOW: i64 = 1_795_000_000;
+const DAY: i64 = 86_400;
+
+fn digest() -> Digest {
+    Digest::of(b"image")
+}
+
+fn parse(policy: Value) -> Policy {
+    Policy::parse(policy.to_string().as_bytes()).unwrap()
+}
+
+fn said(key: &str, about: &[u8], kind: &str, predicate: Value) -> StatementEvidence {
+    let subject = vec![Subject::new("a", Digest::of(about))];
+    StatementEvidence {
+        key: key.to_owned(),
+        statement: Statement::new(subject, kind, &predicate).unwrap(),
+    }
+}
+
+fn provenance(id: &str, finished: Option<i64>) -> Value {
+    let metadata = finished.map(|time| json!({"finishedOn": Time::from_seconds(time)}));
+    json!({
+        "buildDefinition": {"buildType": "https://hardpan.dev/build/v1", "externalParameters": {}},
+        "runDetails": {"builder": {"id": id}, "metadata": metadata},
+    })
+}
+
+const CI: &str = "https://ci.example/builder";
+const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+const SPDX: &str = "https://spdx.dev/Document";
+
+fn evidence() -> Evidence {
+    Evidence {
+        digests: BTreeSet::from([digest()]),
+        created: Some(Time::from_seconds(NOW - 40 * DAY)),
+        signatures: vec![SignatureEvidence { key: "release".into(), digest: digest() }],
+        statements: vec![
+            said("release", b"image", PROVENANCE, provenance(CI, Some(NOW - 3 * DAY))),
+            said("release", b"image", SPDX, json!({"spdxVersion": "SPDX-2.3"})),
+        ],
+        sbom: Some(SbomCoverage { components: 59, unknown_files: 0 }),
+        vulnerabilities: Some(vec![
+            FoundVulnerability {
+                id: "CVE-1".into(),
+                package: "libc6".into(),
+                severity: Severity::Critical,
+                has_fix: false,
+            },
+            FoundVulnerability {
+                id: "CVE-2".into(),
+                package: "libc6".into(),
+                severity: Severity::High,
+                has_fix: true,
+            },
+        ]),
+    }
+}
+
+fn whole() -> Policy {
+    parse(json!({
+        "keys": ["release", "old-release"],
+        "require": [{"predicate": "provenance"}, {"predicate": "sbom"}],
+        "builders": [{"id": CI}],
+        "max-age-days": 7,
+        "complete-sbom": true,
+        "vulnerabilities": {"severity": "critical", "fixable": true},
+    }))
+}
+
+#[test]
+fn all_rules_hold() {
+    let results = evaluate(&whole(), &evidence(), Time::from_seconds(NOW));
+    let lines: Vec<String> =
+        results.iter().map(|r| format!("{} {}: {}", r.ok, r.rule, r.reason)).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r##"
+    true signature: signed by release
+    true require provenance: https://slsa.dev/provenance/v1 by release
+    true require sbom: https://spdx.dev/Document by release
+    true builder: built by https://ci.example/builder
+    true age: built 2026-11-15T11:06:40Z, 3 days ago; at most 7
+    true complete SBOM: 59 components, and every file is of one
+    true vulnerabilities: none that counts, of 2
+    "##);
+    assert!(is_satisfied(&results));
+    assert!(!is_satisfied(&[]));
+}
+
+type Change = fn(&mut Evidence);
+
+fn put_provenance(evidence: &mut Evidence, about: &[u8], predicate: Value) {
+    evidence.statements[0] = said("release", about, PROVENANCE, predicate);
+}
+
+const OF_STATEMENTS: &[&str] =
+    &["require provenance", "require sbom", "builder", "age", "complete SBOM"];
+const OF_THE_IMAGE: &[&str] =
+    &["signature", "require provenance", "require sbom", "builder", "age", "complete SBOM"];
+
+const WITHOUT_PROVENANCE: [(&str, Change, &[&str]); 7] = [
+    (
+        "about another image",
+        |e| put_provenance(e, b"other", provenance(CI, Some(NOW))),
+        &["require provenance", "builder", "age"],
+    ),
+    ("none", |e| put_provenance(e, b"image", json!({})), &["require provenance", "builder", "age"]),
+    (
+        "another builder",
+        |e| put_provenance(e, b"image", provenance("https://ci.example/builder2", Some(NOW))),
+        &["builder", "age"],
+    ),
+    ("too old", |e| put_provenance(e, b"image", provenance(CI, Some(NOW - 7 * DAY - 1))), &["age"]),
+    ("in the future", |e| put_provenance(e, b"image", provenance(CI, Some(NOW + DAY))), &["age"]),
+    ("an old image, no time", |e| put_provenance(e, b"image", provenance(CI, None)), &["age"]),
+    (
+        "no time at all",
+        |e| {
+            put_provenance(e, b"image", provenance(CI, None));
+            e.created = None;
+        },
+        &["age"],
+    ),
+];
+
+const WITHOUT_SOMETHING: [(&str, Change, &[&str]); 13] = [
+    ("no signature", |e| e.signatures.clear(), &["signature"]),
+    ("a key that does not count", |e| e.signatures[0].key = "mine".into(), &["signature"]),
+    ("of another image", |e| e.signatures[0].digest = Digest::of(b""), &["signature"]),
+    ("no statement", |e| e.statements.clear(), OF_STATEMENTS),
+    (
+        "statements by a key that does not count",
+        |e| e.statements.iter_mut().for_each(|one| one.key = "mine".into()),
+        OF_STATEMENTS,
+    ),
+    ("no SBOM", |e| drop(e.statements.pop()), &["require sbom", "complete SBOM"]),
+    ("an SBOM that can't be read", |e| e.sbom = None, &["complete SBOM"]),
+    (
+        "unknown files",
+        |e| e.sbom = Some(SbomCoverage { components: 1, unknown_files: 1 }),
+        &["complete SBOM"],
+    ),
+    (
+        "an empty SBOM",
+        |e| e.sbom = Some(SbomCoverage { components: 0, unknown_files: 0 }),
+        &["complete SBOM"],
+    ),
+    ("nobody looked", |e| e.vulnerabilities = None, &["vulnerabilities"]),
+    (
+        "a fix for what is critical",
+        |e| e.vulnerabilities.as_mut().unwrap()[0].has_fix = true,
+        &["vulnerabilities"],
+    ),
+    ("another image", |e| e.digests = BTreeSet::from([Digest::of(b"x")]), OF_THE_IMAGE),
+    ("no digest", |e| e.digests.clear(), OF_THE_IMAGE),
+];
+
+/// Each change must break exactly the rules that are named.
+#[test]
+fn what_is_missing_never_passes() {
+    for (summary, change, expected) in WITHOUT_PROVENANCE.iter().chain(&WITHOUT_SOMETHING) {
+        let mut evidence = evidence();
+        change(&mut evidence);
+        let results = evaluate(&whole(), &evidence, Time::from_seconds(NOW));
+        let broken: Vec<&str> = results.iter().filter(|r| !r.ok).map(|r| r.rule.as_str()).collect();
+        assert_eq!(broken, *expected, "{summary}: {results:?}");
+        assert!(!is_satisfied(&results) && results.iter().all(|r| !r.reason.is_empty()));
+    }
+}
+
+#[test]
+fn rules_may_name_keys_of_their_own() {
+    let policy = parse(json!({
+        "require": [{"predicate": "spdx", "keys": ["auditor"]}],
+        "builders": [{"id": CI, "keys": ["ci"]}],
+    }));
+    let mut evidence = evidence();
+    let holds = |evidence: &Evidence| {
+        evaluate(&policy, evidence, Time::from_seconds(NOW))
+            .iter()
+            .map(|r| r.ok)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(holds(&evidence), [false, false]);
+    evidence.statements[1].key = "auditor".into();
+    assert_eq!(holds(&evidence), [true, false]);
+    evidence.statements[0].key = "ci".into();
+    assert_eq!(holds(&evidence), [true, true]);
+    // One that is wrong beside one that is right changes nothing.
+    evidence.statements.insert(0, said("ci", b"image", PROVENANCE, json!([])));
+    assert_eq!(holds(&evidence), [true, true]);
+}
+
+#[test]
+fn severities_and_fixes() {
+    for (rule, ok) in [
+        (json!({"severity": "critical", "fixable": true}), true),
+        (json!({"severity": "critical"}), false),
+        (json!({"severity": "high", "fixable": true}), false),
+    ] {
+        let policy = parse(json!({"vulnerabilities": rule}));
+        let results = evaluate(&policy, &evidence(), Time::from_seconds(NOW));
+        assert_eq!(is_satisfied(&results), ok, "{rule}");
+    }
+    assert!(Severity::Unknown > Severity::Medium && Severity::Unknown < Severity::High);
+}
+
+#[test]
+fn the_age_is_of_the_build_or_of_the_image() {
+    let policy = parse(json!({"max-age-days": 39, "keys": ["release"]}));
+    let mut evidence = evidence();
+    let age = |evidence: &Evidence| {
+        let results = evaluate(&policy, evidence, Time::from_seconds(NOW));
+        results.into_iter().find(|r| r.rule == "age").unwrap()
+    };
+    assert!(age(&evidence).ok, "{:?}", age(&evidence));
+    evidence.statements.clear();
+    assert!(!age(&evidence).ok, "{:?}", age(&evidence));
+    evidence.created = Some(Time::from_seconds(NOW + 200));
+    assert!(age(&evidence).ok, "clocks may differ a little");
+}
+
+#[test]
+fn policies_that_can_t_be_are_refused() {
+    for (policy, expected) in [
+        (json!({}), "no rule"),
+        (json!({"keys": []}), "no rule"),
+        (json!({"key": ["a"]}), "not a policy"),
+        (json!([]), "not an object"),
+        (json!([["release"]]), "not an object"),
+        (json!("keys"), "not an object"),
+        (json!({"keys": "a"}), "not a policy"),
+        (json!({"keys": [""]}), "without a name"),
+        (json!({"keys": ["a"], "require": [{"predicate": "SBOM"}]}), "neither"),
+        (json!({"require": [{"predicate": "sbom"}]}), "names a key"),
+        (json!({"require": [{"predicate": "sbom", "keys": [""]}]}), "without a name"),
+        (json!({"keys": ["a"], "require": [{"predicate": "sbom", "key": "a"}]}), "not a policy"),
+        (json!({"builders": [{"id": CI}]}), "names a key"),
+        (json!({"keys": ["a"], "builders": [{"id": "ci"}]}), "builder"),
+        (json!({"max-age-days": 0}), "0 days"),
+        (json!({"max-age-days": -1}), "not a policy"),
+        (json!({"complete-sbom": true}), "names a key"),
+        (json!({"vulnerabilities": {"severity": "severe"}}), "not a policy"),
+    ] {
+        let error = Policy::parse(policy.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{policy}: {error}");
+    }
+    assert!(Policy::parse(&vec![b' '; POLICY_BYTES_MAX + 1]).is_err());
+    // One that was made and not read does not pass either.
+    let results = evaluate(&Policy::default(), &evidence(), Time::from_seconds(NOW));
+    assert!(!is_satisfied(&results) && results[0].rule == "policy");
+}
+
+#[test]
+fn policies_survive_the_way_through_json() {
+    let policy = whole();
+    let text = serde_json::to_vec(&policy).unwrap();
+    assert_eq!(Policy::parse(&text).unwrap(), policy);
+}
+
+#[test]
+fn what_says_that_it_failed_is_not_enough() {
+    let ctrf = |status: &str| {
+        let failed = usize::from(status == "failed");
+        json!({"results": {
+            "tool": {"name": "t"}, "tests": [{"name": "a", "status": status}],
+            "summary": {"tests": 1, "passed": 1 - failed, "failed": failed, "skipped": 0},
+        }})
+    };
+    let result = |result: &str| json!({"result": result, "configuration": []});
+    let summary = |result: &str| {
+        let level = if result == "PASSED" { "SLSA_BUILD_LEVEL_1" } else { "FAILED" };
+        json!({
+            "verifier": {"id": "https://a.example"}, "resourceUri": "r", "policy": {"uri": "p"},
+            "verificationResult": result, "verifiedLevels": [level],
+        })
+    };
+    for (uri, predicate, ok) in [
+        ("https://scout.docker.com/tests/v0.1", ctrf("passed"), true),
+        ("https://scout.docker.com/tests/v0.1", ctrf("failed"), false),
+        ("https://in-toto.io/attestation/test-result/v0.1", result("PASSED"), true),
+        ("https://in-toto.io/attestation/test-result/v0.1", result("WARNED"), true),
+        ("https://in-toto.io/attestation/test-result/v0.1", result("FAILED"), false),
+        ("https://slsa.dev/verification_summary/v1", summary("PASSED"), true),
+        ("https://slsa.dev/verification_summary/v1", summary("FAILED"), false),
+    ] {
+        let policy = parse(json!({"keys": ["release"], "require": [{"predicate": uri}]}));
+        let mut evidence = evidence();
+        evidence.statements.push(said("release", b"image", uri, predicate));
+        let results = evaluate(&policy, &evidence, Time::from_seconds(NOW));
+        assert_eq!(results[1].ok, ok, "{results:?}");
+    }
+}
+
+#[test]
+fn the_reference_has_every_field() {
+    let page = include_str!("../../../../docs/reference/policy.md");
+    let mut policy = serde_json::to_value(whole()).unwrap();
+    policy["require"][0]["keys"] = json!(["a"]);
+    policy["builders"][0] = json!({"id": CI, "keys": ["a"], "level": 3});
+    assert_eq!(serde_json::to_value(parse(policy.clone())).unwrap(), policy);
+    for (field, value) in policy.as_object().unwrap() {
+        assert!(page.contains(&format!("| `{field}` |")), "{field}");
+        let (inner, mark) = match value {
+            Value::Object(inner) => (Some(inner), "."),
+            Value::Array(list) => (list[0].as_object(), "[]."),
+            _ => (None, ""),
+        };
+        for own in inner.into_iter().flat_map(serde_json::Map::keys) {
+            assert!(page.contains(&format!("| `{field}{mark}{own}` |")), "{field}{mark}{own}");
+        }
+    }
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Documents of others, of OpenVEX 0.2.0 and 0.0.1, with what is wrong with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::Value;
+
+use super::super::resource::{PredicateError, limited, shortened};
+use super::super::time::Time;
+use super::iri::Iri;
+use super::model::{
+    Component, Justification, Product, Reason, Status, Text, VexError, VexStatement, Vulnerability,
+    says_accepted,
+};
+use super::{COMPONENTS_MAX, STATEMENTS_MAX, VEX_BYTES_MAX};
+use crate::sbom::purl::PackageUrl;
+
+/// The most warnings of a document: whoever reads more has other worries.
+const WARNINGS_MAX: usize = 1_000;
+/// The most aliases of a vulnerability that are read.
+const ALIASES_MAX: usize = 1_000;
+const KIND: &str = "VEX";
+/// Hashes that the format knows.
+const HASHES: [&str; 12] = [
+    "md5",
+    "sha1",
+    "sha-256",
+    "sha-384",
+    "sha-512",
+    "sha3-224",
+    "sha3-256",
+    "sha3-384",
+    "sha3-512",
+    "blake2s-256",
+    "blake2b-256",
+    "blake2b-512",
+];
+/// Identifiers that the format knows.
+const IDENTIFIERS: [&str; 3] = ["purl", "cpe22", "cpe23"];
+
+/// A document that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VexRead {
+    /// What it calls itself, IRI or not.
+    pub id: String,
+    /// Who states it.
+    pub author: String,
+    /// When it was written.
+    pub time: Option<Time>,
+    /// Its version, which grows with every change.
+    pub version: Option<u32>,
+    /// What it states, as far as it can be used.
+    pub statements: Vec<VexStatement>,
+    /// What is wrong with it.
+    pub warnings: Vec<VexWarning>,
+}
+
+/// Something that is wrong with a document, and what was made of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum VexWarning {
+    /// An id is not an IRI. It is not used.
+    NotAnIri(String),
+    /// Two statements have one id.
+    DuplicateId(String),
+    /// The document has no version that is a number.
+    NoVersion,
+    /// A statement has no time, and neither has the document. It counts as older than all others.
+    NoTime(String),
+    /// Products without a version: the statement holds for every version there will ever be.
+    NoProductVersion {
+        /// The vulnerability.
+        vulnerability: String,
+        /// How many.
+        count: usize,
+    },
+    /// Package URLs with qualifiers that keep scanners from finding the package.
+    TooNarrow {
+        /// The vulnerability.
+        vulnerability: String,
+        /// How many.
+        count: usize,
+    },
+    /// An image's name has a slash, which its package URL can't have.
+    ImageName(String),
+    /// A risk that was accepted is called "not affected". It counts as affected.
+    AcceptedRisk(String),
+    /// "Not affected" without a reason, or an unknown status. The statement is left out.
+    LeftOut {
+        /// The vulnerability.
+        vulnerability: String,
+        /// Why.
+        reason: String,
+    },
+    /// "Affected" without an action.
+    NoAction(String),
+    /// A product that can't be identified. It is left out.
+    NoProductId(String),
+    /// A field of another status. It is ignored.
+    WrongField {
+        /// The vulnerability.
+        vulnerability: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// There are more warnings than are listed.
+    More,
+}
+
+impl fmt::Display for VexWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnIri(id) => write!(f, "the id {id:?} is not an IRI"),
+            Self::DuplicateId(id) => write!(f, "two statements have the id {id:?}"),
+            Self::NoVersion => write!(f, "the document has no version"),
+            Self::NoTime(name) => {
+                write!(f, "{name}: no time, so it counts as older than all others")
+            }
+            Self::NoProductVersion { vulnerability, count } => {
+                write!(f, "{vulnerability}: {count} products without a version: it holds for ever")
+            }
+            Self::TooNarrow { vulnerability, count } => write!(
+                f,
+                "{vulnerability}: {count} package URLs with more than `arch`: scanners may not find them"
+            ),
+            Self::ImageName(name) => {
+                write!(f, "{name:?} has a slash in an image's name: scanners do not find it")
+            }
+            Self::AcceptedRisk(name) => {
+                write!(f, "{name}: an accepted risk is called not_affected; it counts as affected")
+            }
+            Self::LeftOut { vulnerability, reason } => {
+                write!(f, "{vulnerability}: left out: {reason}")
+            }
+            Self::NoAction(name) => write!(f, "{name}: affected, and not what to do"),
+            Self::NoProductId(name) => write!(f, "{name}: a product has no id, and is left out"),
+            Self::WrongField { vulnerability, field } => {
+                write!(f, "{vulnerability}: {field} does not go with its status, and is ignored")
+            }
+            Self::More => write!(f, "and more like this"),
+        }
+    }
+}
+
+/// Reads a document from a file.
+///
+/// # Errors
+/// If it is none. What is wrong with single statements becomes warnings.
+pub fn read(bytes: &[u8]) -> Result<VexRead, VexError> {
+    if bytes.len() > VEX_BYTES_MAX {
+        return Err(VexError::TooLarge(bytes.len()));
+    }
+    from_value(&serde_json::from_slice(bytes).map_err(VexError::NotJson)?)
+}
+
+/// Reads a document that is a predicate.
+///
+/// # Errors
+/// As of [`read`].
+pub fn from_value(document: &Value) -> Result<VexRead, VexError> {
+    let context = text(document, "@context").unwrap_or_default();
+    let is_context = context == "https://openvex.dev/ns"
+        || context.strip_prefix("https://openvex.dev/ns/").is_some_and(|rest| !rest.is_empty());
+    if !is_context {
+        let reason = format!("its @context is {:?}", shortened(context));
+        return Err(VexError::NotOpenVex(reason));
+    }
+    let Some(statements) = document["statements"].as_array() else {
+        return Err(VexError::NotOpenVex("it has no statements".to_owned()));
+    };
+    limited(KIND, "statements", statements.len(), STATEMENTS_MAX).map_err(VexError::TooMany)?;
+    let mut reader = Reader {
+        warnings: Vec::new(),
+        components: 0,
+        image_names: BTreeSet::new(),
+        time: time(document, "timestamp"),
+    };
+    let id = text(document, "@id").unwrap_or_default();
+    reader.iri(id);
+    // Older documents write the number as a text.
+    let version = &document["version"];
+    let number = version.as_u64().or_else(|| version.as_str().and_then(|text| text.parse().ok()));
+    if number.is_none_or(|number| number == 0) {
+        reader.warn(VexWarning::NoVersion);
+    }
+    let mut read = Vec::new();
+    let mut ids = BTreeSet::new();
+    for statement in statements {
+        let Some(statement) = reader.statement(statement)? else { continue };
+        if let Some(id) = &statement.id
+            && !ids.insert(id.clone())
+        {
+            reader.warn(VexWarning::DuplicateId(shortened(id.as_str())));
+        }
+        read.push(statement);
+    }
+    Ok(VexRead {
+        id: id.to_owned(),
+        author: text(document, "author").unwrap_or_default().to_owned(),
+        time: reader.time,
+        version: number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0),
+        statements: read,
+        warnings: reader.warnings,
+    })
+}
+
+/// Returns ids that several different documents have: whoever made them numbers none of them.
+pub fn duplicated_ids(documents: &[VexRead]) -> BTreeSet<&str> {
+    let mut first: BTreeMap<&str, &VexRead> = BTreeMap::new();
+    let mut duplicated = BTreeSet::new();
+    for document in documents {
+        let other = first.entry(&document.id).or_insert(document);
+        if other.statements != document.statements {
+            duplicated.insert(document.id.as_str());
+        }
+    }
+    duplicated
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
+    value.get(key)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn time(value: &Value, key: &str) -> Option<Time> {
+    text(value, key)?.parse().ok()
+}
+
+fn long_text(value: &Value, key: &str) -> Option<Text> {
+    Text::new(text(value, key)?).ok()
+}
+
+struct Reader {
+    warnings: Vec<VexWarning>,
+    components: usize,
+    /// Names that were warned of.
+    image_names: BTreeSet<String>,
+    /// The document's.
+    time: Option<Time>,
+}
+
+impl Reader {
+    fn warn(&mut self, warning: VexWarning) {
+        match self.warnings.len() {
+            0..WARNINGS_MAX => self.warnings.push(warning),
+            WARNINGS_MAX => self.warnings.push(VexWarning::More),
+            _ => {}
+        }
+    }
+
+    fn iri(&mut self, text: &str) -> Option<Iri> {
+        let iri = text.parse().ok();
+        if iri.is_none() {
+            self.warn(VexWarning::NotAnIri(shortened(text)));
+        }
+        iri
+    }
+
+    fn leave_out(&mut self, vulnerability: &str, reason: impl Into<String>) {
+        let vulnerability = shortened(vulnerability);
+        self.warn(VexWarning::LeftOut { vulnerability, reason: reason.into() });
+    }
+
+    fn statement(&mut self, value: &Value) -> Result<Option<VexStatement>, VexError> {
+        let Some(vulnerability) = vulnerability(value)? else {
+            self.leave_out("?", "the vulnerability has no name");
+            return Ok(None);
+        };
+        let name = shortened(&vulnerability.name);
+        let id = match text(value, "@id") {
+            Some(id) => self.iri(id),
+            None => None,
+        };
+        let Some(status) = self.status(value, &name) else { return Ok(None) };
+        let products = self.products(value, &name)?;
+        if products.is_empty() {
+            // The format allows it where something else names the product; nothing does here.
+            self.leave_out(&name, "it names no product");
+            return Ok(None);
+        }
+        let time = [time(value, "last_updated"), time(value, "timestamp"), self.time];
+        let time = time.into_iter().flatten().next().unwrap_or_else(|| {
+            self.warn(VexWarning::NoTime(name));
+            Time::EPOCH
+        });
+        let (notes, supplier) = (long_text(value, "status_notes"), long_text(value, "supplier"));
+        Ok(Some(VexStatement { vulnerability, time, status, products, notes, supplier, id }))
+    }
+
+    fn status(&mut self, value: &Value, name: &str) -> Option<Status> {
+        let word = text(value, "status").unwrap_or_default();
+        let status = match word {
+            "not_affected" => self.not_affected(value, name)?,
+            "affected" => self.affected(value, name),
+            "fixed" => Status::Fixed,
+            "under_investigation" => Status::UnderInvestigation,
+            _ => {
+                self.leave_out(name, format!("its status is {:?}", shortened(word)));
+                return None;
+            }
+        };
+        let wrong: &[&'static str] = match word {
+            "not_affected" => &["action_statement"],
+            "affected" => &["justification", "impact_statement"],
+            _ => &["justification", "impact_statement", "action_statement"],
+        };
+        for field in wrong {
+            if text(value, field).is_some() {
+                self.warn(VexWarning::WrongField { vulnerability: name.to_owned(), field });
+            }
+        }
+        Some(status)
+    }
+
+    fn not_affected(&mut self, value: &Value, name: &str) -> Option<Status> {
+        let accepted = ["status_notes", "impact_statement"]
+            .iter()
+            .filter_map(|field| text(value, field))
+            .find(|text| says_accepted(text));
+        if let Some(words) = accepted {
+            self.warn(VexWarning::AcceptedRisk(name.to_owned()));
+            let action = Text::new(&format!("accepted: {}", shortened(words))).ok()?;
+            return Some(Status::Affected { action, action_time: None });
+        }
+        let word = text(value, "justification");
+        let justification = word.and_then(Justification::of);
+        let impact = long_text(value, "impact_statement");
+        let reason = match (justification, impact) {
+            (Some(justification), impact) => Reason::justified(justification, impact),
+            (None, Some(impact)) => Reason::explained(impact),
+            (None, None) => {
+                let word = word.map_or("none".to_owned(), |word| format!("{:?}", shortened(word)));
+                self.leave_out(name, format!("not_affected needs a reason, and has {word}"));
+                return None;
+            }
+        };
+        reason.ok().map(Status::NotAffected)
+    }
+
+    fn affected(&mut self, value: &Value, name: &str) -> Status {
+        let action_time = time(value, "action_statement_timestamp");
+        let action = long_text(value, "action_statement").unwrap_or_else(|| {
+            self.warn(VexWarning::NoAction(name.to_owned()));
+            Text::none_stated()
+        });
+        Status::Affected { action, action_time }
+    }
+
+    fn products(&mut self, value: &Value, name: &str) -> Result<BTreeSet<Product>, VexError> {
+        let mut state = Unfit::default();
+        let mut products = BTreeSet::new();
+        // In the oldest documents the parts stand beside the products.
+        let common = list(value, "subcomponents");
+        for product in list(value, "products") {
+            let own = list(product, "subcomponents");
+            let Some(component) = self.component(product, name, &mut state)? else { continue };
+            let mut subcomponents = BTreeSet::new();
+            for part in own.iter().chain(common) {
+                subcomponents.extend(self.component(part, name, &mut state)?);
+            }
+            // If none of its parts can be identified, it must not become a statement about all of it.
+            if subcomponents.is_empty() && !(own.is_empty() && common.is_empty()) {
+                continue;
+            }
+            products.insert(Product { component, subcomponents });
+        }
+        let vulnerability = || name.to_owned();
+        if state.versionless > 0 {
+            let (vulnerability, count) = (vulnerability(), state.versionless);
+            self.warn(VexWarning::NoProductVersion { vulnerability, count });
+        }
+        if state.narrow > 0 {
+            let (vulnerability, count) = (vulnerability(), state.narrow);
+            self.warn(VexWarning::TooNarrow { vulnerability, count });
+        }
+        Ok(products)
+    }
+
+    fn component(
+        &mut self,
+        value: &Value,
+        name: &str,
+        unfit: &mut Unfit,
+    ) -> Result<Option<Component>, VexError> {
+        self.components += 1;
+        limited(KIND, "products and subcomponents", self.components, COMPONENTS_MAX)
+            .map_err(VexError::TooMany)?;
+        let id = value.as_str().or_else(|| text(value, "@id"));
+        let id = id.and_then(|id| id.parse::<Iri>().ok());
+        let named = |key: &str, names: &[&str]| -> BTreeMap<String, String> {
+            let fields = value[key].as_object().into_iter().flatten();
+            fields
+                .filter(|(name, _)| names.contains(&name.as_str()))
+                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+                .collect()
+        };
+        let component = Component {
+            id,
+            identifiers: named("identifiers", &IDENTIFIERS),
+            hashes: named("hashes", &HASHES),
+        };
+        if component.key().is_empty() {
+            self.warn(VexWarning::NoProductId(name.to_owned()));
+            return Ok(None);
+        }
+        if let Some(purl) = component.purl() {
+            unfit.count(&purl);
+            if purl.kind() == "oci" && purl.name().contains('/') {
+                let name = shortened(purl.name());
+                if self.warnings.len() <= WARNINGS_MAX && self.image_names.insert(name.clone()) {
+                    self.warn(VexWarning::ImageName(name));
+                }
+            }
+        }
+        Ok(Some(component))
+    }
+}
+
+/// Components that do not fit what scanners compare them with.
+#[derive(Default)]
+struct Unfit {
+    versionless: usize,
+    narrow: usize,
+}
+
+impl Unfit {
+    fn count(&mut self, purl: &PackageUrl) {
+        let is_image = matches!(purl.kind(), "oci" | "docker");
+        if purl.version().is_none() {
+            self.versionless += 1;
+        }
+        if !is_image && purl.qualifiers().keys().any(|key| key != "arch") {
+            self.narrow += 1;
+        }
+    }
+}
+
+fn vulnerability(statement: &Value) -> Result<Option<Vulnerability>, VexError> {
+    let value = &statement["vulnerability"];
+    // A text in the oldest documents; some have `@id` alone, an address that ends with the name.
+    let last = |iri: &str| iri.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = (value.as_str().map(str::trim).map(str::to_owned))
+        .or_else(|| text(value, "name").map(str::to_owned))
+        .or_else(|| text(value, "@id").map(last));
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let aliases = value["aliases"].as_array().into_iter().flatten();
+    let aliases: Vec<&str> = aliases.filter_map(Value::as_str).collect();
+    limited(KIND, "aliases", aliases.len(), ALIASES_MAX).map_err(VexError::TooMany)?;
+    let aliases = aliases.into_iter().map(|alias| alias.trim().to_owned());
+    let aliases = aliases.filter(|alias| !alias.is_empty() && *alias != name).collect();
+    let description = long_text(value, "description");
+    Ok(Some(Vulnerability { name, aliases, description }))
+}
+
+impl From<VexError> for PredicateError {
+    fn from(error: VexError) -> Self {
+        match error {
+            VexError::TooMany(error) => error,
+            error => Self::invalid(KIND, "document", error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Package URLs (purl-spec 1.0): the names by which scanners, databases and VEX documents know packages.
+
+mod make;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+pub use make::DistroPackage;
+
+/// The longest package URL that is read, in bytes: a few URLs in qualifiers fit, a document does not.
+pub const PURL_BYTES_MAX: usize = 8 << 10;
+/// The longest part of an unknown text that an error shows, in characters.
+const SHOWN_CHARS_MAX: usize = 200;
+
+/// A package URL, always canonical: what is written parses to the same value again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageUrl {
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+    version: Option<String>,
+    qualifiers: BTreeMap<String, String>,
+    subpath: Option<String>,
+}
+
+/// Why a text is no package URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a package URL: {text:?}: {problem}")]
+pub struct PurlError {
+    /// The beginning of the text.
+    pub text: String,
+    /// What is wrong with it.
+    pub problem: PurlProblem,
+}
+
+/// What can be wrong with a package URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PurlProblem {
+    /// Longer than [`PURL_BYTES_MAX`].
+    #[error("it is longer than {PURL_BYTES_MAX} bytes")]
+    TooLong,
+    /// It does not begin with `pkg:`.
+    #[error("it does not begin with \"pkg:\"")]
+    Scheme,
+    /// The type is missing or has other characters than letters, digits, `.`, `+` and `-`.
+    #[error(
+        "its type {0:?} must begin with a letter and have only letters, digits, \".\", \"+\" and \"-\""
+    )]
+    Type(String),
+    /// There is no name.
+    #[error("it has no name")]
+    NoName,
+    /// Its type demands a namespace.
+    #[error("packages of the type {0:?} have a namespace")]
+    NoNamespace(String),
+    /// Its type has no namespaces.
+    #[error("packages of the type {0:?} have no namespace")]
+    Namespace(String),
+    /// A percent sign without two hexadecimal digits, or bytes that are no UTF-8.
+    #[error("its {0} is badly percent-encoded")]
+    Encoding(&'static str),
+    /// A segment with an encoded slash.
+    #[error("a segment of its {0} has a slash")]
+    Slash(&'static str),
+    /// A key of a qualifier with other characters than letters, digits, `.`, `-` and `_`.
+    #[error(
+        "its qualifier {0:?} must begin with a letter and have only letters, digits, \".\", \"-\" and \"_\""
+    )]
+    QualifierKey(String),
+    /// A qualifier that stands there twice.
+    #[error("its qualifier {0:?} stands there twice")]
+    QualifierTwice(String),
+    /// A qualifier that its type demands is missing.
+    #[error("packages of the type {kind:?} have the qualifier {key:?}")]
+    QualifierMissing {
+        /// The type.
+        kind: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// A name or version that its type does not allow.
+    #[error("its type does not allow the {0}")]
+    Refused(&'static str),
+}
+
+impl PackageUrl {
+    /// Makes a package URL of a type, a namespace (empty for none) and a name.
+    pub fn new(kind: &str, namespace: &str, name: &str) -> Result<Self, PurlProblem> {
+        Parts { kind, namespace, name, ..Parts::default() }.check()
+    }
+
+    /// Returns the type: `deb`, `pypi`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Returns the namespace, decoded: `debian`, `@angular`, `github.com/gorilla`.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// Returns the name, decoded.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the version, decoded.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Returns the value of a qualifier, decoded.
+    pub fn qualifier(&self, key: &str) -> Option<&str> {
+        self.qualifiers.get(key).map(String::as_str)
+    }
+
+    /// Returns all qualifiers, decoded.
+    pub fn qualifiers(&self) -> &BTreeMap<String, String> {
+        &self.qualifiers
+    }
+
+    /// Returns the path in the package, decoded.
+    pub fn subpath(&self) -> Option<&str> {
+        self.subpath.as_deref()
+    }
+
+    /// Sets the version; an empty one removes it.
+    pub fn with_version(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned()).filter(|version| !version.is_empty());
+        rules::normalize(&mut self);
+        self
+    }
+
+    /// Sets a qualifier; an empty value removes it. The key is one of this program's own.
+    fn with(mut self, key: &'static str, value: &str) -> Self {
+        self.qualifiers.remove(key);
+        if !value.is_empty() {
+            self.qualifiers.insert(key.to_owned(), value.to_owned());
+        }
+        self
+    }
+
+    /// Returns it with at most one of its qualifiers, and without a subpath.
+    pub fn with_only(&self, key: &str) -> Self {
+        let mut purl = Self { subpath: None, ..self.clone() };
+        purl.qualifiers.retain(|own, _| own == key);
+        purl
+    }
+
+    /// Returns it without version, qualifiers and subpath: what names the package in any version.
+    pub fn package(&self) -> Self {
+        Self {
+            version: None,
+            qualifiers: BTreeMap::new(),
+            subpath: None,
+            kind: self.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// Returns whether `specific` is among what this URL is about, by the rules of VEX tools: type, namespace and
+    /// name are equal, a version here must be the version there, and each qualifier here must be there, too.
+    pub fn matches(&self, specific: &Self) -> bool {
+        // Tools that read package URLs lower the case of Go modules, others don't.
+        let is_same = |here: &str, there: &str| {
+            here == there || (self.kind == "golang" && here.eq_ignore_ascii_case(there))
+        };
+        let is_same_namespace = match (&self.namespace, &specific.namespace) {
+            (Some(here), Some(there)) => is_same(here, there),
+            (None, None) => true,
+            _ => false,
+        };
+        self.kind == specific.kind
+            && is_same_namespace
+            && is_same(&self.name, &specific.name)
+            && (self.version.is_none() || self.version == specific.version)
+            && (self.qualifiers.iter())
+                .all(|(key, value)| specific.qualifiers.get(key) == Some(value))
+    }
+}
+
+/// The parts of a package URL, decoded but not checked.
+#[derive(Debug, Default)]
+struct Parts<'p> {
+    kind: &'p str,
+    namespace: &'p str,
+    name: &'p str,
+    version: &'p str,
+    qualifiers: Vec<(String, String)>,
+    subpath: String,
+}
+
+impl Parts<'_> {
+    /// Checks and normalizes the parts (purl-spec, "Rules for each purl component").
+    fn check(self) -> Result<PackageUrl, PurlProblem> {
+        let kind = self.kind.to_ascii_lowercase();
+        if !is_word(&kind, |c| matches!(c, '.' | '+' | '-')) {
+            return Err(PurlProblem::Type(shown(self.kind)));
+        }
+        if self.name.is_empty() {
+            return Err(PurlProblem::NoName);
+        }
+        let mut qualifiers = BTreeMap::new();
+        for (key, value) in self.qualifiers {
+            let key = key.to_ascii_lowercase();
+            if !is_word(&key, |c| matches!(c, '.' | '-' | '_')) {
+                return Err(PurlProblem::QualifierKey(shown(&key)));
+            }
+            if !value.is_empty() && qualifiers.insert(key.clone(), value).is_some() {
+                return Err(PurlProblem::QualifierTwice(key));
+            }
+        }
+        let filled = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let segments: Vec<&str> = self.namespace.split('/').filter(|s| !s.is_empty()).collect();
+        let mut purl = PackageUrl {
+            kind,
+            namespace: filled(&segments.join("/")),
+            name: self.name.to_owned(),
+            version: filled(self.version),
+            qualifiers,
+            subpath: filled(&self.subpath),
+        };
+        rules::check(&purl)?;
+        rules::normalize(&mut purl);
+        Ok(purl)
+    }
+}
+
+/// Whether a text begins with a letter and has only lower-case letters, digits and what else is allowed.
+fn is_word(text: &str, is_allowed: impl Fn(char) -> bool) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || is_allowed(c))
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+impl FromStr for PackageUrl {
+    type Err = PurlError;
+
+    fn from_str(text: &str) -> Result<Self, PurlError> {
+        parse(text).map_err(|problem| PurlError { text: shown(text), problem })
+    }
+}
+
+/// Parses from both ends, as the specification does ("How to parse a purl string").
+fn parse(text: &str) -> Result<PackageUrl, PurlProblem> {
+    if text.len() > PURL_BYTES_MAX {
+        return Err(PurlProblem::TooLong);
+    }
+    let (rest, subpath) = text.rsplit_once('#').unwrap_or((text, ""));
+    let (rest, query) = rest.rsplit_once('?').unwrap_or((rest, ""));
+    let (scheme, rest) = rest.split_once(':').ok_or(PurlProblem::Scheme)?;
+    if !scheme.eq_ignore_ascii_case("pkg") {
+        return Err(PurlProblem::Scheme);
+    }
+    let (kind, path) = rest.trim_start_matches('/').split_once('/').ok_or(PurlProblem::NoName)?;
+    let (path, version) = split_version(path);
+    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let namespace: Vec<String> = segments(namespace, "namespace")?;
+    let subpath = segments(subpath, "subpath")?;
+    let subpath: Vec<String> =
+        subpath.into_iter().filter(|segment| segment != "." && segment != "..").collect();
+    let mut qualifiers = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        qualifiers.push((key.to_owned(), decode(value, "qualifier")?));
+    }
+    Parts {
+        kind,
+        namespace: &namespace.join("/"),
+        name: &decode(name, "name")?,
+        version: &decode(version, "version")?,
+        qualifiers,
+        subpath: subpath.join("/"),
+    }
+    .check()
+}
+
+/// Splits the version off. An `@` that begins a scope of npm, written as is, begins no version.
+fn split_version(path: &str) -> (&str, &str) {
+    match path.rsplit_once('@') {
+        Some((before, after))
+            if after.contains('/') && (before.is_empty() || before.ends_with('/')) =>
+        {
+            (path, "")
+        }
+        Some(parts) => parts,
+        None => (path, ""),
+    }
+}
+
+fn segments(text: &str, part: &'static str) -> Result<Vec<String>, PurlProblem> {
+    let mut segments = Vec::new();
+    for segment in text.split('/').filter(|segment| !segment.is_empty()) {
+        let segment = decode(segment, part)?;
+        if segment.contains('/') {
+            return Err(PurlProblem::Slash(part));
+        }
+        segments.push(segment);
+    }
+    Ok(segments)
+}
+
+fn decode(text: &str, part: &'static str) -> Result<String, PurlProblem> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |at: usize| after.get(at).and_then(|&digit| char::from(digit).to_digit(16));
+        let (Some(high), Some(low)) = (digit(0), digit(1)) else {
+            return Err(PurlProblem::Encoding(part));
+        };
+        bytes.push(u8::try_from(high * 16 + low).expect("two digits are a byte"));
+        rest = &after[2..];
+    }
+    String::from_utf8(bytes).map_err(|_| PurlProblem::Encoding(part))
+}
+
+/// Encodes all but letters, digits, `.`, `-`, `_`, `~` and the colon (purl-spec, "Character encoding").
+fn encode(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for &byte in text.as_bytes() {
+        if byte.is_ascii_alphanumeric() || b".-_~:".contains(&byte) {
+            write!(f, "{}", char::from(byte))?;
+        } else {
+            write!(f, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+fn encode_segments(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (number, segment) in text.split('/').enumerate() {
+        if number > 0 {
+            f.write_str("/")?;
+        }
+        encode(segment, f)?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for PackageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pkg:{}/", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            encode_segments(namespace, f)?;
+            f.write_str("/")?;
+        }
+        encode(&self.name, f)?;
+        if let Some(version) = &self.version {
+            f.write_str("@")?;
+            encode(version, f)?;
+        }
+        for (number, (key, value)) in self.qualifiers.iter().enumerate() {
+            write!(f, "{}{key}=", if number == 0 { '?' } else { '&' })?;
+            encode(value, f)?;
+        }
+        if let Some(subpath) = &self.subpath {
+            f.write_str("#")?;
+            encode_segments(subpath, f)?;
+        }
+        Ok(())
+    }
+}

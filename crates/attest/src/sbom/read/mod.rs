@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads SBOMs of this and other programs: SPDX 2 and CycloneDX in JSON, bare, in an in-toto statement, or in a DSSE
+//! envelope. What can't be understood of a component is left out; what is no SBOM at all is an error.
+
+mod cyclonedx;
+mod shape;
+mod spdx;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::purl::PackageUrl;
+use super::{Component, ComponentKind};
+use serde::de::DeserializeOwned;
+use shape::{Any, Wrapper};
+
+/// The largest SBOM that is read, in bytes. Syft's of an image with 32,000 files has 21 MB.
+pub const SBOM_BYTES_MAX: usize = 64 << 20;
+/// The most components that are read. Images have a few thousand.
+pub const COMPONENTS_MAX: usize = 100_000;
+/// What SPDX has where nothing is known.
+const UNKNOWN: [&str; 2] = ["NOASSERTION", "NONE"];
+
+/// A format of SBOMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// SPDX 2.2 or 2.3.
+    Spdx2,
+    /// CycloneDX 1.x.
+    CycloneDx,
+}
+
+/// What an SBOM says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Its format.
+    pub format: Format,
+    /// The programs that made it, as they name themselves.
+    pub tools: Vec<String>,
+    /// What it is about, if it says so.
+    pub name: Option<String>,
+    /// The components, by their ids in the document.
+    pub components: BTreeMap<String, Component>,
+    /// How many things in it are not components that can be known: without a name, or files.
+    pub skipped: usize,
+}
+
+/// Why bytes are no SBOM.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// More than [`SBOM_BYTES_MAX`].
+    #[error("the SBOM has {0} bytes, more than {SBOM_BYTES_MAX}")]
+    TooLarge(usize),
+    /// More than [`COMPONENTS_MAX`].
+    #[error("the SBOM has more than {COMPONENTS_MAX} components")]
+    TooMany,
+    /// Not JSON of the right shape.
+    #[error("the SBOM is malformed")]
+    Malformed(#[source] serde_json::Error),
+    /// The payload of an envelope is no base64.
+    #[error("the payload of the envelope is malformed")]
+    Payload(#[source] base64::DecodeError),
+    /// Nothing that is known here.
+    #[error("neither SPDX 2 nor CycloneDX in JSON")]
+    Format,
+    /// A version that is not known here.
+    #[error("{0:?} is no version of SPDX that is read: only SPDX-2.2 and SPDX-2.3 are")]
+    Version(String),
+}
+
+/// Reads an SBOM.
+pub fn read(bytes: &[u8]) -> Result<Listing, ReadError> {
+    let any = unwrapped(bytes)?;
+    if let Some(version) = &any.spdx_version {
+        if !matches!(version.as_str(), "SPDX-2.2" | "SPDX-2.3") {
+            return Err(ReadError::Version(version.chars().take(40).collect()));
+        }
+        return spdx::read(any);
+    }
+    if any.bom_format.as_deref() == Some("CycloneDX") {
+        return cyclonedx::read(any);
+    }
+    Err(ReadError::Format)
+}
+
+/// Takes the document out of what it is in. Each is read with a type that can't have itself in it, so that nobody can
+/// nest them.
+fn unwrapped(bytes: &[u8]) -> Result<Any, ReadError> {
+    let any: Any = parse(bytes)?;
+    if any.spdx_version.is_some() || any.bom_format.is_some() {
+        return Ok(any);
+    }
+    let wrapper: Wrapper = parse(bytes)?;
+    let wrapper = match &wrapper.payload {
+        Some(payload) => parse(&STANDARD.decode(payload).map_err(ReadError::Payload)?)?,
+        None => wrapper,
+    };
+    wrapper.predicate.ok_or(ReadError::Format)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
+    if bytes.len() > SBOM_BYTES_MAX {
+        return Err(ReadError::TooLarge(bytes.len()));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice(bytes).map_err(ReadError::Malformed)
+}
+
+/// Adds a component under its id, or under another one if somebody has it.
+fn add(listing: &mut Listing, id: String, component: Component) -> Result<String, ReadError> {
+    if listing.components.len() == COMPONENTS_MAX {
+        return Err(ReadError::TooMany);
+    }
+    let mut free = id;
+    if listing.components.contains_key(&free) {
+        free = format!("{free}#{}", listing.components.len());
+    }
+    listing.components.insert(free.clone(), component);
+    Ok(free)
+}
+
+/// A stated text that says something.
+fn known(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty() && !UNKNOWN.contains(&text.trim()))
+}
+
+/// Returns the kind of what a package URL names.
+fn kind_of(purl: Option<&PackageUrl>) -> Option<ComponentKind> {
+    Some(match purl?.kind() {
+        "deb" => ComponentKind::Deb,
+        "apk" => ComponentKind::Apk,
+        "golang" => ComponentKind::Golang,
+        "cargo" => ComponentKind::Cargo,
+        "pypi" => ComponentKind::Pypi,
+        "npm" => ComponentKind::Npm,
+        "maven" => ComponentKind::Maven,
+        "oci" | "docker" => ComponentKind::Oci,
+        "generic" => ComponentKind::Download,
+        _ => return None,
+    })
+}
+
+/// Returns the source that a package URL names: `upstream=glibc`, `upstream=glibc@2.41-12`. Without a version it is
+/// the package's.
+fn upstream(purl: Option<&PackageUrl>) -> Option<(String, String)> {
+    let purl = purl?;
+    let upstream = purl.qualifier("upstream")?;
+    let (name, version) =
+        upstream.split_once('@').unwrap_or((upstream, purl.version().unwrap_or_default()));
+    (!name.is_empty()).then(|| (name.to_owned(), version.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Validators of others, if `HARDPAN_TEST_SBOM_TOOLS` names the folder where they are.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hardpan_attest::sbom::{cyclonedx, spdx2};
+
+use super::model;
+
+fn tool(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("HARDPAN_TEST_SBOM_TOOLS").map(PathBuf::from);
+    let tool = folder.map(|folder| folder.join(name)).filter(|tool| tool.is_file());
+    if tool.is_none() {
+        println!("skipped: {name} is not there: HARDPAN_TEST_SBOM_TOOLS");
+    }
+    tool
+}
+
+/// Runs a tool and returns whether it is content, and what it says.
+fn run(tool: &Path, arguments: &[&OsStr]) -> (bool, String) {
+    let output =
+        Command::new(tool).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn spdx_tools_and_ntia_checker_agree() {
+    let (Some(spdx_tools), Some(checker)) = (tool("pyspdxtools"), tool("sbomcheck")) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, sbom) in
+        [("small.spdx.json", model::small()), ("medium.spdx.json", model::large(40, 200))]
+    {
+        let path = write(folder.path(), name, &spdx2::write(&sbom));
+        let (is_good, text) = run(&spdx_tools, &["-i".as_ref(), path.as_ref()]);
+        assert!(is_good, "pyspdxtools: {text}");
+        let (is_good, text) = run(
+            &checker,
+            &["-c".as_ref(), "ntia".as_ref(), "-s".as_ref(), "spdx2".as_ref(), path.as_ref()],
+        );
+        assert!(is_good && text.contains("Conformant"), "sbomcheck: {text}");
+        println!("{text}");
+    }
+    // They can say no.
+    let mut document: serde_json::Value =
+        serde_json::from_slice(&spdx2::write(&model::small())).unwrap();
+    document["packages"][1]["licenseDeclared"] = "No such license".into();
+    let path = write(folder.path(), "bad.spdx.json", &serde_json::to_vec(&document).unwrap());
+    let (is_good, text) = run(&spdx_tools, &["-i".as_ref(), path.as_ref()]);
+    assert!(!is_good, "{text}");
+    document["packages"][1]["licenseDeclared"] = "MIT".into();
+    document["packages"][1]["supplier"] = "NOASSERTION".into();
+    let path = write(folder.path(), "bad.spdx.json", &serde_json::to_vec(&document).unwrap());
+    let (is_good, text) = run(
+        &checker,
+        &["-c".as_ref(), "ntia".as_ref(), "-s".as_ref(), "spdx2".as_ref(), path.as_ref()],
+    );
+    assert!(!is_good, "{text}");
+}
+
+/// Exits with 1 and the error if a file is no strict CycloneDX document of a version.
+const STRICT: &str = "
+import sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+version = SchemaVersion.from_version(sys.argv[2])
+error = JsonStrictValidator(version).validate_str(open(sys.argv[1]).read())
+sys.exit(str(error)[:2000] if error else 0)
+";
+
+#[test]
+fn cyclonedx_strict_validator_agrees() {
+    let Some(python) = tool("python") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (spec, text) in
+        [(cyclonedx::SpecVersion::V1_6, "1.6"), (cyclonedx::SpecVersion::V1_7, "1.7")]
+    {
+        for (name, sbom) in
+            [("small.cdx.json", model::small()), ("medium.cdx.json", model::large(40, 0))]
+        {
+            let path = write(folder.path(), name, &cyclonedx::write(&sbom, spec));
+            let (is_good, message) =
+                run(&python, &["-c".as_ref(), STRICT.as_ref(), path.as_ref(), text.as_ref()]);
+            assert!(is_good, "{text} {name}: {message}");
+        }
+    }
+    let path = write(
+        folder.path(),
+        "bad.cdx.json",
+        br#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{}]}"#,
+    );
+    let (is_good, message) =
+        run(&python, &["-c".as_ref(), STRICT.as_ref(), path.as_ref(), "1.6".as_ref()]);
+    assert!(!is_good, "{message}");
+}
