@@ -23,6 +23,8 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether all of the body came; if not, the client is gone.
+    pub is_whole: bool,
 }
 
 impl Request {
@@ -43,6 +45,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// After how many bytes of the body the connection breaks.
     pub breaks_after: Option<usize>,
+    /// Whether the connection ends without an answer.
+    pub is_lost: bool,
 }
 
 impl Reply {
@@ -133,16 +137,21 @@ fn accept(
 fn serve(mut stream: &TcpStream, handler: &Handler) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
-    while let Some(request) = read_request(&mut reader)? {
+    while let Some(request) = read_request(&mut reader, stream)? {
         let is_head = request.method == "HEAD";
         let reply = handler(request);
+        if reply.is_lost {
+            break;
+        }
         let headers: Vec<String> =
             reply.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let (status, length) = (reply.status, reply.body.len());
-        let head = format!(
-            "HTTP/1.1 {status} Status\r\n{}Content-Length: {length}\r\n\r\n",
-            headers.concat()
-        );
+        // A success without content may not have a length (RFC 9110, section 8.6).
+        let length = match status {
+            204 => String::new(),
+            _ => format!("Content-Length: {length}\r\n"),
+        };
+        let head = format!("HTTP/1.1 {status} Status\r\n{}{length}\r\n", headers.concat());
         stream.write_all(head.as_bytes())?;
         let sent = reply.breaks_after.unwrap_or(usize::MAX).min(reply.body.len());
         if !is_head {
@@ -155,7 +164,10 @@ fn serve(mut stream: &TcpStream, handler: &Handler) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
+fn read_request(
+    reader: &mut BufReader<TcpStream>,
+    mut stream: &TcpStream,
+) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.by_ref().take(64 << 10).read_line(&mut line)? == 0 {
         return Ok(None);
@@ -164,8 +176,13 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Req
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut request =
-        Request { method, path: path.into(), query: query.into(), ..Request::default() };
+    let mut request = Request {
+        method,
+        path: path.into(),
+        query: query.into(),
+        is_whole: true,
+        ..Request::default()
+    };
     loop {
         let mut line = String::new();
         if reader.by_ref().take(64 << 10).read_line(&mut line)? == 0 {
@@ -174,7 +191,36 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Req
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length_bytes = request.header("content-length").parse().unwrap_or(0);
-    reader.take(BODY_BYTES_MAX.min(length_bytes)).read_to_end(&mut request.body)?;
+    if request.header("expect").eq_ignore_ascii_case("100-continue") {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    if request.header("transfer-encoding").eq_ignore_ascii_case("chunked") {
+        read_chunks(reader, &mut request.body)?;
+        return Ok(Some(request));
+    }
+    let length_bytes: u64 = request.header("content-length").parse().unwrap_or(0);
+    let wanted_bytes = BODY_BYTES_MAX.min(length_bytes);
+    let came_bytes = reader.take(wanted_bytes).read_to_end(&mut request.body)? as u64;
+    request.is_whole = came_bytes == length_bytes;
     Ok(Some(request))
+}
+
+/// Reads a body in chunks (RFC 9112, section 7.1).
+fn read_chunks(reader: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        reader.by_ref().take(1024).read_line(&mut line)?;
+        let size = line.split(';').next().unwrap_or_default().trim();
+        let size_bytes = u64::from_str_radix(size, 16).unwrap_or(0).min(BODY_BYTES_MAX);
+        if size_bytes == 0 || body.len() as u64 > BODY_BYTES_MAX {
+            break;
+        }
+        reader.by_ref().take(size_bytes).read_to_end(body)?;
+        line.clear();
+        reader.by_ref().take(1024).read_line(&mut line)?;
+    }
+    line.clear();
+    reader.by_ref().take(1024).read_line(&mut line)?;
+    Ok(())
 }

@@ -5,6 +5,7 @@ pub mod apk;
 pub mod apk_adb;
 pub mod archive;
 pub mod deb;
+pub mod elf;
 pub mod fixture;
 pub mod git;
 pub mod http;
@@ -12,5 +13,6 @@ pub mod oci;
 pub mod pgp;
 pub mod registry;
 pub mod server;
+pub mod zip;
 
 pub use deb::deb;

@@ -390,7 +390,7 @@ fn wait_for_end(mut stream: &TcpStream) {
     while matches!(stream.read(&mut byte), Ok(count) if count > 0) {}
 }
 
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::new();
     let mut position = 0;

@@ -87,7 +87,7 @@ pub(crate) fn post_form(client: &Client, url: &Url, form: &str) -> Result<Answer
 }
 
 /// What a status that is no success means, with the time that the server wants to be left alone.
-fn refusal(url: &Url, status: u16, headers: &HeaderMap) -> Failure {
+pub(crate) fn refusal(url: &Url, status: u16, headers: &HeaderMap) -> Failure {
     let mut failure = Failure::from(RemoteError::Status { url: url.clone(), status });
     if let Remedy::Retry(wish) = &mut failure.remedy {
         *wish = header(headers, "retry-after")
@@ -98,7 +98,7 @@ fn refusal(url: &Url, status: u16, headers: &HeaderMap) -> Failure {
 }
 
 /// How the server wants to be convinced.
-fn challenges(headers: &HeaderMap) -> Vec<String> {
+pub(crate) fn challenges(headers: &HeaderMap) -> Vec<String> {
     headers
         .get_all("www-authenticate")
         .iter()
@@ -147,10 +147,18 @@ fn send(
 
 /// Where a redirect leads; errors have the URL `shown`.
 pub(crate) fn redirect(from: &Url, shown: &Url, headers: &HeaderMap) -> Result<Url, RemoteError> {
+    redirect_to(from, shown, header(headers, "location"))
+}
+
+/// Where a `Location` header leads.
+pub(crate) fn redirect_to(
+    from: &Url,
+    shown: &Url,
+    location: Option<&str>,
+) -> Result<Url, RemoteError> {
     let refuse =
         |problem: &str| RemoteError::Redirect { url: shown.clone(), problem: problem.to_owned() };
-    let location =
-        header(headers, "location").ok_or_else(|| refuse("redirect without a target"))?;
+    let location = location.ok_or_else(|| refuse("redirect without a target"))?;
     let to = from.join(location).map_err(|_| refuse("redirect to something that is no URL"))?;
     match (from.scheme(), to.scheme()) {
         ("https", "http") => Err(refuse("redirect from https: to http: refused")),
@@ -172,7 +180,7 @@ fn answer(status: u16, response: Response<Body>) -> Answer {
     Answer { status, length_bytes, range, validators, content_type, content_digest, body }
 }
 
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(crate) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 

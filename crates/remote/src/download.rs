@@ -332,25 +332,62 @@ pub(crate) fn retry<T>(
     cancel: &Cancel,
     mut make: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, RemoteError> {
-    let options = &client.options;
-    let mut attempt = 1;
+    let mut patience = Patience::new(client, url, observer, cancel);
     loop {
-        if cancel.is_cancelled() {
-            return Err(RemoteError::Cancelled { url: url.clone() });
-        }
-        let failure = match make() {
+        patience.check()?;
+        match make() {
             Ok(outcome) => return Ok(outcome),
-            Err(failure) => failure,
-        };
+            Err(failure) => patience.failed(failure)?,
+        }
+    }
+}
+
+/// How often something may still fail.
+pub(crate) struct Patience<'p> {
+    client: &'p Client,
+    url: &'p Url,
+    observer: &'p dyn Observer,
+    cancel: &'p Cancel,
+    attempt: u32,
+}
+
+impl<'p> Patience<'p> {
+    pub(crate) fn new(
+        client: &'p Client,
+        url: &'p Url,
+        observer: &'p dyn Observer,
+        cancel: &'p Cancel,
+    ) -> Self {
+        Self { client, url, observer, cancel, attempt: 1 }
+    }
+
+    /// Fails if the transfer was cancelled.
+    pub(crate) fn check(&self) -> Result<(), RemoteError> {
+        if self.cancel.is_cancelled() {
+            return Err(RemoteError::Cancelled { url: self.url.clone() });
+        }
+        Ok(())
+    }
+
+    /// Waits before the next attempt; fails if there shall be none.
+    pub(crate) fn failed(&mut self, failure: Failure) -> Result<(), RemoteError> {
+        let options = &self.client.options;
         let Remedy::Retry(wish) = failure.remedy else { return Err(*failure.error) };
-        if attempt >= options.attempts_max {
+        if self.attempt >= options.attempts_max {
             return Err(*failure.error);
         }
-        let backoff = options.retry_delay.saturating_mul(1 << (attempt - 1).min(16));
+        let backoff = options.retry_delay.saturating_mul(1 << (self.attempt - 1).min(16));
         let delay = wish.unwrap_or(Duration::ZERO).max(backoff).min(options.retry_delay_max);
-        attempt += 1;
-        observer.event(&Event::Retrying { url, attempt, delay, error: &failure.error });
-        cancel.wait(delay);
+        self.attempt += 1;
+        let (url, attempt) = (self.url, self.attempt);
+        self.observer.event(&Event::Retrying { url, attempt, delay, error: &failure.error });
+        self.cancel.wait(delay);
+        Ok(())
+    }
+
+    /// Begins to count again: something was reached that no failure takes back.
+    pub(crate) fn renew(&mut self) {
+        self.attempt = 1;
     }
 }
 

@@ -165,6 +165,13 @@ pub(crate) struct Failure {
     pub(crate) remedy: Remedy,
 }
 
+impl Failure {
+    /// Whether another attempt may change it.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.remedy != Remedy::None
+    }
+}
+
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
         let retry = match &error {

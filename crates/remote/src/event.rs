@@ -26,6 +26,13 @@ pub enum Event<'e> {
         /// The size of the piece, in bytes.
         bytes: u64,
     },
+    /// A piece of what is uploaded was sent.
+    Sent {
+        /// Where to.
+        url: &'e Url,
+        /// The size of the piece, in bytes.
+        bytes: u64,
+    },
     /// What arrived until now was thrown away: the transfer begins again.
     Restarted {
         /// What was asked for.

@@ -11,15 +11,17 @@
 //!
 //! URLs in errors and events never carry a user name or password.
 //!
-//! [`registry`] pulls images from OCI registries by the same means.
+//! [`registry`] pulls images from OCI registries, and pushes to them, by the same means.
 
 mod access;
 mod attempt;
+mod call;
 mod cancel;
 mod client;
 mod download;
 mod error;
 mod event;
+mod exchange;
 pub mod git;
 mod local;
 mod parallel;
@@ -29,6 +31,7 @@ mod sink;
 mod url;
 
 pub use access::Authorization;
+pub use call::Call;
 pub use cancel::Cancel;
 pub use client::{Client, Fetched, Options, Request, RootCertificates, Validators};
 pub use download::Downloaded;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Many downloads at once.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -10,6 +11,35 @@ use crate::download::Downloaded;
 use crate::error::RemoteError;
 use crate::event::Observer;
 use crate::sink::Sink;
+
+/// Calls a function for each of a few items at once, and returns the results in the order of the items. After an error
+/// no other item is begun.
+pub(crate) fn map<T: Sync, R: Send, E: Send>(
+    threads: usize,
+    items: &[T],
+    function: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let results = Mutex::new(Vec::with_capacity(items.len()));
+    thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, 32).min(items.len()) {
+            scope.spawn(|| {
+                while !failed.load(Ordering::Relaxed) {
+                    let position = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(position) else { return };
+                    let result = function(item);
+                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.push((position, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(position, _)| *position);
+    results.into_iter().map(|(_, result)| result).collect()
+}
 
 /// A download for [`Client::download_all`].
 pub struct Job<'j> {

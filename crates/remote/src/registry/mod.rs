@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Pulling from OCI registries (OCI distribution specification, "Pull").
+//! Pulling from OCI registries and pushing to them (OCI distribution specification, version 1.1).
 //!
 //! A [`Registries`] fetches documents ([`Registries::document`]) and blobs ([`Registries::blob`]) by the
-//! names of images. It logs in as docker and podman do ([`Logins`]), with tokens where a registry wants
-//! them, and asks again when a token has run out. All else is as for every transfer of this crate:
+//! names of images, and pushes both ([`Registries::push_document`], [`Registries::push_blob`]). It logs in
+//! as docker and podman do ([`Logins`]), with tokens where a registry wants them, and asks again when a
+//! token has run out, also in the middle of an upload. All else is as for every transfer of this crate:
 //! attempts, limits, digests, continuation. What lets the caller in at a registry is never sent on to
-//! the storage that the registry redirects to.
+//! another host: neither to the storage that a registry redirects to, nor to where it wants an upload.
 //!
-//! Pushing will be a second `impl Registries` beside this one: places, logins and tokens are the same, only
-//! the scope of a token is wider.
+//! What is attached to an image is pushed by [`Registries::push_referrers`] and found by
+//! [`Registries::referrers`], with the registry's own list or, where there is none, the specification's
+//! index under a tag. Who can't tell what is there fails: an answer that is not understood is never taken
+//! for an empty list, which the next writer would make true.
 
 mod challenge;
 mod document;
 mod error;
 mod login;
 mod place;
+mod push;
 mod token;
 
 use std::sync::{Mutex, PoisonError};
@@ -26,15 +30,22 @@ pub use document::RemoteDocument;
 pub use error::{Denial, RegistryError};
 pub use login::{Credential, HelperReply, LoginFileError, Logins};
 pub use place::{Mirror, RegistryOptions, is_loopback};
+pub use push::{
+    DocumentPushed, Indexed, Pushed, Reference, Referrer, Referrers, Source, TagChange,
+    UploadOptions,
+};
 
-use crate::access::Access;
+use crate::access::{Access, Authorization};
 use crate::cancel::Cancel;
 use crate::client::{Client, Request};
 use crate::download::{Downloaded, Outcome, Transfer};
-use crate::error::RemoteError;
+use crate::error::{Failure, RemoteError};
 use crate::event::Observer;
 use crate::sink::{MemorySink, Sink};
-use place::Place;
+use crate::url::Url;
+use error::Trouble;
+use place::{PULL, Place};
+use push::Locks;
 use token::Tokens;
 
 /// The largest manifest or index, in bytes: what registries must accept.
@@ -47,13 +58,16 @@ const PING_BYTES_MAX: u64 = 1 << 20;
 /// one, the second may be a token that ran out between; what is refused then stays refused.
 const REFUSALS_MAX: usize = 3;
 
-/// Fetches from registries. All methods may be called from several threads.
+/// Fetches from registries and pushes to them. All methods may be called from several threads.
 #[derive(Debug)]
 pub struct Registries {
     client: Client,
     options: RegistryOptions,
     logins: Logins,
     tokens: Mutex<Tokens>,
+    uploads: UploadOptions,
+    /// Of the tags that this process is changing.
+    locks: Locks,
 }
 
 /// Who is told of a transfer, and who can stop it.
@@ -74,7 +88,15 @@ impl std::fmt::Debug for Watch<'_> {
 impl Registries {
     /// Uses a client's connections.
     pub fn new(client: Client, options: RegistryOptions, logins: Logins) -> Self {
-        Self { client, options, logins, tokens: Mutex::default() }
+        let (tokens, uploads, locks) =
+            (Mutex::default(), UploadOptions::default(), Locks::default());
+        Self { client, options, logins, tokens, uploads, locks }
+    }
+
+    /// Uploads in other pieces than [`UploadOptions::default`] has.
+    #[must_use]
+    pub fn with_uploads(self, uploads: UploadOptions) -> Self {
+        Self { uploads, ..self }
     }
 
     /// Fetches the manifest or index that a name means: by its digest if it has one, or else by its tag,
@@ -120,46 +142,71 @@ impl Registries {
         sink: &mut dyn Sink,
         watch: Watch<'_>,
     ) -> Result<Downloaded, RegistryError> {
-        let scope = place.scope("pull");
+        let (scope, url) = (place.scope(PULL), &request.url);
+        let outcome = self.logged_in(place, &scope, url, watch, &mut |authorization| {
+            let access = Access { accept, authorization: authorization.cloned() };
+            let transfer = Transfer::new(&self.client, request, watch.observer, watch.cancel);
+            Ok(transfer.with_access(&access).run(sink, false)?)
+        })?;
+        match outcome {
+            Outcome::Done(done) => Ok(done),
+            Outcome::NotModified => {
+                let problem = "status 304 to an unconditional request".to_owned();
+                Err(RemoteError::Protocol { url: request.url.clone(), problem }.into())
+            }
+        }
+    }
+
+    /// Does something, and logs in where the registry wants that. What failed and may be tried again is
+    /// [`Trouble::Failure`].
+    fn logged_in<T>(
+        &self,
+        place: &Place,
+        scope: &str,
+        url: &Url,
+        watch: Watch<'_>,
+        make: &mut dyn FnMut(Option<&Authorization>) -> Result<T, Failure>,
+    ) -> Result<T, Trouble> {
         let (mut refusals, mut is_pinged) = (0, false);
         loop {
-            let authorization = self.lock_tokens().get(place, &scope);
-            let access = Access { accept, authorization: authorization.clone() };
-            let transfer = Transfer::new(&self.client, request, watch.observer, watch.cancel);
-            let challenges = match transfer.with_access(&access).run(sink, false) {
-                Ok(Outcome::Done(done)) => return Ok(done),
-                Ok(Outcome::NotModified) => {
-                    let problem = "status 304 to an unconditional request".to_owned();
-                    return Err(RemoteError::Protocol { url: request.url.clone(), problem }.into());
-                }
-                Err(RemoteError::Unauthorized { challenges, .. }) => challenges,
-                Err(error) if error.is_denied() || error.is_not_found() => {
+            let authorization = self.lock_tokens().get(place, scope);
+            let failure = match make(authorization.as_ref()) {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            let Failure { error, remedy } = failure;
+            let challenges = match *error {
+                RemoteError::Unauthorized { challenges, .. } => challenges,
+                error if error.is_denied() || error.is_not_found() => {
                     // Some registries hide what is private from who has not logged in, without a word.
                     let may_be_hidden = authorization.is_none() && !is_pinged;
                     is_pinged = true;
                     let challenges = if may_be_hidden { self.ping(place, watch)? } else { None };
                     match challenges {
                         Some(challenges) => challenges,
-                        None if error.is_denied() => return Err(self.denied(place, error)),
-                        None => return Err(error.into()),
+                        None if error.is_denied() => return Err(self.denied(place, error).into()),
+                        None => return Err(RegistryError::from(error).into()),
                     }
                 }
-                Err(error) => return Err(error.into()),
+                error => return Err(Failure { error: Box::new(error), remedy }.into()),
             };
             refusals += 1;
             let is_given_up = refusals >= REFUSALS_MAX;
             if is_given_up
-                || !self.log_in(place, &scope, &challenges, authorization.as_ref(), watch)?
+                || !self.log_in(place, scope, &challenges, authorization.as_ref(), watch)?
             {
-                let url = request.url.clone();
-                return Err(self.denied(place, RemoteError::Unauthorized { url, challenges }));
+                let url = url.clone();
+                let error = RemoteError::Unauthorized { url, challenges };
+                return Err(self.denied(place, error).into());
             }
         }
     }
 
     /// Asks a registry that the caller has a login for how it wants to be told.
     fn ping(&self, place: &Place, watch: Watch<'_>) -> Result<Option<Vec<String>>, RegistryError> {
-        if self.logins.find(&place.login, &place.repository).credential.is_none() {
+        if self.logins.find(&place.login, &place.repository).credential.is_none()
+            || self.lock_tokens().is_open(place)
+        {
             return Ok(None);
         }
         let request = Request::new(&place.root(), PING_BYTES_MAX)?;
@@ -168,7 +215,12 @@ impl Registries {
         match transfer.run(&mut sink, false) {
             Err(RemoteError::Unauthorized { challenges, .. }) => Ok(Some(challenges)),
             // Whatever else it says, it does not want to be told.
-            _ => Ok(None),
+            other => {
+                if other.is_ok() {
+                    self.lock_tokens().set_open(place);
+                }
+                Ok(None)
+            }
         }
     }
 

@@ -12,13 +12,18 @@ const DEFAULT_HOST_PREFIX: &str = "registry-1.";
 /// Where that registry has its images without an owner.
 const DEFAULT_OWNER: &str = "library";
 
+/// What a token for reading allows.
+pub(super) const PULL: &str = "pull";
+/// What a token for writing allows.
+pub(super) const PUSH: &str = "pull,push";
+
 /// Which registries are spoken to how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegistryOptions {
     /// Registries (`host` or `host:port`) that are spoken to without TLS. Those on this machine's loopback
     /// always are.
     pub plain_http: Vec<String>,
-    /// Registries and repositories that stand in for others. The first that fits counts.
+    /// Registries and repositories that stand in for others when something is read. The first that fits counts.
     pub mirrors: Vec<Mirror>,
 }
 
@@ -45,15 +50,21 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Finds the place of a name.
+    /// Finds the place to read a name from, which may be a mirror.
     pub(super) fn of(name: &ImageName, options: &RegistryOptions) -> Result<Self, RegistryError> {
-        let mut full = full_name(name);
-        if let Some(mirrored) = options.mirrors.iter().find_map(|mirror| mirror.apply(&full)) {
-            let to: ImageName = mirrored
-                .parse()
-                .map_err(|source| RegistryError::Mirror { name: mirrored.clone(), source })?;
-            full = full_name(&to);
+        let full = full_name(name);
+        match options.mirrors.iter().find_map(|mirror| mirror.apply(&full)) {
+            Some(mirrored) => match mirrored.parse() {
+                Ok(to) => Ok(Self::itself(&to, options)),
+                Err(source) => Err(RegistryError::Mirror { name: mirrored, source }),
+            },
+            None => Ok(Self::itself(name, options)),
         }
+    }
+
+    /// Finds the place of a name itself: nobody writes to one that was not named.
+    pub(super) fn itself(name: &ImageName, options: &RegistryOptions) -> Self {
+        let full = full_name(name);
         let (registry, repository) = full.split_once('/').unwrap_or((DEFAULT_REGISTRY, &full));
         let is_plain = is_loopback(registry) || options.is_plain(registry);
         let host = if registry == DEFAULT_REGISTRY {
@@ -62,7 +73,7 @@ impl Place {
             registry.to_owned()
         };
         let (login, repository) = (registry.to_owned(), repository.to_owned());
-        Ok(Self { host, is_plain, repository, login })
+        Self { host, is_plain, repository, login }
     }
 
     /// Returns the URL of the registry's API, which says whether it is one.

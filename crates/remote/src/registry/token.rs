@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Logging in: what to send after a challenge, and the tokens that are still good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read as _;
 
@@ -30,15 +30,27 @@ const CLIENT_ID: &str = "hardpan";
 /// What registries were told, by host and scope. There is no clock here: what has run out is found out
 /// when it is refused.
 #[derive(Debug, Default)]
-pub(super) struct Tokens(BTreeMap<(String, String), Authorization>);
+pub(super) struct Tokens {
+    granted: BTreeMap<(String, String), Authorization>,
+    /// Hosts that said that they want no login.
+    open: BTreeSet<String>,
+}
 
 impl Tokens {
     pub(super) fn get(&self, place: &Place, scope: &str) -> Option<Authorization> {
-        self.0.get(&(place.host.clone(), scope.to_owned())).cloned()
+        self.granted.get(&(place.host.clone(), scope.to_owned())).cloned()
+    }
+
+    pub(super) fn is_open(&self, place: &Place) -> bool {
+        self.open.contains(&place.host)
+    }
+
+    pub(super) fn set_open(&mut self, place: &Place) {
+        self.open.insert(place.host.clone());
     }
 
     fn set(&mut self, place: &Place, scope: &str, authorization: Authorization) {
-        self.0.insert((place.host.clone(), scope.to_owned()), authorization);
+        self.granted.insert((place.host.clone(), scope.to_owned()), authorization);
     }
 }
 
@@ -172,14 +184,15 @@ impl Source<'_> {
     fn query(&self, url: &Url, scope: &str) -> String {
         let mut text = url.as_str().to_owned();
         let mut separator = if text.contains('?') { '&' } else { '?' };
-        for (name, value) in [("service", self.service), ("scope", Some(scope))] {
-            if let Some(value) = value {
-                text.push(separator);
-                text.push_str(name);
-                text.push('=');
-                text.push_str(&encode(value));
-                separator = '&';
-            }
+        // Several scopes are several fields.
+        let scopes = scope.split(' ').map(|scope| ("scope", scope));
+        let service = self.service.map(|service| ("service", service));
+        for (name, value) in service.into_iter().chain(scopes) {
+            text.push(separator);
+            text.push_str(name);
+            text.push('=');
+            text.push_str(&encode(value));
+            separator = '&';
         }
         text
     }
@@ -204,7 +217,7 @@ fn read_token(bytes: &[u8]) -> Option<Authorization> {
 }
 
 /// Percent-encodes a value of a query or form.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
