@@ -32,6 +32,7 @@ use crate::observer::Event;
 use crate::others::Placed;
 use crate::project::{Project, read_text};
 use crate::resolve;
+use crate::sbom::{FileOrigins, package_id};
 use crate::session::Session;
 use crate::stage::StageInputs;
 use crate::{lock, settings};
@@ -310,6 +311,10 @@ impl Session<'_> {
         let is_squashed = definition.output == Output::Squashed;
         let groups = layer_groups(&assembly, is_squashed);
         let layers = self.plan_layers(&assembly, &groups, settings.compression, is_squashed)?;
+        let ids: Vec<String> =
+            assembly.members.iter().map(|member| package_id(&member.unpacked)).collect();
+        let origins = FileOrigins::of(&assembly.tree, &ids, &stages.names(), &placed.taken);
+        let file_origins = self.store.put_blob(&canonical_json(&origins))?;
         let files = assembly
             .tree
             .walk()
@@ -323,9 +328,14 @@ impl Session<'_> {
             files,
             warnings: assembly.warnings.iter().map(warning_text).chain(placed.warnings).collect(),
             downloads: placed.downloads.into_iter().chain(stages.downloads().cloned()).collect(),
+            aliases: (assembly.actions.iter())
+                .filter(|action| action.finisher == crate::finish::paths::ALIASES)
+                .flat_map(|action| action.paths.iter().map(ToString::to_string))
+                .collect(),
             actions: count_actions(&assembly.actions),
             network_steps: stages.steps_with_network(),
             substitutes,
+            file_origins,
             statements: stages.statements()?,
             stage_warnings: stages.warnings,
             remarks: findings.iter().map(Remark::from).collect(),
@@ -357,9 +367,11 @@ impl Session<'_> {
                 files: platform.files,
                 warnings: platform.warnings.clone(),
                 actions: platform.actions.clone(),
+                aliases: platform.aliases.clone(),
                 stage_warnings: platform.stage_warnings.clone(),
                 network_steps: platform.network_steps.clone(),
                 substitutes: platform.substitutes.clone(),
+                file_origins: Some(platform.file_origins),
                 statements: platform.statements.clone(),
                 downloads: platform.downloads.clone(),
                 remarks: platform.remarks.clone(),
@@ -450,9 +462,11 @@ struct PlannedPlatform {
     files: usize,
     warnings: Vec<String>,
     actions: BTreeMap<String, usize>,
+    aliases: Vec<String>,
     stage_warnings: Vec<String>,
     network_steps: Vec<String>,
     substitutes: Vec<Substitute>,
+    file_origins: Digest,
     statements: Vec<StageStatement>,
     downloads: Vec<BuiltDownload>,
     remarks: Vec<Remark>,
@@ -500,7 +514,7 @@ pub(crate) fn wanted_packages<'l>(
 }
 
 /// Returns the paths of the catalog that a definition puts into its image.
-fn local_sources(definition: &Definition) -> Vec<String> {
+pub(crate) fn local_sources(definition: &Definition) -> Vec<String> {
     let of_stages = definition.contents.builds.iter().flat_map(|stage| &stage.paths);
     definition
         .paths
@@ -570,7 +584,7 @@ fn write_archive(
 }
 
 /// Writes a file completely or not at all.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_file_with(path, |output| {
         output.write_all(bytes).map_err(|source| Error::Io {
             action: "write",

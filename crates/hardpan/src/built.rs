@@ -52,6 +52,9 @@ pub struct BuiltPlatform {
     /// What of build stages was left out, and what of their packages nothing covers.
     #[serde(default)]
     pub stage_warnings: Vec<String>,
+    /// Links that the workspace file's `paths.alias` made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// Steps of build stages that had the network, as `stage/step`.
     #[serde(default)]
     pub network_steps: Vec<String>,
@@ -61,6 +64,9 @@ pub struct BuiltPlatform {
     /// Downloads of the image and its stages, for the SBOM.
     #[serde(default)]
     pub downloads: Vec<BuiltDownload>,
+    /// Who brought which file, for the SBOM: a blob of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_origins: Option<Digest>,
     /// What build stages state about the image, to be attested.
     #[serde(default)]
     pub statements: Vec<StageStatement>,

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use hardpan_image::ImageName;
-use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
 use hardpan_package::strip::StripRule;
@@ -17,10 +16,13 @@ use crate::distribution::NAMES;
 mod checksum;
 mod images;
 mod packages;
+mod portable;
+mod signing;
 
 pub use checksum::OverrideChecksum;
 pub use images::{ImageSubstitution, ImagesSection};
 pub use packages::{PackageSubstitution, PackagesSection, Substituted};
+pub use signing::SigningSection;
 
 /// The name of the workspace file.
 pub const FILE_NAME: &str = "hardpan.toml";
@@ -51,6 +53,9 @@ pub struct Workspace {
     /// Actions besides the ones built in.
     #[serde(skip_serializing_if = "ActionsSection::is_empty")]
     pub actions: ActionsSection,
+    /// Who signs, and who is trusted.
+    #[serde(skip_serializing_if = "SigningSection::is_empty")]
+    pub signing: SigningSection,
 }
 
 /// `[store]`
@@ -360,6 +365,7 @@ impl Workspace {
         }
         self.images.check()?;
         self.registries.check()?;
+        self.signing.check()?;
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
                 let known: Vec<&str> = StripRule::ALL.iter().map(|rule| rule.as_str()).collect();
@@ -370,25 +376,6 @@ impl Workspace {
             }
         }
         Ok(())
-    }
-
-    /// Returns the digest of what can change an image: everything but where things are on this machine.
-    pub fn digest(&self) -> Digest {
-        let portable = Self {
-            store: StoreSection::default(),
-            archives: ArchivesSection {
-                debian: DebianArchives::default(),
-                alpine: AlpineArchive::default(),
-                substitute: self.archives.substitute.clone(),
-            },
-            keyrings: KeyringsSection::default(),
-            downloads: DownloadsSection {
-                overrides: self.downloads.overrides.iter().filter_map(portable).collect(),
-            },
-            registries: RegistriesSection::default(),
-            ..self.clone()
-        };
-        Digest::of(&hardpan_image::canonical_json(&portable))
     }
 
     /// Returns the rule that stands in for an archive, if one does, and what does. Trailing slashes do not matter.
@@ -471,12 +458,6 @@ impl RegistriesSection {
         }
         Ok(())
     }
-}
-
-/// What of an override can change an image: not where a file is, but which file it is.
-fn portable(rule: &DownloadOverride) -> Option<DownloadOverride> {
-    let checksum = Some(rule.checksum?);
-    Some(DownloadOverride { to: String::new(), checksum, ..rule.clone() })
 }
 
 /// Returns what the pattern's `*` stands for (empty without one), if the pattern matches.

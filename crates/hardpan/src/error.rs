@@ -32,8 +32,11 @@ use crate::lock::{LockError, Stale};
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
 use crate::sandboxed::{SandboxedError, Work};
+use crate::sbom::SbomError;
+use crate::shelf::ShelfError;
 use crate::stage::StageError;
 use crate::store::StoreError;
+use crate::trust::TrustError;
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
@@ -268,6 +271,15 @@ pub enum Error {
     /// An image that the definition names can't be used.
     #[error(transparent)]
     Artifact(Box<ArtifactError>),
+    /// An image can't be read from where it is, or be brought elsewhere.
+    #[error(transparent)]
+    Shelf(Box<ShelfError>),
+    /// What an image is made of can't be told.
+    #[error(transparent)]
+    Sbom(Box<SbomError>),
+    /// Something is not stated, not signed or not proven.
+    #[error(transparent)]
+    Trust(Box<TrustError>),
     /// An action.
     #[error(transparent)]
     Action(#[from] Box<ActionError>),
@@ -307,6 +319,24 @@ impl From<ArtifactProblem> for Error {
     }
 }
 
+impl From<ShelfError> for Error {
+    fn from(error: ShelfError) -> Self {
+        Self::Shelf(Box::new(error))
+    }
+}
+
+impl From<SbomError> for Error {
+    fn from(error: SbomError) -> Self {
+        Self::Sbom(Box::new(error))
+    }
+}
+
+impl From<TrustError> for Error {
+    fn from(error: TrustError) -> Self {
+        Self::Trust(Box::new(error))
+    }
+}
+
 impl Error {
     /// Returns what kind of trouble this is.
     pub fn trouble(&self) -> Trouble {
@@ -316,6 +346,9 @@ impl Error {
             Self::Download(error) => error.trouble(),
             Self::Artifact(error) => error.problem.trouble(),
             Self::Action(error) => error.trouble(),
+            Self::Shelf(error) => error.trouble(),
+            Self::Trust(error) => error.trouble(),
+            Self::Sbom(error) => error.trouble(),
             Self::ImageTree(error) => error.trouble(),
             Self::Container(error) => error.trouble(),
             Self::Test(error) => error.trouble(),
@@ -348,6 +381,7 @@ impl Error {
             | Self::Graph(_)
             | Self::IndexText { .. } => Trouble::Trust,
             Self::Remote(error) if error.is_mismatch() => Trouble::Trust,
+            Self::Layout(error) if error.is_mismatch() => Trouble::Trust,
             Self::Index { source, .. } => index_trouble(source),
             Self::ApkIndex { source, .. } if source.is_trust() => Trouble::Trust,
             Self::Image(_) | Self::Directory(_) => Trouble::Internal,
@@ -408,6 +442,9 @@ impl Error {
             Self::Download(error) => error.hints(),
             Self::Artifact(error) => error.problem.hints(),
             Self::Action(error) => error.hints(),
+            Self::Shelf(error) => error.hints(),
+            Self::Sbom(error) => error.hints(),
+            Self::Trust(error) => error.hints(),
             Self::Container(error) => error.hints(),
             Self::Test(error) => error.hints(),
             Self::Sandboxed(error) => error.hints(),

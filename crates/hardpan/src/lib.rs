@@ -9,7 +9,7 @@ pub use hardpan_definition as definition;
 pub use hardpan_package::deb::sources::mirror_of;
 pub use hardpan_package::scripts::{ScriptAction, Treatment};
 pub use hardpan_remote::registry::{HelperReply, Logins};
-pub use hardpan_remote::{Client, Options as ClientOptions};
+pub use hardpan_remote::{Client, Options as ClientOptions, RootCertificates};
 
 pub mod action;
 mod artifact;
@@ -43,14 +43,18 @@ mod project;
 mod resolve;
 pub mod sandbox;
 mod sandboxed;
+mod sbom;
 mod script_tools;
 mod session;
 mod settings;
+mod shelf;
+pub mod signer;
 mod stage;
 pub mod store;
+pub mod trust;
 
 pub use artifact::{ArtifactError, ArtifactProblem, LockedArtifact};
-pub use build::{BuildRequest, BuildSettings, LockState};
+pub use build::{BuildRequest, BuildSettings, LockState, write_file};
 pub use built::{
     Built, BuiltDownload, BuiltPlatform, DownloadSpdx, Remark, StageStatement, Substitute,
 };
@@ -65,8 +69,10 @@ pub use indexes::ApkIndexError;
 pub use observer::{Event, Observer, Silent};
 pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
 pub use sandboxed::{SandboxedError, Work};
+pub use sbom::{SbomChoice, SbomError, SbomReport, SbomSource};
 pub use session::{Mirrors, Session};
 pub use settings::LABEL_PREFIX;
+pub use shelf::{Copied, Location, ShelfError};
 pub use stage::{
     Secret, StageError, StageOptions, StageSummary, StagesSummary, StepSummary, check_stages,
     summarize_stages,

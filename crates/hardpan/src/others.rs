@@ -41,6 +41,8 @@ impl<'l> From<&'l LockedStage> for Pins<'l> {
 pub(crate) struct Placed {
     /// Downloads.
     pub downloads: Vec<BuiltDownload>,
+    /// Paths that came from images, by the image's name as the definition has it. A later one has taken an earlier one's place.
+    pub taken: BTreeMap<TreePath, String>,
     /// What the workspace file put in the place of others.
     pub substitutes: Vec<Substitute>,
     /// What deserves a word.
@@ -51,6 +53,7 @@ impl Placed {
     /// Notes what files of another image came to.
     pub(crate) fn note_artifact(&mut self, placed: &PlacedArtifact) {
         let name = &placed.name;
+        self.taken.extend(placed.paths.iter().map(|path| (path.clone(), name.clone())));
         self.warnings.extend(
             placed.unmatched.iter().map(|glob| format!("{name} has nothing that {glob} fits")),
         );

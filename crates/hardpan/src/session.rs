@@ -83,7 +83,7 @@ impl Session<'_> {
     }
 
     /// Returns the present in seconds since the epoch.
-    pub(crate) fn now_seconds(&self) -> i64 {
+    pub fn now_seconds(&self) -> i64 {
         let since = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     }

@@ -21,6 +21,8 @@ pub(crate) struct PlacedArtifact {
     pub(crate) files: u64,
     /// Their bytes.
     pub(crate) size_bytes: u64,
+    /// Where they are.
+    pub(crate) paths: Vec<TreePath>,
     /// Includes that fit nothing in the image.
     pub(crate) unmatched: Vec<String>,
     /// Device nodes, pipes and such that were asked for and left out.
@@ -157,6 +159,7 @@ impl<'p> Plan<'p> {
             name: self.image.to_owned(),
             files: 0,
             size_bytes: 0,
+            paths: Vec::new(),
             unmatched: self.unmatched(image),
             dropped: dropped.iter().filter(|path| is_selected(path)).cloned().collect(),
         };
@@ -193,6 +196,7 @@ impl<'p> Plan<'p> {
                 placed.size_bytes += file.size_bytes;
                 places.insert(content.clone(), place.clone());
             }
+            placed.paths.push(place.clone());
             self.put(&mut target, path, place, kind, &node.metadata)?;
         }
         Ok(placed)

@@ -9,7 +9,7 @@ use hardpan_image::{
     DOCUMENT_SIZE_BYTES_MAX, Descriptor, Document, DocumentError, ImageConfig, ImageName, Index,
     Layout, LayoutError, Manifest, Raw, document_kind, media_type,
 };
-use hardpan_remote::registry::{Mirror, Registries, RegistryError, RegistryOptions, Watch};
+use hardpan_remote::registry::{Registries, RegistryError, Watch};
 use hardpan_remote::{Cancel, FileSink, MemorySink};
 use hardpan_tree::{Digest, HashingWriter};
 use serde::de::DeserializeOwned;
@@ -46,17 +46,7 @@ impl<'s> Sources<'s> {
             let layout = Layout::open(path).map_err(|source| of_layout(path, source))?;
             layouts.push(layout);
         }
-        let section = &session.workspace.registries;
-        let mirrors = section.mirror.iter();
-        let options = RegistryOptions {
-            plain_http: section.plain_http.clone(),
-            mirrors: mirrors
-                .map(|rule| Mirror { from: rule.from.clone(), to: rule.to.clone() })
-                .collect(),
-        };
-        let registries = session
-            .remote
-            .map(|client| Registries::new(client.clone(), options, session.stages.logins.clone()));
+        let registries = session.registries();
         Ok(Self { session: *session, layouts, registries, cancel: Cancel::new() })
     }
 

@@ -64,10 +64,14 @@ impl ImageSubstitution {
 impl Workspace {
     /// Returns the image that stands in for one, if there is a rule.
     pub(crate) fn image_substitution(&self, name: &str) -> Option<String> {
-        self.images.substitute.iter().find_map(|rule| {
-            let wildcard = match_pattern(&rule.from, name)?;
-            Some(rule.to.replacen('*', wildcard, 1))
-        })
+        let rule = self.image_rule(name)?;
+        let wildcard = match_pattern(&rule.from, name)?;
+        Some(rule.to.replacen('*', wildcard, 1))
+    }
+
+    /// Returns the rule for an image, if there is one.
+    pub(crate) fn image_rule(&self, name: &str) -> Option<&ImageSubstitution> {
+        self.images.substitute.iter().find(|rule| match_pattern(&rule.from, name).is_some())
     }
 }
 

@@ -70,14 +70,23 @@ impl PackagesSection {
 impl Workspace {
     /// Returns what stands in for a package in a definition of `debian` or `alpine`; without a rule the package itself.
     pub fn substitute_package(&self, name: &str, distribution: &str) -> Substituted<'_> {
-        for rule in &self.packages.substitute {
-            if rule.distribution.as_deref().is_some_and(|only| only != distribution) {
-                continue;
-            }
-            let Some(wildcard) = match_pattern(&rule.from, name) else { continue };
-            let name = rule.to.as_ref().map(|to| to.replacen('*', wildcard, 1));
-            return Substituted { name, exclude: &rule.exclude, by_rule: true };
-        }
-        Substituted { name: Some(name.to_owned()), exclude: &[], by_rule: false }
+        let Some(rule) = self.package_substitution(name, distribution) else {
+            return Substituted { name: Some(name.to_owned()), exclude: &[], by_rule: false };
+        };
+        let wildcard = match_pattern(&rule.from, name).unwrap_or_default();
+        let name = rule.to.as_ref().map(|to| to.replacen('*', wildcard, 1));
+        Substituted { name, exclude: &rule.exclude, by_rule: true }
+    }
+
+    /// Returns the rule for a package in a definition of `debian` or `alpine`, if there is one.
+    pub(crate) fn package_substitution(
+        &self,
+        name: &str,
+        distribution: &str,
+    ) -> Option<&PackageSubstitution> {
+        self.packages.substitute.iter().find(|rule| {
+            rule.distribution.as_deref().is_none_or(|only| only == distribution)
+                && match_pattern(&rule.from, name).is_some()
+        })
     }
 }

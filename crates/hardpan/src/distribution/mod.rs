@@ -99,6 +99,18 @@ impl Family {
         Ok((archives, pins))
     }
 
+    /// Returns the archives that a definition names, as it writes them.
+    pub(crate) fn named_archives(
+        self,
+        definition: &Definition,
+    ) -> Result<Vec<String>, DemandError> {
+        let name = |repository| match self {
+            Self::Debian(_) => Ok(debian::archive(definition, repository)?.name),
+            Self::Alpine(_) => Ok(alpine::archive(definition, repository).name),
+        };
+        definition.contents.repositories.iter().map(name).collect()
+    }
+
     /// Returns the distribution's name in workspaces and locks.
     pub(crate) fn name(self) -> &'static str {
         match self {

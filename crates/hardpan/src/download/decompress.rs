@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
+use hardpan_tree::ZipError;
+
 use super::error::ArchiveError;
 
 /// How many times its size an archive may unpack to. Source code comes to 10, and gzip can't give
@@ -73,7 +75,10 @@ pub(super) fn check_ratio(taken_bytes: u64, given_bytes: u64) -> Result<(), Arch
 pub(super) fn broken(error: io::Error) -> ArchiveError {
     match error.downcast::<ArchiveError>() {
         Ok(own) => own,
-        Err(error) => ArchiveError::Broken(error),
+        Err(error) => match error.downcast::<ZipError>() {
+            Ok(zip) => zip.into(),
+            Err(error) => ArchiveError::Broken(error),
+        },
     }
 }
 

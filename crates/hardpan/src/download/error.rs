@@ -6,7 +6,7 @@ use std::io;
 use hardpan_definition::Span;
 use hardpan_remote::RemoteError;
 use hardpan_remote::git::GitError;
-use hardpan_tree::{InsertError, PathError, ResolveError, TarReadError, TreePath};
+use hardpan_tree::{InsertError, PathError, ResolveError, TarReadError, TreePath, ZipError};
 
 use super::checksum_file::ChecksumFileError;
 use crate::error::{Error, Trouble};
@@ -132,8 +132,8 @@ pub enum ArchiveError {
     #[error(transparent)]
     Tar(#[from] TarReadError),
     /// A bad zip archive.
-    #[error("bad zip archive: {0}")]
-    Zip(&'static str),
+    #[error(transparent)]
+    Zip(#[from] ZipError),
     /// The compressed data is broken.
     #[error("broken data")]
     Broken(#[source] io::Error),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `/var/lib/dpkg`: what is installed, as dpkg writes it.
 //!
-//! Every image has `status`, from which scanners learn what is in it. An image with dpkg also has
-//! the rest of the database, so that `dpkg -L`, `dpkg -V` and `apt install` work: file lists and
+//! Every image has `status` and the packages' checksums, from which scanners learn what is in it and whose a
+//! file is: without, they take programs of packages for others. An image with dpkg also has the rest of the database, so that `dpkg -L`, `dpkg -V` and `apt install` work: file lists and
 //! checksums of what is really there (stripped and deleted files are not listed), scripts,
 //! conffiles, triggers. Lock files come when dpkg runs. Packages that stages brought are in it, too.
 
@@ -142,6 +142,17 @@ pub fn apply(
         ] {
             files.insert(name.to_owned(), (text.to_owned(), 0o644));
         }
+    } else {
+        for &number in &order {
+            let text = md5sums(tree, number, inputs)?;
+            if !text.is_empty() {
+                let name = info_name(&inputs.packages[number]);
+                files.insert(format!("info/{name}.md5sums"), (text, 0o644));
+            }
+        }
+        let sums = |(name, _): &(&String, _)| name.ends_with(".md5sums");
+        let of_brought = brought.iter().flat_map(|package| package.info.iter().filter(sums));
+        files.extend(of_brought.map(|(name, text)| (name.clone(), text.clone())));
     }
     write(tree, files, is_complete, &brought, inputs, report)
 }

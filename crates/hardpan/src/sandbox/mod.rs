@@ -24,16 +24,20 @@ mod forbidden;
 mod heard;
 mod identity;
 mod inside;
+pub mod key_plugin;
 mod message;
 mod owners;
+mod peer;
 mod plan;
 mod root;
 mod run;
 mod spawn;
+mod stop;
 mod supervise;
 mod sys;
 mod syscalls;
 mod terminal;
+mod user_program;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -45,8 +49,11 @@ use hardpan_tree::TreePath;
 pub use beside::Service;
 pub use check::check;
 pub use identity::host_owner;
+pub use peer::Peer;
 pub use root::{Change, ChangeKind, DeviceRequest, LayeredRoot, Owner};
 pub use run::Finished;
+pub use stop::StopSignals;
+pub use user_program::UserEnvironment;
 
 /// Where a program runs.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ mod keep;
 mod program;
 pub(crate) mod pyc;
 mod scripts;
-mod workshop;
+pub(crate) mod workshop;
 
 use std::collections::BTreeMap;
 

@@ -61,7 +61,7 @@ fn machine(platform: Platform) -> u16 {
 }
 
 /// Returns the platform of programs that run here as they are: the one that this program was built for.
-fn native() -> Option<Platform> {
+pub(crate) fn native() -> Option<Platform> {
     if cfg!(target_arch = "x86_64") {
         Some(Platform::LinuxAmd64)
     } else if cfg!(target_arch = "aarch64") {

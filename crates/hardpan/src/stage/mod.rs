@@ -29,8 +29,8 @@ use hardpan_tree::{Digest, Kind, Metadata, Node, Origin, Tree, TreePath};
 pub use check::check_stages;
 pub(crate) use definition::{images_of, in_stage, stage_definition, stage_names};
 pub use error::StageError;
-use plan::PlannedStage;
-pub(crate) use plan::{Base, StagePlan, plan};
+pub(crate) use plan::PlannedStage;
+pub(crate) use plan::{Base, PlannedStep, StagePlan, plan};
 pub use summary::{StageSummary, StagesSummary, StepSummary, summarize_stages};
 
 use crate::action::Actions;
@@ -312,6 +312,11 @@ impl StageResults {
             }
         }
         Ok(statements)
+    }
+
+    /// Returns the names of all stages, in the order that origins count in.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.plan.stages.iter().map(|stage| stage.name.as_str()).collect()
     }
 
     /// Returns the downloads of all stages.

@@ -140,7 +140,7 @@ impl StoreError {
     }
 }
 
-const DIRECTORIES: [&str; 12] = [
+const DIRECTORIES: [&str; 13] = [
     "blobs",
     "segments",
     "indexes",
@@ -153,6 +153,7 @@ const DIRECTORIES: [&str; 12] = [
     "roots",
     "caches",
     "tmp",
+    "stated",
 ];
 
 impl Store {
@@ -408,7 +409,7 @@ impl Store {
     }
 
     /// Makes a directory that goes away when it is dropped.
-    pub(crate) fn temporary_directory(&self) -> Result<tempfile::TempDir, StoreError> {
+    pub fn temporary_directory(&self) -> Result<tempfile::TempDir, StoreError> {
         let directory = self.root.join("tmp");
         tempfile::Builder::new()
             .prefix("new-")

@@ -213,3 +213,17 @@ pub(in crate::sandbox) fn group() -> Result<c_int, Errno> {
     // SAFETY: it takes no pointer.
     unsafe { sys!(SYS_getpgid, 0).map(number) }
 }
+
+/// Returns process, user and group of whoever has connected a Unix socket. The process is 0 where this one's
+/// namespace has no number for it.
+pub(in crate::sandbox) fn peer(socket: RawFd) -> Result<(c_int, u32, u32), Errno> {
+    let mut who = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    // Three numbers of 32 bits.
+    let mut length: libc::socklen_t = 12;
+    const { assert!(size_of::<libc::ucred>() == 12) };
+    let (at, length_at) =
+        ((&raw mut who).expose_provenance(), (&raw mut length).expose_provenance());
+    // SAFETY: the kernel writes at most the length given, and then the length.
+    unsafe { sys!(SYS_getsockopt, socket, libc::SOL_SOCKET, libc::SO_PEERCRED, at, length_at)? };
+    Ok((who.pid, who.uid, who.gid))
+}

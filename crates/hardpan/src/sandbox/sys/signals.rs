@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 
 use libc::c_int;
 
-use super::{Argument, Errno, call, number};
+use super::{Argument, Errno, Fresh, call, number};
 
 /// Ignores a signal, as do programs that this one becomes.
 pub(in crate::sandbox) fn ignore_signal(signal: c_int) -> Result<(), Errno> {
@@ -50,4 +50,16 @@ pub(in crate::sandbox) fn child_events() -> Result<RawFd, Errno> {
     let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
     // SAFETY: the mask has the size given.
     unsafe { sys!(SYS_signalfd4, -1, (&raw const mask).expose_provenance(), 8, flags).map(number) }
+}
+
+/// Blocks the signals that ask a process to stop, and returns a descriptor that is readable when one was sent.
+pub(in crate::sandbox) fn stop_events() -> Result<Fresh, Errno> {
+    let asks = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+    let mask = asks.iter().fold(0u64, |mask, signal| mask | 1 << (signal - 1));
+    let at = (&raw const mask).expose_provenance();
+    // SAFETY: the mask has the size given; what was blocked before stays blocked.
+    unsafe { sys!(SYS_rt_sigprocmask, libc::SIG_BLOCK, at, 0, 8)? };
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: the mask has the size given.
+    unsafe { sys!(SYS_signalfd4, -1, at, 8, flags).map(number).map(Fresh) }
 }

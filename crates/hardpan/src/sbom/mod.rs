@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What images are made of: SBOMs of our own images, and of any others.
+//!
+//! Both are read from the files of the finished image, so an SBOM can't say what is not there. Of an image that was built
+//! here the lock adds what files do not tell: where a package came from and what its file's digest is, and what was
+//! downloaded.
+
+mod component;
+mod docker;
+mod documents;
+mod known;
+mod layers;
+mod origins;
+mod rootfs;
+
+use std::collections::BTreeSet;
+
+use hardpan_attest::sbom::{
+    Component, ComponentKind, Sbom, SbomFile, SbomSubject, purl::PackageUrl,
+};
+use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
+use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogError, CatalogOptions};
+
+pub(crate) use component::{Release, purl};
+pub(crate) use known::Known;
+pub(crate) use origins::{FileOrigins, package_id};
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::shelf::{ImageSet, Location, Shelf};
+/// Every file has its digests.
+const OPTIONS: CatalogOptions = CatalogOptions { hash_files: true, ..CatalogOptions::DEFAULT };
+
+/// What an SBOM is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SbomSource {
+    /// An image, and for several platforms of which.
+    Image(Location),
+    /// A directory with a root file system.
+    Rootfs(std::path::PathBuf),
+}
+
+/// Which of several is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SbomChoice<'c> {
+    /// The image, by a name or digest that a layout or archive has.
+    pub image: Option<&'c str>,
+    /// The platform; without it this machine's.
+    pub platform: Option<&'c str>,
+}
+
+/// An SBOM, and what in the image could not be read.
+#[derive(Debug, Clone)]
+pub struct SbomReport {
+    /// The SBOM.
+    pub sbom: Sbom,
+    /// Files that may say more and can't be read.
+    pub problems: Vec<String>,
+}
+
+/// What is called how in an SBOM.
+pub(crate) struct Naming<'n> {
+    /// The image's name without a tag, or what a file is called.
+    pub(crate) name: &'n str,
+    /// Its tag.
+    pub(crate) version: Option<&'n str>,
+    /// Digest of its manifest.
+    pub(crate) digest: Option<hardpan_tree::Digest>,
+    /// Its platform.
+    pub(crate) platform: Option<String>,
+    /// Its time.
+    pub(crate) epoch: i64,
+}
+
+impl Session<'_> {
+    /// Makes the SBOM of an image, or of a root file system. Of several images and platforms, `choice` says which.
+    pub fn sbom(&self, source: &SbomSource, choice: SbomChoice<'_>) -> Result<SbomReport, Error> {
+        let location = match source {
+            SbomSource::Rootfs(path) => {
+                let catalog = rootfs::catalog(path)?;
+                let name = path.display().to_string();
+                let naming =
+                    Naming { name: &name, version: None, digest: None, platform: None, epoch: 0 };
+                return Ok(sbom_of(&catalog, &naming, &Known::default()));
+            }
+            SbomSource::Image(location) => location,
+        };
+        if let Location::Archive(path) = location
+            && let Some(image) = docker::open(path, choice.image)?
+        {
+            return sbom_of_docker(&image, &location.to_string(), choice);
+        }
+        let opened = self.open_shelf(location)?;
+        let shelf = opened.shelf();
+        let set = match choice.image {
+            Some(wanted) => ImageSet::of(shelf, opened.chosen(wanted)?)?,
+            None => ImageSet::read(shelf)?,
+        };
+        let (descriptor, manifest) = choose(&set, choice.platform)?;
+        let catalog_config = layers::config(shelf, manifest)?;
+        let catalog = catalog(shelf, manifest, &catalog_config)?;
+        let image_name = match choice.image {
+            Some(name) => name.parse().ok(),
+            None => opened.image_name(),
+        };
+        let name = match &image_name {
+            Some(name) => crate::shelf::identity(name),
+            None => location.to_string(),
+        };
+        let naming = Naming {
+            name: &name,
+            version: image_name.as_ref().and_then(|name| name.tag()),
+            digest: Some(descriptor.digest),
+            platform: Some(catalog_config.value().platform().to_string()),
+            epoch: layers::epoch(catalog_config.value()),
+        };
+        Ok(sbom_of(&catalog, &naming, &Known::default()))
+    }
+}
+
+/// Makes the SBOM of an image that has no manifest, and so no digest by which others know it.
+fn sbom_of_docker(
+    image: &docker::DockerImage,
+    location: &str,
+    choice: SbomChoice<'_>,
+) -> Result<SbomReport, Error> {
+    let config = image.config.value();
+    let platform = config.platform().to_string();
+    if let Some(wanted) = choice.platform.filter(|wanted| *wanted != platform) {
+        let (platform, others) = (wanted.to_owned(), vec![platform]);
+        return Err(SbomError::NoPlatform { platform, others }.into());
+    }
+    let mut builder = CatalogBuilder::new(OPTIONS);
+    for (number, &diff_id) in config.rootfs.diff_ids.iter().enumerate().rev() {
+        let wrap = |source| SbomError::Layer { layer: diff_id, source };
+        let (blob, compression) = image.layer(number).map_err(wrap)?;
+        layers::read_tar(blob, compression, diff_id, diff_id, |reader| builder.layer(reader))?;
+    }
+    let catalog = builder.finish().map_err(|source| SbomError::Catalog { layer: None, source })?;
+    let id = image.config.digest().to_string();
+    let name = image.name.as_ref();
+    let identity = name.map_or_else(|| location.to_owned(), crate::shelf::identity);
+    let naming = Naming {
+        name: &identity,
+        version: Some(name.and_then(|name| name.tag()).unwrap_or(&id)),
+        digest: None,
+        platform: Some(platform),
+        epoch: layers::epoch(config),
+    };
+    Ok(sbom_of(&catalog, &naming, &Known::default()))
+}
+
+/// Returns a platform's manifest: the one that was asked for, or this machine's, or the only one.
+fn choose<'s>(
+    set: &'s ImageSet,
+    platform: Option<&str>,
+) -> Result<(&'s Descriptor, &'s Raw<Manifest>), Error> {
+    let of = |entry: &Descriptor| entry.platform.as_ref().map(ToString::to_string);
+    let here = crate::sandboxed::workshop::native().map(|platform| platform.name().to_owned());
+    let wanted = platform.map(str::to_owned).or(here);
+    let found = set.platforms.iter().find(|(entry, _)| of(entry).is_some() && of(entry) == wanted);
+    let only = (set.platforms.len() == 1
+        && (platform.is_none() || of(&set.platforms[0].0).is_none()))
+    .then(|| &set.platforms[0]);
+    if let Some((entry, manifest)) = found.or(only) {
+        return Ok((entry, manifest));
+    }
+    let others = set.platforms.iter().filter_map(|(entry, _)| of(entry)).collect();
+    let platform = wanted.unwrap_or_else(|| "this machine".to_owned());
+    Err(SbomError::NoPlatform { platform, others }.into())
+}
+
+/// Reads the layers of an image.
+pub(crate) fn catalog(
+    shelf: &dyn Shelf,
+    manifest: &Raw<Manifest>,
+    config: &Raw<ImageConfig>,
+) -> Result<Catalog, Error> {
+    Ok(catalog_and_size(shelf, manifest, config)?.0)
+}
+
+/// Reads the layers of an image, the uppermost first, each once. Returns the sum of their sizes, too.
+pub(crate) fn catalog_and_size(
+    shelf: &dyn Shelf,
+    manifest: &Raw<Manifest>,
+    config: &Raw<ImageConfig>,
+) -> Result<(Catalog, u64), Error> {
+    let mut builder = CatalogBuilder::new(OPTIONS);
+    let layers: Vec<(&Descriptor, _)> =
+        manifest.value().layers.iter().zip(&config.value().rootfs.diff_ids).collect();
+    let mut size_bytes = 0;
+    for (layer, diff_id) in layers.into_iter().rev() {
+        size_bytes += layers::read(shelf, layer, *diff_id, |reader| builder.layer(reader))?;
+    }
+    let catalog = builder.finish().map_err(|source| SbomError::Catalog { layer: None, source })?;
+    Ok((catalog, size_bytes))
+}
+
+/// Puts an SBOM together.
+pub(crate) fn sbom_of(catalog: &Catalog, naming: &Naming<'_>, known: &Known<'_>) -> SbomReport {
+    let release = Release::of(catalog.os.as_ref());
+    let mut components = component::components(catalog, &release);
+    // What lies in files of packages is counted with these, also where the image does not tell whose files are whose.
+    components.retain(|_, component| {
+        !known.has_all(&component.evidence) || is_distribution(component.kind)
+    });
+    known.add_to(&mut components, &release);
+    let mut problems: Vec<String> = (catalog.problems.iter())
+        .map(|problem| format!("{}: {}", problem.path, problem.error))
+        .collect();
+    problems.extend(documents::add_to(&mut components, &catalog.documents));
+    let mut made = BTreeSet::new();
+    let files = (catalog.files.iter())
+        .filter_map(|(path, facts)| {
+            let hashes = facts.hashes?;
+            let path = component::text(path);
+            let of_package = known.package_of(&path).map(str::to_owned);
+            let own = facts.owner.as_ref().map(|id| owner(catalog, id));
+            // What is only a part of something else, or not there by this name, owns nothing.
+            let is_known = |id: &String| components.contains_key(id);
+            let found = [of_package, own].into_iter().flatten().find(is_known);
+            let rest = || known.rest_of(&path);
+            let owner = found.or_else(rest).filter(|id| is_known(id) || origins::is_made(id));
+            made.extend(owner.iter().filter(|id| origins::is_made(id)).cloned());
+            let file = SbomFile {
+                sha256: hashes.sha256,
+                sha1: hashes.sha1,
+                size_bytes: facts.size_bytes,
+                owner,
+            };
+            Some((path, file))
+        })
+        .collect();
+    for id in made {
+        if let Some((name, summary)) = origins::made(&id) {
+            let mut component = Component::new(ComponentKind::Build, name.to_owned());
+            // It is as old as the image, and in no other.
+            component.version = naming.digest.map(|digest| digest.to_string());
+            component.summary = Some(summary);
+            components.insert(id, component);
+        }
+    }
+    let purl = naming.digest.and_then(|digest| {
+        let architecture =
+            naming.platform.as_deref().and_then(|platform| platform.split('/').nth(1));
+        let tag = naming.version.unwrap_or_default();
+        PackageUrl::oci(naming.name, &digest, architecture.unwrap_or_default(), tag).ok()
+    });
+    let sbom = Sbom {
+        subject: SbomSubject {
+            name: naming.name.to_owned(),
+            version: naming.version.map(str::to_owned),
+            digest: naming.digest,
+            purl: purl.map(|purl| purl.to_string()),
+            platform: naming.platform.clone(),
+        },
+        epoch: naming.epoch,
+        tool: ("hardpan".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        supplier: None,
+        components,
+        files,
+    };
+    SbomReport { sbom, problems }
+}
+
+/// Returns the component that a package is counted with.
+fn owner(catalog: &Catalog, id: &hardpan_scan::catalog::PackageId) -> String {
+    let counted = catalog.package(id).and_then(|package| package.owned_by.as_ref());
+    counted.unwrap_or(id).as_str().to_owned()
+}
+
+/// The kind of the distribution itself.
+pub(crate) const OPERATING_SYSTEM: ComponentKind = ComponentKind::OperatingSystem;
+
+/// Reads the layers of an image whose configuration is not known yet.
+pub(crate) fn catalog_of(shelf: &dyn Shelf, manifest: &Raw<Manifest>) -> Result<Catalog, Error> {
+    let config = layers::config(shelf, manifest)?;
+    catalog(shelf, manifest, &config)
+}
+
+/// Reads the configuration of an image.
+pub(crate) fn config_of(
+    shelf: &dyn Shelf,
+    manifest: &Raw<Manifest>,
+) -> Result<Raw<ImageConfig>, Error> {
+    layers::config(shelf, manifest)
+}
+
+/// Returns when an image says that it was made, in seconds.
+pub(crate) fn epoch_of(config: &ImageConfig) -> i64 {
+    layers::epoch(config)
+}
+
+/// Returns whether a component came from a distribution.
+pub(crate) fn is_distribution(kind: ComponentKind) -> bool {
+    matches!(kind, ComponentKind::Deb | ComponentKind::Apk)
+}
+
+/// Why there is no SBOM.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SbomError {
+    /// The layers can't be taken apart.
+    #[error("what is in the image can't be told")]
+    Catalog {
+        /// The layer.
+        layer: Option<hardpan_tree::Digest>,
+        /// Why.
+        #[source]
+        source: CatalogError,
+    },
+    /// A layer of a kind that is not known.
+    #[error("the layer {layer} has the unknown media type {media_type:?}")]
+    MediaType {
+        /// The layer.
+        layer: hardpan_tree::Digest,
+        /// What its manifest says.
+        media_type: String,
+    },
+    /// A layer that can't be decompressed.
+    #[error("the layer {layer} can't be read")]
+    Layer {
+        /// The layer.
+        layer: hardpan_tree::Digest,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A layer with other bytes than its name or the configuration says.
+    #[error("the layer {expected} has the digest {actual}")]
+    Digest {
+        /// Its name.
+        expected: hardpan_tree::Digest,
+        /// What it is.
+        actual: hardpan_tree::Digest,
+    },
+    /// The configuration does not fit the manifest.
+    #[error("the manifest has {layers} layers and its configuration {diff_ids}")]
+    LayerCount {
+        /// The manifest's.
+        layers: usize,
+        /// The configuration's.
+        diff_ids: usize,
+    },
+    /// No such platform.
+    #[error("the image is not for {platform}; it is for {}", others.join(", "))]
+    NoPlatform {
+        /// The platform.
+        platform: String,
+        /// Those that there are.
+        others: Vec<String>,
+    },
+    /// A file of a root file system.
+    #[error("{path} can't be read", path = path.display())]
+    Walk {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl SbomError {
+    /// Returns what kind of trouble this is.
+    pub fn trouble(&self) -> crate::error::Trouble {
+        use crate::error::Trouble;
+        match self {
+            Self::NoPlatform { .. } => Trouble::Usage,
+            Self::Walk { .. } => Trouble::Network,
+            _ => Trouble::Trust,
+        }
+    }
+
+    /// Returns what the user can do, where there is something.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoPlatform { others, .. } => others
+                .first()
+                .map(|other| format!("choose one: `--platform {other}`"))
+                .into_iter()
+                .collect(),
+            Self::MediaType { media_type, .. } if media_type.contains("encrypted") => {
+                vec![
+                    "decrypt the image first: what is in it can't be told without its key"
+                        .to_owned(),
+                ]
+            }
+            Self::Digest { .. } => vec![
+                "the image was changed, or broken on its way: get it again from where it is from"
+                    .to_owned(),
+            ],
+            Self::Walk { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                vec!["run it as the owner of the files: a list with holes would be none".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

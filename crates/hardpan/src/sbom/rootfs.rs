@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A root file system on disk, as a layer.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use hardpan_scan::catalog::{Catalog, CatalogBuilder};
+use hardpan_tree::{Metadata, Special, TarEntry, TarEntryKind, TreePath};
+
+use super::SbomError;
+use crate::error::Error;
+
+/// Walks a directory, without following links, and says what is in it. Files that nobody may read make it fail:
+/// a list with holes is none.
+pub(super) fn catalog(root: &Path) -> Result<Catalog, Error> {
+    let mut builder = CatalogBuilder::new(super::OPTIONS);
+    let mut pending = vec![TreePath::root()];
+    while let Some(directory) = pending.pop() {
+        let on_disk = below(root, &directory);
+        let wrap = |path: &Path| {
+            let path = path.to_owned();
+            move |source| SbomError::Walk { path, source }
+        };
+        let listed = fs::read_dir(&on_disk).map_err(wrap(&on_disk))?;
+        let mut names = Vec::new();
+        for entry in listed {
+            names.push(entry.map_err(wrap(&on_disk))?.file_name());
+        }
+        names.sort();
+        for name in names {
+            let on_disk = on_disk.join(&name);
+            let path = directory.join(name.as_bytes()).map_err(|error| {
+                wrap(&on_disk)(io::Error::new(io::ErrorKind::InvalidInput, error))
+            })?;
+            let metadata = fs::symlink_metadata(&on_disk).map_err(wrap(&on_disk))?;
+            let kind = if metadata.is_dir() {
+                pending.push(path.clone());
+                TarEntryKind::Directory
+            } else if metadata.is_symlink() {
+                let target = fs::read_link(&on_disk).map_err(wrap(&on_disk))?;
+                TarEntryKind::Symlink(target.as_os_str().as_bytes().to_vec())
+            } else if metadata.is_file() {
+                TarEntryKind::File(metadata.len())
+            } else {
+                TarEntryKind::Special(Special::Fifo)
+            };
+            let mut data: Box<dyn io::Read> = match kind {
+                TarEntryKind::File(_) => Box::new(File::open(&on_disk).map_err(wrap(&on_disk))?),
+                _ => Box::new(io::empty()),
+            };
+            let entry = TarEntry { path, metadata: Metadata::root(0o644, 0), kind };
+            let fail = |source| SbomError::Catalog { layer: None, source };
+            builder.entry(entry, &mut *data).map_err(fail)?;
+        }
+    }
+    builder.finish().map_err(|source| SbomError::Catalog { layer: None, source }.into())
+}
+
+fn below(root: &Path, path: &TreePath) -> std::path::PathBuf {
+    root.join(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())))
+}

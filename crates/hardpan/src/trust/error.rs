@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why something is not stated, not signed or not proven.
+
+use hardpan_attest::StatementError;
+use hardpan_attest::key::{KeyringError, PrivateKeyError, PublicKeyError};
+use hardpan_attest::policy::PolicyError;
+use hardpan_attest::predicate::PredicateError;
+use hardpan_attest::predicate::vex::VexError;
+use hardpan_attest::signature::{AttachError, SignStatementError};
+use hardpan_image::ImageNameError;
+use hardpan_tree::{Digest, PathError};
+
+use std::path::PathBuf;
+
+use super::ElsewhereError;
+use crate::error::Trouble;
+use crate::signer::ServeError;
+
+/// Why something is not stated, not signed or not proven.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// A private key.
+    #[error("the key {name} can't be used")]
+    PrivateKey {
+        /// What it is called.
+        name: String,
+        /// Why.
+        #[source]
+        source: PrivateKeyError,
+    },
+    /// A public key.
+    #[error("the key {name} can't be used")]
+    PublicKey {
+        /// What it is called.
+        name: String,
+        /// Why.
+        #[source]
+        source: PublicKeyError,
+    },
+    /// A folder of keys.
+    #[error("the keyring {name} can't be used")]
+    Keyring {
+        /// What it is called.
+        name: String,
+        /// Why.
+        #[source]
+        source: KeyringError,
+    },
+    /// A key that is kept elsewhere.
+    #[error("the key {name} can't be used")]
+    Elsewhere {
+        /// What it is called.
+        name: String,
+        /// Why.
+        #[source]
+        source: ElsewhereError,
+    },
+    /// A signer service.
+    #[error("there is no signer service")]
+    Serve(#[from] ServeError),
+    /// Nothing is attached.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// A statement is not signed.
+    #[error(transparent)]
+    Sign(#[from] SignStatementError),
+    /// What is no statement.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// What can't be stated.
+    #[error(transparent)]
+    Predicate(#[from] PredicateError),
+    /// Something can't be written as JSON.
+    #[error("the statement of the type {predicate_type} can't be written")]
+    Json {
+        /// Its type.
+        predicate_type: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The rules of the workspace can't be written down.
+    #[error("the rules of hardpan.toml can't be written for the provenance")]
+    Workspace(#[source] toml::ser::Error),
+    /// An image that lies beside statements of somebody else.
+    #[error("{count} of what is attached to {subject} is not by the key {key}: {reason}")]
+    NotOurs {
+        /// The image.
+        subject: Digest,
+        /// The key.
+        key: String,
+        /// How many.
+        count: usize,
+        /// What is wrong with the first of it.
+        reason: String,
+    },
+    /// A name that no registry would take.
+    #[error("{name:?} is not an image name")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        #[source]
+        source: ImageNameError,
+    },
+    /// Nothing says how an image was built.
+    #[error("no trusted key signed how {image} was built")]
+    NoProvenance {
+        /// The image.
+        image: Digest,
+        /// Why the first of what was found does not count.
+        refused: Option<String>,
+    },
+    /// Provenance names files and does not hold them.
+    #[error("provenance names {} and does not hold what is in it", paths.join(", "))]
+    NotHeld {
+        /// The files.
+        paths: Vec<String>,
+    },
+    /// Provenance names a file that can't be.
+    #[error("provenance names a file {path:?}")]
+    FilePath {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: PathError,
+    },
+    /// No such platform.
+    #[error("the image is not for {platform}")]
+    Platform {
+        /// The platform.
+        platform: String,
+    },
+    /// A VEX document of somebody.
+    #[error("{path} is not used", path = path.display())]
+    Vex {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: VexError,
+    },
+    /// An image that can't be in a VEX document.
+    #[error("nothing can be stated about vulnerabilities of the image")]
+    Image {
+        /// Why.
+        #[source]
+        source: VexError,
+    },
+    /// A file that the user names.
+    #[error("can't read {path}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that the user names, and that is endless.
+    #[error("{path} has more than {max} bytes", path = path.display())]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How many are read.
+        max: usize,
+    },
+    /// A file that is no JSON.
+    #[error("{path} is not JSON", path = path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A report of tests that is no report, or contradicts itself.
+    #[error("{path} is no report of tests", path = path.display())]
+    Tests {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: PredicateError,
+    },
+    /// Tests of another image.
+    #[error("the tests in {name} are of {named}, which is no platform of this image")]
+    TestedOther {
+        /// The file.
+        name: String,
+        /// Digests of what was tested.
+        named: String,
+    },
+    /// An image without a name that a package URL could have.
+    #[error("the image has no name")]
+    Unnamed,
+    /// A policy.
+    #[error("{path} is no policy", path = path.display())]
+    Policy {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: PolicyError,
+    },
+    /// A signature that was just published is not there.
+    #[error("{subject} was published, but its signature does not verify: {reason}")]
+    NotVerified {
+        /// The image.
+        subject: Digest,
+        /// What was found instead.
+        reason: String,
+    },
+}
+
+impl TrustError {
+    /// Returns what kind of trouble this is.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::PrivateKey { .. }
+            | Self::PublicKey { .. }
+            | Self::Keyring { .. }
+            | Self::Policy { .. }
+            | Self::Platform { .. }
+            | Self::Vex { .. }
+            | Self::Image { .. }
+            | Self::Read { .. }
+            | Self::FileTooLarge { .. }
+            | Self::NotJson { .. }
+            | Self::Tests { .. }
+            | Self::TestedOther { .. }
+            | Self::Unnamed
+            | Self::Name { .. }
+            | Self::Serve(ServeError::InUse(_) | ServeError::NotASocket(_)) => Trouble::Usage,
+            Self::Elsewhere { .. } | Self::Serve(_) | Self::NotHeld { .. } => Trouble::Network,
+            Self::Attach(AttachError::Foreign { .. } | AttachError::TooMany { .. }) => Trouble::No,
+            Self::Attach(_)
+            | Self::Sign(_)
+            | Self::Statement(_)
+            | Self::Predicate(_)
+            | Self::NotOurs { .. }
+            | Self::NoProvenance { .. }
+            | Self::FilePath { .. }
+            | Self::NotVerified { .. } => Trouble::Trust,
+            Self::Json { .. } | Self::Workspace(_) => Trouble::Internal,
+        }
+    }
+
+    /// Returns what the user can do, where there is something.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::PrivateKey { source: PrivateKeyError::PasswordNeeded, .. } => vec![
+                "give the password in HARDPAN_PASSWORD or COSIGN_PASSWORD (it may be empty)".to_owned(),
+            ],
+            Self::Elsewhere { source, .. } => source.hints(),
+            Self::NoProvenance { refused: Some(reason), .. } => vec![format!("of what was found, the first does not count: {reason}")],
+            Self::TestedOther { .. } => vec!["a build that changed anything has another digest: test it again".to_owned()],
+            Self::NoProvenance { .. } => vec!["images that were built with `hardpan build --sign` have it".to_owned()],
+            Self::NotOurs { .. } => vec![
+                "sign the image again where it was built (`hardpan build --sign`), or publish it without a key to \
+                 keep what is attached as it is"
+                    .to_owned(),
+            ],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `rebuild`: an image built again from its own provenance, and compared with what it was.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use hardpan_attest::key::{Keyring, UtcTime};
+use hardpan_attest::predicate::provenance::{FileRole, Provenance, RebuildInputs};
+use hardpan_attest::predicate::uri;
+use hardpan_attest::verify::{Claim, Evidence};
+use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
+use hardpan_tree::{Digest, Origin, Tree, TreePath};
+use serde::Serialize;
+
+use super::TrustError;
+use super::verify::evidence;
+use crate::error::Error;
+use crate::image_tree::{LayerInput, tree_of_layers};
+use crate::session::Session;
+use crate::shelf::{ImageSet, Location, Shelf};
+
+/// How an image is built again.
+#[derive(Debug, Clone)]
+pub struct RebuildPlan {
+    /// What provenance says.
+    pub inputs: RebuildInputs,
+    /// Who signed it.
+    pub key: String,
+    /// Digest of what was built.
+    pub digest: Digest,
+}
+
+/// What came of building an image again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Comparison {
+    /// Digest of the image as it is published.
+    pub expected: Digest,
+    /// Digest of what was built again.
+    pub actual: Digest,
+    /// What differs, platform by platform; empty if nothing does.
+    pub differences: Vec<PlatformDifference>,
+}
+
+/// What differs for one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlatformDifference {
+    /// The platform.
+    pub platform: String,
+    /// Paths that only what was built again has.
+    pub added: Vec<String>,
+    /// Paths with other content, mode or owner.
+    pub changed: Vec<String>,
+    /// Paths that only the published image has.
+    pub removed: Vec<String>,
+    /// What differs beside the files: parts of the configuration, annotations, how layers are cut.
+    pub documents: Vec<String>,
+}
+
+impl Comparison {
+    /// Returns whether it is the same image.
+    pub fn is_same(&self) -> bool {
+        self.expected == self.actual
+    }
+}
+
+impl Session<'_> {
+    /// Reads how an image was built out of provenance that a trusted key signed.
+    pub fn rebuild_plan(&self, location: &Location, keys: &Keyring) -> Result<RebuildPlan, Error> {
+        let opened = self.open_shelf(location)?;
+        let set = ImageSet::read(opened.shelf())?;
+        let now = UtcTime::of_seconds(self.now_seconds());
+        let root = &set.root.descriptor;
+        let all = evidence(self, opened.shelf(), root, keys, &now)?;
+        let found = all.iter().find_map(|one| {
+            let accepted = one.outcome.as_ref().ok()?;
+            match &accepted.claim {
+                Claim::Attestation(statement) if statement.predicate_type == uri::PROVENANCE => {
+                    Some((accepted.key_name.clone(), statement.predicate.clone()))
+                }
+                _ => None,
+            }
+        });
+        let Some((key, predicate)) = found else {
+            let refused = all.iter().find_map(Evidence::refusal).map(ToString::to_string);
+            return Err(TrustError::NoProvenance { image: root.digest, refused }.into());
+        };
+        let provenance = Provenance::from_value(&predicate).map_err(TrustError::from)?;
+        let inputs = provenance.rebuild_inputs().map_err(TrustError::from)?;
+        Ok(RebuildPlan { inputs, key, digest: root.digest })
+    }
+
+    /// Compares a published image with what was built again.
+    pub fn compare(&self, published: &Location, layout: &Path) -> Result<Comparison, Error> {
+        let old = self.open_shelf(published)?;
+        let new = self.open_shelf(&Location::Layout(layout.to_owned()))?;
+        let (old_set, new_set) = (ImageSet::read(old.shelf())?, ImageSet::read(new.shelf())?);
+        let (expected, actual) = (old_set.root.descriptor.digest, new_set.root.descriptor.digest);
+        let mut differences = Vec::new();
+        if expected != actual {
+            for (descriptor, manifest) in &old_set.platforms {
+                let name = platform_name(descriptor);
+                let found = new_set.platforms.iter().find(|(it, _)| platform_name(it) == name);
+                let difference = match found {
+                    Some((other, _)) if other.digest == descriptor.digest => continue,
+                    Some((_, other)) => {
+                        self.difference((old.shelf(), manifest), (new.shelf(), other), name)?
+                    }
+                    None => PlatformDifference::of(name, vec!["it was not built".to_owned()]),
+                };
+                differences.push(difference);
+            }
+            if differences.is_empty() {
+                let documents = vec!["the index names its platforms in another way".to_owned()];
+                differences.push(PlatformDifference::of("index".to_owned(), documents));
+            }
+        }
+        Ok(Comparison { expected, actual, differences })
+    }
+
+    fn difference(
+        &self,
+        (old_shelf, old): (&dyn Shelf, &Raw<Manifest>),
+        (new_shelf, new): (&dyn Shelf, &Raw<Manifest>),
+        platform: String,
+    ) -> Result<PlatformDifference, Error> {
+        let (old_config, old_tree) = self.tree_of(old_shelf, old)?;
+        let (new_config, new_tree) = self.tree_of(new_shelf, new)?;
+        let found = new_tree.difference(&old_tree);
+        let text = |paths: Vec<TreePath>| paths.iter().map(ToString::to_string).collect();
+        let mut documents = Vec::new();
+        let json = |config: &Raw<ImageConfig>| serde_json::to_value(&config.value().config).ok();
+        for (what, same) in [
+            ("the configuration", json(&old_config) == json(&new_config)),
+            ("the time of the image", old_config.value().created == new_config.value().created),
+            ("annotations", old.value().annotations == new.value().annotations),
+        ] {
+            if !same {
+                documents.push(format!("{what} differs"));
+            }
+        }
+        let is_same_tree = found.is_empty();
+        if is_same_tree && old_config.value().rootfs != new_config.value().rootfs {
+            documents.push("the same files are in other layers, or in another order".to_owned());
+        }
+        Ok(PlatformDifference {
+            platform,
+            added: text(found.added),
+            changed: text(found.changed),
+            removed: text(found.removed),
+            documents,
+        })
+    }
+
+    pub(super) fn tree_of(
+        &self,
+        shelf: &dyn Shelf,
+        manifest: &Raw<Manifest>,
+    ) -> Result<(Raw<ImageConfig>, Tree), Error> {
+        let config = crate::sbom::config_of(shelf, manifest)?;
+        let layers = &manifest.value().layers;
+        let openers: Vec<_> = (layers.iter())
+            .map(|layer| {
+                move || -> io::Result<Box<dyn io::Read + '_>> {
+                    shelf.open(layer).map_err(io::Error::other)
+                }
+            })
+            .collect();
+        let inputs = layers.iter().zip(&config.value().rootfs.diff_ids).zip(&openers);
+        let inputs = inputs.map(|((descriptor, diff_id), open)| LayerInput {
+            descriptor,
+            diff_id: *diff_id,
+            open,
+        });
+        let tree = tree_of_layers(self.store, inputs, Origin::Definition)?;
+        Ok((config, tree))
+    }
+}
+
+impl PlatformDifference {
+    fn of(platform: String, documents: Vec<String>) -> Self {
+        Self { platform, added: Vec::new(), changed: Vec::new(), removed: Vec::new(), documents }
+    }
+}
+
+fn platform_name(descriptor: &Descriptor) -> String {
+    let name = descriptor.platform.as_ref().map(ToString::to_string);
+    name.unwrap_or_else(|| "the image".to_owned())
+}
+
+impl RebuildPlan {
+    /// Writes the files of the definition below a directory, and returns where the definition is.
+    ///
+    /// # Errors
+    /// If provenance does not hold all of them.
+    pub fn write(&self, directory: &Path) -> Result<PathBuf, Error> {
+        let missing = self.inputs.missing();
+        if !missing.is_empty() {
+            let paths = missing.iter().map(|path| (*path).to_owned()).collect();
+            return Err(TrustError::NotHeld { paths }.into());
+        }
+        let mut definition = None;
+        for (path, file) in &self.inputs.files {
+            let inside = TreePath::parse(path)
+                .map_err(|source| TrustError::FilePath { path: path.clone(), source })?;
+            let target = directory.join(String::from_utf8_lossy(inside.as_bytes()).as_ref());
+            let wrap = |source| Error::Io { action: "write", path: target.clone(), source };
+            if let Some(parent) = target.parent() {
+                fs::create_dir_all(parent).map_err(wrap)?;
+            }
+            let text = file.text.as_deref().unwrap_or_default();
+            fs::write(&target, text).map_err(wrap)?;
+            let mode = if file.is_executable { 0o755 } else { 0o644 };
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).map_err(wrap)?;
+            if file.role == FileRole::Definition {
+                definition = Some(target);
+            }
+        }
+        // The catalog's root is where the workspace file is.
+        let workspace = directory.join(crate::config::FILE_NAME);
+        if !workspace.exists() {
+            let wrap = |source| Error::Io { action: "write", path: workspace.clone(), source };
+            fs::write(&workspace, "").map_err(wrap)?;
+        }
+        let nothing = || TrustError::NotHeld { paths: vec![self.inputs.definition.clone()] };
+        Ok(definition.ok_or_else(nothing)?)
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Statements about an image, signed and attached to it.
+
+use hardpan_attest::key::Signer;
+use hardpan_attest::signature::{
+    Artifact, AttachOptions, SignedStatement, Target, attach, signature_statement,
+};
+use hardpan_attest::{Statement, Subject};
+use hardpan_image::Descriptor;
+
+use super::TrustError;
+use crate::error::Error;
+use crate::session::Session;
+use crate::shelf::{Destination, ImageSet, bring_artifacts};
+
+/// Who signs, and in which form.
+#[derive(Clone, Copy)]
+pub struct SignRequest<'k> {
+    /// The key.
+    pub signer: &'k dyn Signer,
+    /// The form.
+    pub options: AttachOptions,
+}
+
+impl std::fmt::Debug for SignRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignRequest").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Signs an image, which is its index and each of its platforms, and statements about it, and attaches all of it.
+/// Returns how many statements each is attached to. `identity` is registry and repository.
+pub(crate) fn sign_and_attach(
+    session: &Session<'_>,
+    set: &ImageSet,
+    identity: &str,
+    statements: Vec<Statement>,
+    request: SignRequest<'_>,
+    destination: &dyn Destination,
+) -> Result<usize, Error> {
+    let SignRequest { signer, options } = request;
+    let subjects = set.subjects();
+    let named = subjects.iter().map(|subject| Subject::new(identity, subject.digest)).collect();
+    let signature =
+        SignedStatement::new(signature_statement(named), signer).map_err(TrustError::from)?;
+    let mut signed = Vec::with_capacity(statements.len());
+    for statement in statements {
+        signed.push(SignedStatement::new(statement, signer).map_err(TrustError::from)?);
+    }
+    let mut count = 0;
+    let mut made: Vec<(Descriptor, Vec<Artifact>)> = Vec::with_capacity(subjects.len());
+    for subject in &subjects {
+        let about: Vec<SignedStatement> = (signed.iter())
+            .filter(|signed| signed.statement().is_about(&subject.digest))
+            .cloned()
+            .collect();
+        count += about.len();
+        let target = Target { identity, subject, signatures: None, attestations: None };
+        let artifacts = attach(&target, signer, Some(&signature), &about, options);
+        made.push((subject.clone(), artifacts.map_err(TrustError::from)?));
+    }
+    bring_artifacts(session, &made, destination)?;
+    Ok(count)
+}

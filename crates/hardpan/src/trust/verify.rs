@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `verify`: who signed an image, what is proven about it, and what is missing.
+
+use std::sync::atomic::AtomicU64;
+
+use hardpan_attest::key::{Keyring, UtcTime};
+use hardpan_attest::verify::{self, Evidence, Refusal, is_signed};
+use hardpan_image::{Descriptor, ImageConfig, Manifest, Platform, Raw, media_type};
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::shelf::{
+    ATTACHED_BYTES_MAX, Attached, ImageSet, Location, Shelf, Stored, attached, found, identity,
+    transfers,
+};
+
+/// What is proven about an image.
+#[derive(Debug)]
+pub struct VerifyReport {
+    /// Where it was looked at.
+    pub name: String,
+    /// Registry and repository, if it was in one.
+    pub repository: Option<String>,
+    /// The index, if there is one, and every platform.
+    pub subjects: Vec<SubjectReport>,
+}
+
+/// What is proven about an index, or the manifest of a platform.
+#[derive(Debug)]
+pub struct SubjectReport {
+    /// What it is.
+    pub descriptor: Descriptor,
+    /// The platform; `None` for an index.
+    pub platform: Option<Platform>,
+    /// When it says that it was made, in seconds; `None` for an index.
+    pub created: Option<i64>,
+    /// Everything that was found, proven or refused.
+    pub evidence: Vec<Evidence>,
+}
+
+impl SubjectReport {
+    /// Returns what it is called: its platform, or `index`.
+    pub fn label(&self) -> String {
+        self.platform.as_ref().map_or_else(|| "index".to_owned(), ToString::to_string)
+    }
+
+    /// Returns whether a trusted key signed it.
+    pub fn is_signed(&self) -> bool {
+        is_signed(&self.evidence)
+    }
+}
+
+impl VerifyReport {
+    /// Returns whether a trusted key signed the index and every platform.
+    pub fn is_signed(&self) -> bool {
+        !self.subjects.is_empty() && self.subjects.iter().all(SubjectReport::is_signed)
+    }
+
+    /// Returns why what was found and proves nothing does so.
+    pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.subjects.iter().flat_map(|subject| &subject.evidence).filter_map(Evidence::refusal)
+    }
+
+    /// Returns whether something has other bytes than its digest says. Nobody can push that: where it lies or on the way
+    /// it was altered, so nothing that comes from there is to be trusted, whatever else is proven.
+    pub fn is_damaged(&self) -> bool {
+        self.refusals()
+            .any(|refusal| matches!(refusal, Refusal::Altered(_) | Refusal::Listed { .. }))
+    }
+
+    /// Returns whether something was altered, or says of itself what it is not. Where not all is proven, that is worse
+    /// than something that is missing or of somebody unknown. Where all is proven it says nothing about the image: anybody
+    /// who can push beside it can put such a thing there.
+    pub fn is_tampered_with(&self) -> bool {
+        self.refusals().any(is_tampering)
+    }
+}
+
+/// Returns whether a refusal tells of an attack or of damage, and not only of somebody else's key.
+fn is_tampering(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Listed { .. }
+            | Refusal::Subject { .. }
+            | Refusal::SubjectSize { .. }
+            | Refusal::ArtifactType { .. }
+            | Refusal::MixedLayers { .. }
+            | Refusal::Altered(_)
+            | Refusal::Size { .. }
+            | Refusal::Bundle(_)
+            | Refusal::Envelope(_)
+            | Refusal::Payload(_)
+            | Refusal::SignatureText
+            | Refusal::BadSignature { .. }
+            | Refusal::Statement(_)
+            | Refusal::OtherImage(_)
+            | Refusal::PredicateType { .. }
+            | Refusal::Manifest(_)
+    )
+}
+
+impl Session<'_> {
+    /// Says what is proven about an image, wherever it lies. Nothing but the keys is believed.
+    pub fn verify(&self, location: &Location, keys: &Keyring) -> Result<VerifyReport, Error> {
+        let opened = self.open_shelf(location)?;
+        let shelf = opened.shelf();
+        let set = ImageSet::read(shelf)?;
+        let now = UtcTime::of_seconds(self.now_seconds());
+        let subjects = set.subjects();
+        let subjects = crate::parallel::map(transfers(self), &subjects, |subject| {
+            let own = set.platforms.iter().find(|(entry, _)| entry.digest == subject.digest);
+            // What is no image, a chart say, has neither platform nor time.
+            let manifest = own.map(|(_, manifest)| manifest).filter(|it| has_image_config(it));
+            let config = manifest.map(|it| crate::sbom::config_of(shelf, it)).transpose()?;
+            let config = config.as_ref().map(Raw::value);
+            Ok::<_, Error>(SubjectReport {
+                descriptor: subject.clone(),
+                platform: config.map(ImageConfig::platform),
+                created: config.map(crate::sbom::epoch_of),
+                evidence: evidence(self, shelf, subject, keys, &now)?,
+            })
+        })?;
+        let repository = match location {
+            Location::Registry(name) => Some(identity(name)),
+            Location::Layout(_) | Location::Archive(_) => None,
+        };
+        Ok(VerifyReport { name: location.to_string(), repository, subjects })
+    }
+}
+
+/// Returns whether a manifest's configuration is that of an image.
+fn has_image_config(manifest: &Raw<Manifest>) -> bool {
+    let media_type = manifest.value().config.media_type.as_str();
+    matches!(media_type, media_type::CONFIG | media_type::DOCKER_CONFIG)
+}
+
+/// Says what all that is attached to an image proves.
+pub(super) fn evidence(
+    session: &Session<'_>,
+    shelf: &dyn Shelf,
+    subject: &Descriptor,
+    keys: &Keyring,
+    now: &UtcTime,
+) -> Result<Vec<Evidence>, Error> {
+    let attached = attached(shelf, subject)?;
+    let bytes_left = AtomicU64::new(ATTACHED_BYTES_MAX);
+    let there: Vec<(&Attached, &Stored)> =
+        attached.iter().filter_map(|one| Some((one, one.document.as_ref()?))).collect();
+    let found = crate::parallel::map(transfers(session), &there, |(one, document)| {
+        found(shelf, one, document, &bytes_left)
+    })?;
+    let mut evidence = verify::verify(subject, &found, keys, now);
+    for one in attached.iter().filter(|one| one.document.is_none()) {
+        let digest = one.listed.as_ref().map_or(subject.digest, |listed| listed.digest);
+        evidence.push(Evidence::not_there(one.source, digest));
+    }
+    Ok(evidence)
+}
