@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line, as data.
 
+// The reference is generated from this file alone, by its path.
+#[path = "args/trust.rs"]
+pub(crate) mod trust;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -88,6 +92,17 @@ pub(crate) enum Command {
     Resolve(Resolve),
     Check(Check),
     Explain(Explain),
+    Sbom(trust::Sbom),
+    Diff(trust::Diff),
+    Keygen(trust::Keygen),
+    Signer(trust::Signer),
+    Publish(trust::Publish),
+    Verify(trust::Verify),
+    Attest(trust::Attest),
+    Rebuild(trust::Rebuild),
+    Copy(trust::Copy),
+    Export(trust::Export),
+    Import(trust::Import),
     Schema(Schema),
     Init(Init),
     Store(Store),
@@ -116,6 +131,8 @@ pub(crate) struct Build {
     /// Refuse to resolve: the lock must be there and fit
     #[arg(long)]
     pub(crate) locked: bool,
+    #[command(flatten)]
+    pub(crate) attestations: trust::Attestations,
     #[command(flatten)]
     pub(crate) stages: Stages,
 }
@@ -152,7 +169,8 @@ pub(crate) struct Stages {
 #[command(after_help = "Examples:
   hardpan test catalog/python/debian-13/3.13.yaml
   hardpan test catalog/nginx/debian-13/1.26.yaml --filter serves --ctrf results.json
-  hardpan test out/python --tests catalog/python/debian-13/3.13.yaml")]
+  hardpan test out/python --tests catalog/python/debian-13/3.13.yaml
+  hardpan test catalog/python/debian-13/3.13.yaml --sign --key hardpan.key")]
 pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) image: Image,
@@ -168,6 +186,11 @@ pub(crate) struct Test {
     /// Write the results as a CTRF document
     #[arg(long, value_name = "FILE")]
     pub(crate) ctrf: Option<PathBuf>,
+    /// Sign the results, whatever they are, and attach them to the tested platform in its layout
+    #[arg(long, requires = "key")]
+    pub(crate) sign: bool,
+    #[command(flatten)]
+    pub(crate) signing: trust::Signing,
 }
 
 /// Run a program of an image in the sandbox, without any container runtime

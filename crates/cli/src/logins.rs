@@ -7,14 +7,14 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use hardpan::Logins;
-use hardpan::sandbox::credential_helper::{self, HelperEnvironment};
+use hardpan::sandbox::{UserEnvironment, credential_helper};
 
 /// The most that is read of a file, in bytes; more is refused where it is parsed.
 const FILE_BYTES_MAX: u64 = (1 << 20) + 1;
 
 /// Reads all logins. `variable` gives the value of an environment variable that is set to something.
 pub(crate) fn logins(variable: impl Fn(&str) -> Option<OsString>) -> Logins {
-    let environment = HelperEnvironment {
+    let environment = UserEnvironment {
         path: variable("PATH").unwrap_or_default(),
         home: variable("HOME").unwrap_or_default(),
     };

@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use hardpan::config::Workspace;
 use hardpan::definition::Platform;
+use hardpan::sandbox::UserEnvironment;
 use hardpan::store::Store;
-use hardpan::{Client, ClientOptions, Mirrors, Observer, Session, StageOptions};
+use hardpan::{Client, ClientOptions, Mirrors, Observer, RootCertificates, Session, StageOptions};
 
 use crate::args::{Common, Stages};
 use crate::failure::Usage;
@@ -27,6 +28,7 @@ const APK_REPOSITORIES: &str = "/etc/apk/repositories";
 pub(crate) struct Machine {
     store: Store,
     workspace: Workspace,
+    workspace_folder: PathBuf,
     mirrors: Mirrors,
     client: Option<Client>,
     stages: StageOptions,
@@ -43,12 +45,7 @@ impl Machine {
         let root = store_path(common, Some((&workspace, workspace_folder)))?;
         let store = Store::open(&root).map_err(hardpan::Error::from)?;
         let mirrors = mirrors(&workspace);
-        let client = if common.offline {
-            None
-        } else {
-            let client = Client::new(client_options(common)).map_err(hardpan::Error::from)?;
-            Some(client)
-        };
+        let client = if common.offline { None } else { Some(client(common, None)?) };
         let threads = common.threads.unwrap_or_else(|| {
             hardpan::default_threads(
                 std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -60,7 +57,8 @@ impl Machine {
             logins: logins::logins(|name| std::env::var_os(name).filter(|value| !value.is_empty())),
             ..StageOptions::default()
         };
-        Ok(Self { store, workspace, mirrors, client, stages, threads })
+        let workspace_folder = workspace_folder.to_owned();
+        Ok(Self { store, workspace, workspace_folder, mirrors, client, stages, threads })
     }
 
     /// Gives build stages what the command line says.
@@ -81,6 +79,11 @@ impl Machine {
             threads: self.threads,
             observer,
         }
+    }
+
+    /// Returns the folder of the workspace file, to which its paths are relative.
+    pub(crate) fn workspace_folder(&self) -> &Path {
+        &self.workspace_folder
     }
 
     /// Returns the workspace.
@@ -181,6 +184,21 @@ fn apt_sources() -> Vec<String> {
 fn read_small(path: &Path) -> Option<String> {
     let is_small = fs::metadata(path).is_ok_and(|data| data.len() <= SOURCES_BYTES_MAX);
     is_small.then(|| fs::read_to_string(path).ok()).flatten()
+}
+
+/// Makes a client; servers' certificates are of the authorities that everybody trusts, or of the given ones.
+pub(crate) fn client(common: &Common, authorities: Option<Vec<u8>>) -> anyhow::Result<Client> {
+    let mut options = client_options(common);
+    if let Some(pem) = authorities {
+        options.roots = RootCertificates::Pem(pem);
+    }
+    Ok(Client::new(options).map_err(hardpan::Error::from)?)
+}
+
+/// Returns what programs of the user are given of the environment.
+pub(crate) fn user_environment() -> UserEnvironment {
+    let variable = |name| std::env::var_os(name).unwrap_or_default();
+    UserEnvironment { path: variable("PATH"), home: variable("HOME") }
 }
 
 fn client_options(common: &Common) -> ClientOptions {

@@ -5,20 +5,36 @@ mod args;
 mod commands;
 mod diagnostics;
 mod failure;
+mod keys;
 mod logins;
 mod machine;
 mod progress;
 mod stages;
 mod text;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::{Arguments, Command};
 
+/// What Sigstore's tools call the plugin for keys of hardpan.
+const PLUGIN: &str = "sigstore-kms-hardpan";
+
+/// Under the name of a plugin the program is one, with what it was given as the question.
+fn called_as(arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments.first().and_then(|path| Path::new(path).file_name());
+    if name.is_none_or(|name| name != PLUGIN) {
+        return arguments;
+    }
+    let before = ["hardpan", "signer", "kms-plugin", "--"].map(OsString::from);
+    before.into_iter().chain(arguments.into_iter().skip(1)).collect()
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(called_as(std::env::args_os().collect()));
     let common = &arguments.common;
     let result = match &arguments.command {
         Command::Build(command) => commands::build::run(common, command),
@@ -27,6 +43,17 @@ fn main() -> ExitCode {
         Command::Resolve(command) => commands::resolve::run(common, command),
         Command::Check(command) => commands::check::run(common, command),
         Command::Explain(command) => commands::explain::run(common, command),
+        Command::Sbom(command) => commands::sbom::run(common, command),
+        Command::Diff(command) => commands::diff::run(common, command),
+        Command::Keygen(command) => commands::keygen::run(common, command),
+        Command::Signer(command) => commands::signer::run(common, command),
+        Command::Publish(command) => commands::publish::run(common, command),
+        Command::Verify(command) => commands::verify::run(common, command),
+        Command::Attest(command) => commands::attest::run(common, command),
+        Command::Rebuild(command) => commands::rebuild::run(common, command),
+        Command::Copy(command) => commands::copy::copy(common, command),
+        Command::Export(command) => commands::copy::export(common, command),
+        Command::Import(command) => commands::copy::import(common, command),
         Command::Schema(command) => commands::schema::run(command),
         Command::Init(command) => commands::init::run(command),
         Command::Store(command) => commands::store::run(common, command),

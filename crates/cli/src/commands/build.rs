@@ -1,51 +1,206 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan build`
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hardpan::definition::Variant;
-use hardpan::{BuildRequest, BuildSettings, Built, LockState, Project};
+use hardpan::trust::key::Signer;
+use hardpan::trust::predicate::Time;
+use hardpan::trust::predicate::provenance::{Run, Source};
+use hardpan::trust::predicate::vex::VexRead;
+use hardpan::trust::{AnySigner, AttestRequest, Attested, BuiltBy, TestedFile};
+use hardpan::{BuildRequest, BuildSettings, Built, Error, Location, LockState, Project};
 use serde_json::json;
 
 use super::{in_definition, open};
 use crate::args::{Build, Common};
 use crate::diagnostics;
+use crate::failure::Usage;
+use crate::keys;
+use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::text::{DIM, GOOD, HELP, WARNING, count, note, say, size, styled};
+
+/// The most warnings about a VEX document that are printed.
+const VEX_WARNINGS_SHOWN_MAX: usize = 10;
 
 /// Builds an image.
 pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> {
     let (project, machine) = open(common, &command.definition)?;
+    let said = said(common, command, &project)?;
     let machine = machine.with_stages(&command.stages)?;
+    let to_layout = layout(command.output.as_ref(), command.docker_archive.is_some(), &project);
+    let signer = signer(common, command, &machine, to_layout.as_deref())?;
     let progress = Progress::new(common).with_step_output(command.stages.verbose);
     let session = machine.session(&progress);
+    let started = session.now_seconds();
     let fail = in_definition(&project);
     let settings = BuildSettings::of(project.any_definition(), machine.workspace());
     let result =
         session.fitting_lock(&project, &settings, command.locked).and_then(|(lock, state)| {
             let request = BuildRequest {
                 platforms: command.platform.clone(),
-                layout: layout(command.output.as_ref(), command.docker_archive.is_some(), &project),
+                layout: to_layout.clone(),
                 docker_archive: command.docker_archive.clone(),
             };
             let built = session.build(&project, &lock, &settings, &request)?;
-            Ok((state, request, built))
+            // Every stage has ended, and nothing of the build can see the key.
+            let attested = match (&signer, &request.layout) {
+                (Some(signer), Some(layout)) => {
+                    let request =
+                        attest_request(command, &said, &**signer, started, session.now_seconds());
+                    Some(session.attest(&project, &lock, &settings, &built, layout, &request)?)
+                }
+                _ => None,
+            };
+            Ok((state, request, built, attested))
         });
     progress.clear();
-    let (state, request, built) = result.map_err(fail)?;
+    let (state, request, built, attested) = result.map_err(fail)?;
     if common.json {
         let value = json!({
             "built": built,
             "layout": request.layout,
             "docker-archive": request.docker_archive,
             "lock-written": !matches!(state, LockState::Fitted),
+            "attested": attested,
         });
         say!("{value}");
     } else if !common.quiet {
         summary(&project, &state, &request, &built);
+        if let Some(attested) = &attested {
+            signed(attested);
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the key that the image is signed with, before anything is built.
+fn signer(
+    common: &Common,
+    command: &Build,
+    machine: &Machine,
+    layout: Option<&Path>,
+) -> anyhow::Result<Option<AnySigner>> {
+    if !command.attestations.sign {
+        return Ok(None);
+    }
+    if command.output.is_none() && command.docker_archive.is_some() {
+        let problem = "a docker archive can't be signed; name a layout with --output, too";
+        return Err(Usage(problem).into());
+    }
+    let signing = &command.attestations.signing;
+    let signer = keys::open_signing(common, signing, machine, layout)?;
+    Ok(Some(signer.ok_or(keys::NO_KEY)?))
+}
+
+/// What people say of the image, and what it is compared with.
+#[derive(Default)]
+struct Said {
+    vex: Vec<VexRead>,
+    tests: Vec<TestedFile>,
+    previous: Option<Location>,
+}
+
+/// Reads what people say, before anything is built.
+fn said(common: &Common, command: &Build, project: &Project) -> anyhow::Result<Said> {
+    let options = &command.attestations;
+    let mut said = Said::default();
+    let mut documents = Vec::new();
+    for path in &options.vex {
+        let document = hardpan::trust::read_vex(path).map_err(Error::from)?;
+        documents.push((path.display().to_string(), document));
+    }
+    if options.sign {
+        documents.extend(hardpan::trust::read_vex_of(project)?);
+    }
+    for (name, document) in documents {
+        if !common.quiet {
+            let shown = document.warnings.iter().take(VEX_WARNINGS_SHOWN_MAX);
+            shown.for_each(|warning| note!("{} {name}: {warning}", styled(WARNING, "warning:")));
+            let more = document.warnings.len().saturating_sub(VEX_WARNINGS_SHOWN_MAX);
+            if more > 0 {
+                let more = count(more, "more warning");
+                note!("{} {name}: {more}", styled(WARNING, "warning:"));
+            }
+        }
+        said.vex.push(document);
+    }
+    for path in &options.tests {
+        said.tests.push(TestedFile::read(path).map_err(Error::from)?);
+    }
+    said.previous = options.previous.as_deref().map(super::place::existing).transpose()?;
+    Ok(said)
+}
+
+fn attest_request<'k>(
+    command: &Build,
+    said: &Said,
+    signer: &'k dyn Signer,
+    started: i64,
+    now: i64,
+) -> AttestRequest<'k> {
+    let options = &command.attestations;
+    let run = options.invocation_id.as_ref().map(|id| Run {
+        invocation_id: Some(id.clone()),
+        started: Some(Time::from_seconds(started)),
+        finished: Some(Time::from_seconds(now)),
+    });
+    let by = BuiltBy {
+        builder: options.builder_id.clone(),
+        source: options.source_uri.as_deref().map(source),
+        run,
+    };
+    let sign = keys::request(&options.signing, signer);
+    AttestRequest {
+        sign,
+        by,
+        provenance_v0_2: options.provenance_v0_2,
+        vex: said.vex.clone(),
+        tests: said.tests.clone(),
+        previous: said.previous.clone(),
+    }
+}
+
+/// Splits `git+https://forge.example/images@COMMIT` into the place and the commit.
+fn source(uri: &str) -> Source {
+    let is_commit = |text: &str| {
+        matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    match uri.rsplit_once('@').filter(|(_, commit)| is_commit(commit)) {
+        Some((place, commit)) => Source {
+            uri: place.to_owned(),
+            digest: [("gitCommit".to_owned(), commit.to_owned())].into(),
+        },
+        None => Source { uri: uri.to_owned(), digest: BTreeMap::new() },
+    }
+}
+
+fn signed(attested: &Attested) {
+    let kinds: Vec<String> =
+        attested.statements.keys().map(|uri| super::verify::short(uri)).collect();
+    say!("{} and attested: {}", styled(GOOD, "signed"), kinds.join(", "));
+    say!("{}", styled(DIM, &format!("key {}", attested.key)));
+    if let Some(vex) = &attested.vex {
+        let (own, others) = (count(vex.statements, "statement"), vex.left_out);
+        let others = if others > 0 {
+            format!(", {others} about what is not in the image left out")
+        } else {
+            String::new()
+        };
+        say!("{}", styled(DIM, &format!("vex: {own}{others}")));
+        if vex.statements == 0 {
+            note!("{} no VEX document says anything of this image", styled(WARNING, "warning:"));
+        }
+    }
+    for platform in &attested.without_changes {
+        note!("{} the previous image is not for {platform}", styled(WARNING, "warning:"));
+    }
+    for problem in &attested.problems {
+        note!("{} not in the SBOM: {problem}", styled(WARNING, "warning:"));
+    }
 }
 
 /// Returns where the layout goes; with only a docker archive there is none.

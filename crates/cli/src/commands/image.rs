@@ -43,7 +43,7 @@ pub(super) fn open_named(common: &Common, image: &Image) -> anyhow::Result<Opene
 }
 
 /// Returns the path beside one that is not there whose name is nearest to its.
-fn near_path(path: &Path) -> Option<PathBuf> {
+pub(super) fn near_path(path: &Path) -> Option<PathBuf> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(directory).ok()?;
@@ -53,6 +53,13 @@ fn near_path(path: &Path) -> Option<PathBuf> {
     names.sort();
     let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
     Some(path.with_file_name(near))
+}
+
+/// Returns the layout that the image is in: the one that was named, or where a definition's goes.
+pub(super) fn layout_of(opened: &Opened, image: &Image) -> PathBuf {
+    let built = opened.project.as_ref();
+    let built = built.and_then(|project| layout(image.output.as_ref(), false, project));
+    built.unwrap_or_else(|| image.place.clone())
 }
 
 /// Builds a definition's image as `hardpan build` would, or takes the unchanged one, and opens it; opens
@@ -74,7 +81,7 @@ pub(super) fn ready(
         return Err(fail(Error::NoPlatform { platform }));
     }
     let settings = BuildSettings::of(project.any_definition(), opened.machine.workspace());
-    let target = layout(image.output.as_ref(), false, project).unwrap_or_default();
+    let target = layout_of(opened, image);
     // Stages of other platforms may need an emulator: who names a platform needs no other.
     let request = BuildRequest {
         layout: Some(target.clone()),

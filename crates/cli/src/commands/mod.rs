@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One file for each command.
 
+pub(crate) mod attest;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod copy;
+pub(crate) mod diff;
 pub(crate) mod explain;
 mod image;
 pub(crate) mod init;
+pub(crate) mod keygen;
+mod place;
+pub(crate) mod publish;
+pub(crate) mod rebuild;
 pub(crate) mod resolve;
 pub(crate) mod run;
+pub(crate) mod sbom;
 pub(crate) mod schema;
+pub(crate) mod signer;
 pub(crate) mod store;
 pub(crate) mod test;
+pub(crate) mod verify;
+mod vsa;
 
 use std::path::Path;
 

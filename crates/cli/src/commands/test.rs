@@ -8,10 +8,11 @@ use hardpan::definition::Platform;
 use hardpan::image_test::{
     TestCase, TestOptions, TestOutcome, TestReport, TestStatus, ctrf, write_ctrf,
 };
-use hardpan::{Error, Event, Observer, Project};
+use hardpan::{Error, Event, Location, Observer, Project};
 
-use super::image::{open_named, ready};
+use super::image::{layout_of, open_named, ready};
 use crate::args::{Common, Test};
+use crate::keys;
 use crate::progress::Progress;
 use crate::text::{BAD, DIM, GOOD, WARNING, note, say, styled};
 
@@ -21,6 +22,13 @@ const EXIT_NO: u8 = 1;
 /// Tests an image.
 pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
     let opened = open_named(common, &command.image)?;
+    let signer = if command.sign {
+        let layout = layout_of(&opened, &command.image);
+        let signer = keys::open_signing(common, &command.signing, &opened.machine, Some(&layout))?;
+        Some(signer.ok_or(keys::NO_KEY)?)
+    } else {
+        None
+    };
     let other = match &command.tests {
         Some(path) => Some(Project::open(path, &[]).map_err(Error::from)?),
         None => None,
@@ -39,12 +47,24 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
             clock: &SystemTime::now,
         };
         let session = opened.machine.session(&lines);
-        Ok((cases.len(), session.test_image(&image, &cases, &options)?))
+        let report = session.test_image(&image, &cases, &options)?;
+        let document = ctrf(std::slice::from_ref(&report), env!("CARGO_PKG_VERSION"));
+        // No test runs any more, and none could see the key.
+        if let Some(signer) = &signer {
+            let sign = keys::request(&command.signing, &**signer);
+            let place = Location::Layout(layout_of(&opened, &command.image));
+            let definition = tested.and_then(|project| {
+                let source = project.parsed.sources().first()?;
+                Some((project.name_in_catalog(), source.text.clone()))
+            });
+            let definition = definition.as_ref().map(|(name, text)| (name.as_str(), &**text));
+            session.attest_tests(&place, report.manifest, &document, definition, sign)?;
+        }
+        Ok((cases.len(), report, document))
     });
     progress.clear();
-    let (count, report) = result?;
+    let (count, report, document) = result?;
     let is_good = report.is_good();
-    let document = ctrf(std::slice::from_ref(&report), env!("CARGO_PKG_VERSION"));
     if let Some(path) = &command.ctrf {
         write_ctrf(path, &document)?;
     }
@@ -58,6 +78,9 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
             );
         }
         summary(common, &report);
+        if signer.is_some() && !common.quiet {
+            say!("{} the results are attached to the image", styled(GOOD, "signed"));
+        }
     }
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NO) })
 }

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The commands about trust: keys, signatures, attestations, publishing, SBOMs.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Make a key pair, or bring one of another form into cosign's
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The private key is encrypted with the password in HARDPAN_PASSWORD or COSIGN_PASSWORD, which may be empty. cosign reads and writes the same files.
+
+Examples:
+  HARDPAN_PASSWORD=secret hardpan keygen
+  hardpan keygen release --import openssl.pem
+  hardpan keygen --keyring keys
+  hardpan keygen --public unix:///run/hardpan/signer.sock > hardpan.pub"
+)]
+pub(crate) struct Keygen {
+    /// The key's name: NAME.key and NAME.pub are written
+    #[arg(default_value = "hardpan")]
+    pub(crate) name: PathBuf,
+    /// Take this private key (PKCS #8, SEC 1 or cosign's form) instead of making one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) import: Option<PathBuf>,
+    /// Also add the public key to this keyring, under the next number and as the latest
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keyring: Option<PathBuf>,
+    /// Overwrite what is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Make nothing, and print the public key of a private key, wherever that is
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["name", "import", "keyring", "force"])]
+    pub(crate) public: Option<String>,
+}
+
+/// Hold a private key in a process of its own
+#[derive(Debug, Args)]
+pub(crate) struct Signer {
+    #[command(subcommand)]
+    pub(crate) command: SignerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SignerCommand {
+    /// Listen on a socket, and sign statements and images' signatures for users that are let in
+    #[command(
+        after_help = "It never signs bytes: it reads what it is to sign, refuses what it does not understand, and writes a line of JSON about each signature and each refusal. SIGTERM and SIGINT end it.
+
+Examples:
+  hardpan signer serve --key hardpan.key --socket /run/hardpan/signer.sock --allow-uid 1000
+  hardpan build app.yaml --sign --key unix:///run/hardpan/signer.sock"
+    )]
+    Serve {
+        /// The private key, as for commands that sign
+        #[arg(long, value_name = "KEY", env = "HARDPAN_KEY")]
+        key: String,
+        /// Where to listen; only its owner may connect, and with --allow-uid its group
+        #[arg(long, value_name = "PATH")]
+        socket: PathBuf,
+        /// A user that is let in beside this process's own; may be given several times
+        #[arg(long, value_name = "UID")]
+        allow_uid: Vec<u32>,
+        /// Sign only for images of OCI layouts below this directory, whose digests are computed anew; may be given several times
+        #[arg(long, value_name = "DIR")]
+        layout_root: Vec<PathBuf>,
+        /// Refuse provenance of any other builder than this
+        #[arg(long, value_name = "URI", env = "HARDPAN_BUILDER_ID")]
+        builder_id: Option<String>,
+        /// Append to this file what is written about signatures [default: print it]
+        #[arg(long, value_name = "FILE")]
+        log: Option<PathBuf>,
+    },
+    /// Answer as Sigstore's tools ask their plugins; the program named sigstore-kms-hardpan does this
+    #[command(hide = true)]
+    KmsPlugin {
+        /// The protocol's version and the question
+        #[arg(allow_hyphen_values = true)]
+        question: Vec<String>,
+    },
+}
+
+/// Who signs, and in which form.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Signing")]
+pub(crate) struct Signing {
+    /// The private key: a file, env://VARIABLE, unix:///SOCKET, hashivault://NAME or PLUGIN://ID; a file's password is in HARDPAN_PASSWORD or COSIGN_PASSWORD [default: the workspace's]
+    #[arg(long, value_name = "KEY", env = "HARDPAN_KEY")]
+    pub(crate) key: Option<String>,
+    /// In which form signatures are written; half of `both` is read wrongly by many tools, so it is all or nothing
+    #[arg(long, value_enum, default_value_t = FormatChoice::Both, value_name = "FORMAT")]
+    pub(crate) signature_format: FormatChoice,
+    /// How attestations are attached; may be given several times
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "referrers",
+        value_name = "HOW"
+    )]
+    pub(crate) attach: Vec<AttachChoice>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatChoice {
+    /// Sigstore bundles and cosign's older tags
+    Both,
+    /// Sigstore bundles only: cosign 3, policy engines that are told so
+    Bundle,
+    /// Cosign's tags only: cosign 2, podman, CRI-O
+    Legacy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AttachChoice {
+    /// As manifests that refer to the image
+    Referrers,
+    /// Also as Docker's hardened images have them
+    Dhi,
+}
+
+/// Publish an image: layers, index, signatures, a look whether they verify, and tags last
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan publish out/python registry.example/python:3.13 --key hardpan.key
+  hardpan publish out/python registry.example/python:3.13 --tag 3 --tag latest
+  hardpan publish python.tar 127.0.0.1:5000/python:3.13 --json")]
+pub(crate) struct Publish {
+    /// The image: an OCI layout, an archive of one, or an image of a registry
+    #[arg(value_name = "LAYOUT|ARCHIVE|IMAGE")]
+    pub(crate) from: String,
+    /// Where it goes, with a tag
+    #[arg(value_name = "IMAGE")]
+    pub(crate) to: String,
+    /// A further tag; may be given several times
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Vec<String>,
+    /// What signatures say the image is called, for mirrors [default: where it is published]
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) sign_container_identity: Option<String>,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// Verify an image: who signed it, what is proven about it, what is missing
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: the index and every platform are signed by a trusted key, and the policy holds. 1: they are not. 4: something was altered.
+
+Examples:
+  hardpan verify registry.example/python:3.13 --key hardpan.pub
+  hardpan verify out/python --key keys --require spdx --require provenance
+  hardpan verify registry.example/python:3.13 --key hardpan.pub --explain
+  hardpan verify registry.example/python:3.13 --key hardpan.pub --policy policy.yaml --vsa vsa.json --sign-key auditor.key"
+)]
+pub(crate) struct Verify {
+    /// The image
+    #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE")]
+    pub(crate) image: String,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    /// A kind of attestation that every platform must have; may be given several times
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) require: Vec<String>,
+    /// Rules that every platform has to meet, a YAML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Show everything that was found, why each piece counts or not, which SLSA level is proven and why not a higher one, and cosign's commands for the same
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Write what the verification came to as a verification summary (VSA), also if it failed: signed with --sign-key, else as a bare statement
+    #[arg(long, value_name = "FILE", requires = "policy", help_heading = "Verification summary")]
+    pub(crate) vsa: Option<PathBuf>,
+    /// Sign the summary with this private key: a file, or env://VARIABLE
+    #[arg(long, value_name = "KEY", requires = "policy", help_heading = "Verification summary")]
+    pub(crate) sign_key: Option<String>,
+    /// Attach the signed summary to the image
+    #[arg(long, requires = "sign_key", help_heading = "Verification summary")]
+    pub(crate) attach_vsa: bool,
+    /// A URI for who verifies, in the summary
+    #[arg(
+        long,
+        value_name = "URI",
+        env = "HARDPAN_VERIFIER_ID",
+        help_heading = "Verification summary"
+    )]
+    pub(crate) verifier_id: Option<String>,
+}
+
+/// Who is trusted.
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    /// A trusted public key, or a folder of them; may be given several times [default: the workspace's]
+    #[arg(long, value_name = "KEY", env = "HARDPAN_PUBLIC_KEY")]
+    pub(crate) key: Vec<PathBuf>,
+}
+
+/// Show attestations of an image, or add one
+#[derive(Debug, Args)]
+pub(crate) struct Attest {
+    #[command(subcommand)]
+    pub(crate) command: AttestCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AttestCommand {
+    /// List every attestation: its type, who signed it, where it was found
+    List {
+        /// The image
+        #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE")]
+        image: String,
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Print the predicate of an attestation as JSON
+    #[command(after_help = "Examples:
+  hardpan attest get registry.example/python:3.13 --type spdx --platform linux/arm64 --key hardpan.pub
+  hardpan attest get out/python --type provenance --key hardpan.pub | jq .buildDefinition")]
+    Get {
+        /// The image
+        #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE")]
+        image: String,
+        /// Its type: a short name such as spdx, cyclonedx, provenance, vex, or a URI
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: String,
+        /// The platform [default: this machine's, or the index's own]
+        #[arg(long, value_name = "PLATFORM")]
+        platform: Option<String>,
+        /// Print the whole statement with its subjects
+        #[arg(long)]
+        statement: bool,
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Sign a predicate of your own and attach it
+    #[command(after_help = "Example:
+  hardpan attest add registry.example/python:3.13 --type https://example.org/review/v1 --predicate review.json --key hardpan.key")]
+    Add {
+        /// The image
+        #[arg(value_name = "IMAGE|LAYOUT")]
+        image: String,
+        /// Its type: a short name or a URI
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: String,
+        /// The predicate, a JSON file
+        #[arg(long, value_name = "FILE")]
+        predicate: PathBuf,
+        /// Only about this platform [default: the index and all of its platforms]
+        #[arg(long, value_name = "PLATFORM")]
+        platform: Option<String>,
+        #[command(flatten)]
+        signing: Box<Signing>,
+    },
+}
+
+/// Copy an image with everything that is attached to it
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan copy registry.example/python:3.13 mirror.example/python:3.13
+  hardpan copy out/python registry.example/python:3.13
+  hardpan copy registry.example/python:3.13 ./python")]
+pub(crate) struct Copy {
+    /// The image
+    #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE")]
+    pub(crate) from: String,
+    /// Where it goes: an image's name, or a directory that begins with ./ or /
+    #[arg(value_name = "IMAGE|LAYOUT")]
+    pub(crate) to: String,
+}
+
+/// Write an image with everything that is attached to it into one file
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  hardpan export registry.example/python:3.13 python.tar")]
+pub(crate) struct Export {
+    /// The image
+    #[arg(value_name = "IMAGE|LAYOUT")]
+    pub(crate) from: String,
+    /// The file
+    pub(crate) archive: PathBuf,
+}
+
+/// Bring an image of a file, with everything that is attached to it, into a registry or a layout
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  hardpan import python.tar registry.inside.example/python:3.13")]
+pub(crate) struct Import {
+    /// The file
+    pub(crate) archive: PathBuf,
+    /// Where it goes: an image's name, or a directory that begins with ./ or /
+    #[arg(value_name = "IMAGE|LAYOUT")]
+    pub(crate) to: String,
+}
+
+/// Write the SBOM of any image or root file system
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan sbom out/python
+  hardpan sbom registry.example/app:1 --platform linux/arm64 -o spdx > app.spdx.json
+  hardpan sbom /srv/chroot -o cyclonedx")]
+pub(crate) struct Sbom {
+    /// What to look at
+    #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE|ROOTFS")]
+    pub(crate) image: String,
+    /// The form
+    #[arg(long, short, value_enum, default_value_t = SbomFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: SbomFormat,
+    /// The platform [default: this machine's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Which image of a layout or archive that has several, by name or digest
+    #[arg(long = "image", value_name = "NAME")]
+    pub(crate) image_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SbomFormat {
+    /// A table for people
+    Table,
+    /// SPDX 2.3
+    Spdx,
+    /// CycloneDX 1.6
+    Cyclonedx,
+}
+
+/// Show what changed between two images: packages, files, configuration, sizes
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hardpan diff registry.example/python:3.13.1 out/python
+  hardpan diff old.tar out/python --platform linux/arm64 -o markdown > CHANGES.md
+  hardpan diff registry.example/python:3.13 out/python --exit-code --quiet")]
+pub(crate) struct Diff {
+    /// The older image
+    #[arg(value_name = "OLD")]
+    pub(crate) old: String,
+    /// The newer image
+    #[arg(value_name = "NEW")]
+    pub(crate) new: String,
+    /// The form
+    #[arg(long, short, value_enum, default_value_t = DiffFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: DiffFormat,
+    /// Only this platform [default: all that both have]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Exit with 1 if anything changed
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// A table for people
+    Table,
+    /// Text for release notes
+    Markdown,
+}
+
+/// Build an image again from its provenance, and compare
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0: the same digest. 1: another one, with the paths that differ. 4: the provenance is not by a trusted key.
+
+Example:
+  hardpan rebuild registry.example/python:3.13 --key hardpan.pub"
+)]
+pub(crate) struct Rebuild {
+    /// The image
+    #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE")]
+    pub(crate) image: String,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    /// Keep what was built as a layout in this directory
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) stages: super::Stages,
+}
+
+/// What is stated about a build.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Attestations")]
+pub(crate) struct Attestations {
+    /// Sign the image and what is known of it: SBOMs, provenance, sources
+    #[arg(long)]
+    pub(crate) sign: bool,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+    /// A URI for who builds, in the provenance: everything that has to be trusted
+    #[arg(long, value_name = "URI", env = "HARDPAN_BUILDER_ID")]
+    pub(crate) builder_id: Option<String>,
+    /// Where the definition is from, in the provenance: git+https://forge.example/images@COMMIT
+    #[arg(long, value_name = "URI", env = "HARDPAN_SOURCE_URI")]
+    pub(crate) source_uri: Option<String>,
+    /// An id of this run, in the provenance; with it go the times
+    #[arg(long, value_name = "ID", env = "HARDPAN_INVOCATION_ID")]
+    pub(crate) invocation_id: Option<String>,
+    /// State provenance in the older form, too, for tools that read no other (SLSA 0.2)
+    #[arg(long = "provenance-v0.2")]
+    pub(crate) provenance_v0_2: bool,
+    /// State what this OpenVEX document says of what is in the image; may be given several times
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    pub(crate) vex: Vec<PathBuf>,
+    /// State results of tests of this image, a CTRF document; may be given several times
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    pub(crate) tests: Vec<PathBuf>,
+    /// State what changed since this image
+    #[arg(long, value_name = "IMAGE|LAYOUT|ARCHIVE", requires = "sign")]
+    pub(crate) previous: Option<String>,
+}

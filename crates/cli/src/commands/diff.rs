@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan diff`
+
+use std::process::ExitCode;
+
+use hardpan::trust::ImageDifference;
+use hardpan::trust::predicate::changelog::{Changelog, PackageChange};
+
+use super::place;
+use crate::args::Common;
+use crate::args::trust::{Diff, DiffFormat};
+use crate::progress::Progress;
+use crate::text::{BAD, DIM, GOOD, WARNING, count, say, size, styled};
+
+/// The exit code of `--exit-code` where something changed.
+const CHANGED: u8 = 1;
+/// The most paths of a kind that a table has; the other forms have more.
+const PATHS_SHOWN_MAX: usize = 20;
+
+/// Compares two images.
+pub(crate) fn run(common: &Common, command: &Diff) -> anyhow::Result<ExitCode> {
+    let (old, new) = (place::existing(&command.old)?, place::existing(&command.new)?);
+    let machine = place::machine(common)?;
+    let progress = Progress::new(common);
+    let difference = machine.session(&progress).diff(&old, &new, command.platform.as_deref());
+    progress.clear();
+    let difference = difference?;
+    match command.output {
+        _ if common.json => say!("{}", serde_json::to_string(&difference)?),
+        DiffFormat::Markdown => markdown(&difference),
+        DiffFormat::Table => table(&difference),
+    }
+    let is_no = command.exit_code && !difference.is_empty();
+    Ok(if is_no { ExitCode::from(CHANGED) } else { ExitCode::SUCCESS })
+}
+
+fn markdown(difference: &ImageDifference) {
+    for (number, changes) in difference.platforms.iter().enumerate() {
+        let end = if number + 1 < difference.platforms.len() { "\n" } else { "" };
+        say!("{}{end}", changes.to_markdown().trim_end());
+    }
+    for (platform, what) in platforms(difference) {
+        say!("\n`{platform}` {what}");
+    }
+}
+
+/// Returns the platforms that only one of the images has.
+fn platforms(difference: &ImageDifference) -> impl Iterator<Item = (&str, &'static str)> {
+    let added = difference.added_platforms.iter().map(|name| (name.as_str(), "is new"));
+    added.chain(difference.removed_platforms.iter().map(|name| (name.as_str(), "is gone")))
+}
+
+fn table(difference: &ImageDifference) {
+    for changes in &difference.platforms {
+        platform(changes);
+    }
+    for (platform, what) in platforms(difference) {
+        say!("{} {what}", styled(WARNING, platform));
+    }
+}
+
+fn platform(changes: &Changelog) {
+    let name = changes.to.platform.as_deref().unwrap_or("image");
+    say!("{}", styled(GOOD, name));
+    for (build, mark) in [(&changes.from, "-"), (&changes.to, "+")] {
+        let digest = build.digest.map(|digest| digest.to_string()).unwrap_or_default();
+        say!("  {}", styled(DIM, &format!("{mark} {} {digest}", visible(&build.name))));
+    }
+    if changes.is_empty() {
+        say!("  nothing changed");
+        return;
+    }
+    packages(changes);
+    for change in &changes.config {
+        let value = |value: &Option<serde_json::Value>| match value {
+            Some(value) => visible(&value.to_string()),
+            None => styled(DIM, "none"),
+        };
+        let key = visible(&change.key);
+        say!("  ~ {key}: {} → {}", value(&change.from), value(&change.to));
+    }
+    files(changes);
+    let sizes = &changes.size;
+    say!(
+        "  {} → {} compressed, {} → {} unpacked",
+        size(sizes.compressed_from),
+        size(sizes.compressed_to),
+        size(sizes.from),
+        size(sizes.to)
+    );
+}
+
+fn packages(changes: &Changelog) {
+    let all = &changes.packages;
+    let lists = [&all.removed, &all.added, &all.changed];
+    let names = lists.into_iter().flatten().map(|change| change.name.chars().count());
+    let width = names.max().unwrap_or(0).min(40);
+    let row = |mark: String, change: &PackageChange| {
+        let versions = match (&change.from, &change.to) {
+            (Some(from), Some(to)) if from == to => format!("{} built again", visible(to)),
+            (Some(from), Some(to)) => format!("{} → {}", visible(from), visible(to)),
+            (one, other) => visible(one.as_ref().or(other.as_ref()).map_or("", String::as_str)),
+        };
+        say!("  {mark} {:<width$}  {versions}", visible(&change.name));
+    };
+    all.removed.iter().for_each(|change| row(styled(BAD, "-"), change));
+    all.added.iter().for_each(|change| row(styled(GOOD, "+"), change));
+    all.changed.iter().for_each(|change| row(styled(WARNING, "~"), change));
+}
+
+fn files(changes: &Changelog) {
+    let all = &changes.files;
+    for (mark, what, paths, total) in [
+        (styled(BAD, "-"), "gone", &all.removed, all.removed_count),
+        (styled(GOOD, "+"), "new", &all.added, all.added_count),
+        (styled(WARNING, "~"), "changed", &all.changed, all.changed_count),
+        (
+            styled(WARNING, "~"),
+            "with other permissions or owners",
+            &all.mode_changed,
+            all.mode_changed_count,
+        ),
+    ] {
+        if total == 0 {
+            continue;
+        }
+        let number = usize::try_from(total).unwrap_or(usize::MAX);
+        say!("  {} {what}", count(number, "file"));
+        for path in paths.iter().take(PATHS_SHOWN_MAX) {
+            say!("    {mark} {}", visible(path));
+        }
+        let shown = paths.len().min(PATHS_SHOWN_MAX);
+        if number > shown {
+            say!("    {}", styled(DIM, &format!("and {} more; see --json", number - shown)));
+        }
+    }
+}
+
+/// Returns a text of an image without what a terminal would obey.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

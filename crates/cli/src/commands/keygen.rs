@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan keygen`
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use hardpan::Error;
+use hardpan::trust::TrustError;
+use hardpan::trust::key::{Keyring, NoRandomness, PrivateKey, ScryptCost, Signer as _};
+use serde_json::json;
+
+use crate::args::Common;
+use crate::args::trust::Keygen;
+use crate::failure::{Named, Usage};
+use crate::keys;
+use crate::text::{DIM, GOOD, say, styled};
+
+/// Makes a key pair.
+pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &command.public {
+        return print_public(common, name);
+    }
+    let password = keys::password()
+        .ok_or(Usage("the private key needs a password; set HARDPAN_PASSWORD (it may be empty)"))?;
+    let [private_path, public_path] = [".key", ".pub"].map(|suffix| {
+        let mut name = command.name.clone().into_os_string();
+        name.push(suffix);
+        std::path::PathBuf::from(name)
+    });
+    for path in [&private_path, &public_path] {
+        if path.exists() && !command.force {
+            let message = format!("{} is there already", path.display());
+            let help = Some("choose another name, or overwrite it with --force".to_owned());
+            return Err(Named { message, help }.into());
+        }
+    }
+    let mut fill = |bytes: &mut [u8]| fill_randomly(bytes).map_err(|_| NoRandomness);
+    let wrap = |source| {
+        let name = private_path.display().to_string();
+        Error::from(TrustError::PrivateKey { name, source })
+    };
+    let key = match &command.import {
+        Some(path) => keys::private_key(&path.display().to_string(), &keys::read_small(path)?)?,
+        None => PrivateKey::generate(&mut fill).map_err(wrap)?,
+    };
+    let pem = key.to_encrypted_pem(password.as_bytes(), ScryptCost::default(), &mut fill);
+    let pem = pem.map_err(wrap)?;
+    let public = key.public_key();
+    let keyring = match &command.keyring {
+        Some(folder) => Some(rotated(folder, public.clone())?),
+        None => None,
+    };
+    write(&private_path, pem.as_bytes(), 0o600)?;
+    write(&public_path, public.to_pem().as_bytes(), 0o644)?;
+    if let (Some(folder), Some(keyring)) = (&command.keyring, keyring) {
+        fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+        for (name, bytes) in keyring.to_files() {
+            write(&folder.join(name), &bytes, 0o644)?;
+        }
+    }
+    if common.json {
+        say!(
+            "{}",
+            json!({
+                "key": private_path, "public-key": public_path, "id": public.id().to_string(), "keyring": command.keyring,
+            })
+        );
+    } else if !common.quiet {
+        let names = format!("{} and {}", private_path.display(), public_path.display());
+        say!("{} {names}", styled(GOOD, "wrote"));
+        say!("{}", styled(DIM, &format!("key {}", public.id())));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the public key of a private one.
+fn print_public(common: &Common, name: &str) -> anyhow::Result<ExitCode> {
+    let place = keys::Place { common, folder: Path::new(""), layout: None };
+    let signer = keys::open_key(&place, name)?;
+    let public = signer.public_key();
+    if common.json {
+        say!("{}", json!({ "public-key": public.to_pem(), "id": public.id().to_string() }));
+    } else {
+        say!("{}", public.to_pem().trim_end());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns a keyring with one key more.
+fn rotated(folder: &Path, key: hardpan::trust::key::PublicKey) -> anyhow::Result<Keyring> {
+    let mut keyring =
+        if folder.is_dir() { keys::read_keyring(folder)? } else { Keyring::default() };
+    let name = folder.display().to_string();
+    let wrap = |source| Error::from(TrustError::Keyring { name, source });
+    keyring.rotate(key).map_err(wrap)?;
+    Ok(keyring)
+}
+
+/// Fills bytes from the system's source of randomness.
+fn fill_randomly(bytes: &mut [u8]) -> io::Result<()> {
+    use std::io::Read as _;
+    fs::File::open("/dev/urandom")?.read_exact(bytes)
+}
+
+/// Writes a file that only its owner changes: complete or not at all.
+fn write(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let mut temporary = path.to_owned().into_os_string();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = std::path::PathBuf::from(temporary);
+    let wrap = || io_error("write", path);
+    let result = (|| {
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if result.is_err() {
+        // What is left of it is of no use to anybody.
+        let _ = fs::remove_file(&temporary);
+    }
+    Ok(result.map_err(wrap())?)
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { action, path, source }
+}

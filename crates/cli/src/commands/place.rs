@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where images are that the command line names: registries, layouts, archives.
+
+use std::path::{Path, PathBuf};
+
+use hardpan::{CatalogRoot, Error, Location, read_workspace};
+
+use crate::args::Common;
+use crate::failure::Named;
+use crate::machine::Machine;
+
+/// Returns where an image is that is there: a directory, a file, or else a name in a registry.
+pub(super) fn existing(text: &str) -> anyhow::Result<Location> {
+    let path = Path::new(text);
+    if path.is_dir() {
+        if path.join("oci-layout").exists() {
+            return Ok(Location::Layout(path.to_owned()));
+        }
+        let message = format!("{text} is no OCI layout");
+        let help = Some("`hardpan build` writes layouts to ./out".to_owned());
+        return Err(Named { message, help }.into());
+    }
+    if path.is_file() {
+        return Ok(Location::Archive(path.to_owned()));
+    }
+    if is_path(text) || is_archive(text) {
+        let help =
+            super::image::near_path(path).map(|near| format!("did you mean {}?", near.display()));
+        return Err(Named { message: format!("there is no {text}"), help }.into());
+    }
+    registry(text)
+}
+
+/// Returns where an image goes: a directory if it looks like one, or else a name in a registry.
+pub(super) fn target(text: &str) -> anyhow::Result<Location> {
+    if is_path(text) || Path::new(text).is_dir() {
+        return Ok(Location::Layout(PathBuf::from(text)));
+    }
+    registry(text)
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with(['/', '.']) || text.is_empty()
+}
+
+/// Returns whether nobody would call an image so.
+fn is_archive(text: &str) -> bool {
+    Path::new(text).extension().is_some_and(|end| end == "tar")
+}
+
+fn registry(text: &str) -> anyhow::Result<Location> {
+    let name = text.parse().map_err(|source| Error::ImageName { name: text.to_owned(), source })?;
+    Ok(Location::Registry(name))
+}
+
+/// Returns the layout that an image is in, if it is in one.
+pub(super) fn layout(location: &Location) -> Option<&Path> {
+    match location {
+        Location::Layout(path) => Some(path),
+        _ => None,
+    }
+}
+
+/// Opens the machine with the workspace of the working directory.
+pub(super) fn machine(common: &Common) -> anyhow::Result<Machine> {
+    let catalog = CatalogRoot::of("hardpan.toml".as_ref());
+    let (workspace, _) = read_workspace(&catalog).map_err(Error::from)?;
+    Machine::new(common, workspace, catalog.path())
+}

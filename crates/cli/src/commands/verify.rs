@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan verify`
+
+use std::collections::BTreeSet;
+use std::error::Error as _;
+use std::process::ExitCode;
+
+use hardpan::trust::policy::{BuildLevel, RuleResult};
+use hardpan::trust::{Accepted, Claim, Evidence, SubjectReport, VerifyReport, predicate};
+use serde_json::{Value, json};
+
+use super::{place, vsa};
+use crate::args::Common;
+use crate::args::trust::Verify;
+use crate::failure::Named;
+use crate::keys;
+use crate::progress::Progress;
+use crate::text::{BAD, DIM, GOOD, HELP, WARNING, count, note, say, styled};
+
+/// The exit code where the answer is no.
+const NO: u8 = 1;
+/// The exit code where something was altered.
+const ALTERED: u8 = 4;
+
+/// What came of the command.
+struct Verdict {
+    report: VerifyReport,
+    /// Kinds of attestations that are missing, by what lacks them.
+    missing: Vec<(String, String)>,
+    rules: Vec<(String, Vec<RuleResult>)>,
+    levels: Vec<(String, BuildLevel)>,
+}
+
+/// Verifies an image.
+pub(crate) fn run(common: &Common, command: &Verify) -> anyhow::Result<ExitCode> {
+    let location = place::existing(&command.image)?;
+    let policy = command.policy.as_deref().map(hardpan::trust::policy::read).transpose();
+    let policy = policy.map_err(hardpan::Error::from)?;
+    let required = command.require.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
+    let machine = place::machine(common)?;
+    let keyring = keys::keyring(&command.keys, &machine)?;
+    let signer = vsa::signer(common, command, &location)?;
+    let progress = Progress::new(common);
+    let session = machine.session(&progress);
+    let report = session.verify(&location, &keyring);
+    progress.clear();
+    let report = report?;
+    let rules = policy.as_ref();
+    let rules = rules.map(|file| report.evaluate(&file.policy, session.now_seconds()));
+    let levels = report.build_levels(policy.as_ref().map(|file| &file.policy));
+    let missing = missing(&report, &required);
+    let verdict = Verdict { report, missing, rules: rules.unwrap_or_default(), levels };
+    if let Some(policy) = &policy {
+        let passed = verdict.is_good();
+        let about = (&location, &verdict.report);
+        vsa::write(
+            &session,
+            command,
+            about,
+            policy,
+            passed,
+            signer.as_deref().map(|signer| signer as _),
+        )?;
+        progress.clear();
+    }
+    if common.json {
+        say!("{}", verdict.to_json());
+    } else if !common.quiet || !verdict.is_good() {
+        verdict.print(command);
+    }
+    Ok(verdict.exit_code())
+}
+
+/// Returns the URIs that a kind of attestation may have.
+pub(super) fn known(name: &str) -> anyhow::Result<BTreeSet<String>> {
+    let found = predicate::find_all(name);
+    if found.is_empty() && !name.contains("://") {
+        let known = predicate::known_aliases();
+        let near = hardpan::definition::nearest(name, known.iter().copied());
+        let help = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("it is a URI, or one of {}", known.join(", ")),
+        };
+        let message = format!("{name:?} is no kind of attestation");
+        return Err(Named { message, help: Some(help) }.into());
+    }
+    let mut uris: BTreeSet<String> = found.iter().map(|kind| kind.uri.to_owned()).collect();
+    if uris.is_empty() {
+        uris.insert(name.to_owned());
+    }
+    Ok(uris)
+}
+
+/// Returns what every platform must have and does not.
+fn missing(report: &VerifyReport, required: &[BTreeSet<String>]) -> Vec<(String, String)> {
+    let has_platforms = report.subjects.iter().any(|subject| subject.platform.is_some());
+    let platforms =
+        report.subjects.iter().filter(|subject| subject.platform.is_some() || !has_platforms);
+    let mut missing = Vec::new();
+    for subject in platforms {
+        for uris in required {
+            let is_there = subject.evidence.iter().filter_map(Evidence::statement);
+            if !is_there.into_iter().any(|statement| uris.contains(&statement.predicate_type)) {
+                let name = uris.first().map(|uri| short(uri)).unwrap_or_default();
+                missing.push((subject.label(), name));
+            }
+        }
+    }
+    missing
+}
+
+/// Returns the short name of a predicate type.
+pub(super) fn short(uri: &str) -> String {
+    predicate::find_uri(uri).map_or_else(|| uri.to_owned(), |kind| kind.aliases[0].to_owned())
+}
+
+impl Verdict {
+    fn is_good(&self) -> bool {
+        let rules_hold = self.rules.iter().flat_map(|(_, rules)| rules).all(|rule| rule.ok);
+        self.report.is_signed()
+            && !self.report.is_damaged()
+            && self.missing.is_empty()
+            && rules_hold
+    }
+
+    /// Whether something was altered, and not only missing or somebody else's. What strangers attach to an image of which all
+    /// is proven changes nothing.
+    fn is_altered(&self) -> bool {
+        !self.is_good() && (self.report.is_damaged() || self.report.is_tampered_with())
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        if self.is_good() {
+            ExitCode::SUCCESS
+        } else if self.is_altered() {
+            ExitCode::from(ALTERED)
+        } else {
+            ExitCode::from(NO)
+        }
+    }
+
+    fn print(&self, command: &Verify) {
+        say!("{}", self.report.name);
+        for subject in &self.report.subjects {
+            print_subject(subject, command.explain);
+        }
+        for (subject, kind) in &self.missing {
+            say!("{} {subject} has no {kind} by a trusted key", styled(BAD, "missing"));
+        }
+        for (platform, rules) in &self.rules {
+            for rule in rules {
+                let mark = if rule.ok { styled(GOOD, "holds") } else { styled(BAD, "fails") };
+                say!("{mark}  {platform}: {}: {}", rule.rule, rule.reason);
+            }
+        }
+        if command.explain {
+            vsa::print_levels(&self.levels);
+            self.print_commands(command);
+        }
+        if self.is_good() {
+            let platforms = self.report.subjects.iter().filter(|it| it.platform.is_some()).count();
+            let what =
+                if platforms > 0 { "the index and all platforms are" } else { "the image is" };
+            say!("{} {what} signed by a trusted key", styled(GOOD, "verified"));
+            let refused = self.report.refusals().count();
+            if refused > 0 && !command.explain {
+                let refused = count(refused, "attached thing");
+                note!(
+                    "{} {refused} proved nothing, which changes nothing",
+                    styled(WARNING, "warning:")
+                );
+            }
+        } else if self.is_altered() {
+            say!("{} something was altered; see above", styled(BAD, "not trusted"));
+        } else if self.report.is_signed() {
+            say!("{} what is proven is not enough; see above", styled(BAD, "not verified"));
+        } else {
+            say!("{} no trusted key signed all of it", styled(BAD, "not verified"));
+            if !command.explain {
+                note!("  {} `--explain` shows everything that was found", styled(HELP, "help:"));
+            }
+        }
+    }
+
+    /// Prints how cosign proves the same.
+    fn print_commands(&self, command: &Verify) {
+        let key = command.keys.key.first().map(|path| path.display().to_string());
+        let key = key.unwrap_or_else(|| "KEY".to_owned());
+        say!("{}", styled(DIM, "the same with cosign:"));
+        for subject in &self.report.subjects {
+            let Some(repository) = &self.report.repository else {
+                say!("  {}", styled(DIM, "(cosign verifies images of registries)"));
+                return;
+            };
+            let image = format!("{repository}@{}", subject.descriptor.digest);
+            let mut types: BTreeSet<&str> = BTreeSet::from([predicate::uri::SIGN]);
+            let own = subject.evidence.iter().filter_map(Evidence::statement);
+            types.extend(own.map(|statement| statement.predicate_type.as_str()));
+            for kind in types {
+                say!("  {}", predicate::cosign_command(kind, &image, &key));
+            }
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let subjects: Vec<Value> = self.report.subjects.iter().map(subject_json).collect();
+        json!({
+            "image": self.report.name,
+            "verified": self.is_good(),
+            "altered": self.is_altered(),
+            "subjects": subjects,
+            "missing": self.missing.iter().map(|(of, kind)| json!({"subject": of, "type": kind})).collect::<Vec<_>>(),
+            "slsa": self.levels.iter().map(|(of, level)| json!({"subject": of, "build": level})).collect::<Vec<_>>(),
+            "policy": self.rules.iter().map(|(of, rules)| json!({"subject": of, "rules": rules})).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn print_subject(subject: &SubjectReport, explain: bool) {
+    let signers: BTreeSet<&str> = (subject.evidence.iter())
+        .filter(|one| one.is_signature())
+        .filter_map(|one| one.outcome.as_ref().ok())
+        .map(|accepted| accepted.key_name.as_str())
+        .collect();
+    let signed = if signers.is_empty() {
+        styled(BAD, "not signed by a trusted key")
+    } else {
+        let names: Vec<&str> = signers.into_iter().collect();
+        styled(GOOD, &format!("signed by {}", names.join(", ")))
+    };
+    say!("  {:<12} {signed}", subject.label());
+    say!("  {:<12} {}", "", styled(DIM, &subject.descriptor.digest.to_string()));
+    let kinds: BTreeSet<String> = (subject.evidence.iter())
+        .filter_map(Evidence::statement)
+        .map(|statement| short(&statement.predicate_type))
+        .collect();
+    if !kinds.is_empty() {
+        let kinds: Vec<String> = kinds.into_iter().collect();
+        say!("  {:<12} attested: {}", "", kinds.join(", "));
+    }
+    for one in &subject.evidence {
+        match &one.outcome {
+            Ok(accepted) if explain => {
+                let what = claim(accepted);
+                let text =
+                    format!("{what}, by {} ({}; {})", accepted.key_name, one.form, one.source);
+                say!("  {:<12} {} {}", "", styled(GOOD, "+"), styled(DIM, &text));
+            }
+            Ok(_) => {}
+            Err(refusal) => {
+                let mut reason = refusal.to_string();
+                let mut cause = refusal.source();
+                while let Some(source) = cause {
+                    reason = format!("{reason}: {source}");
+                    cause = source.source();
+                }
+                let where_found = format!("{}, {}, {}", one.form, one.source, one.manifest);
+                say!(
+                    "  {:<12} {} {reason} {}",
+                    "",
+                    styled(BAD, "-"),
+                    styled(DIM, &format!("({where_found})"))
+                );
+            }
+        }
+    }
+}
+
+fn claim(accepted: &Accepted) -> String {
+    match &accepted.claim {
+        Claim::Signature { identity: Some(name) } => format!("signature as {name}"),
+        Claim::Signature { identity: None } => "signature".to_owned(),
+        Claim::Attestation(statement) => short(&statement.predicate_type),
+    }
+}
+
+/// Returns what is proven about a subject as JSON.
+pub(super) fn subject_json(subject: &SubjectReport) -> Value {
+    let evidence: Vec<Value> = (subject.evidence.iter())
+        .map(|one| {
+            let mut value = json!({
+                "source": one.source.to_string(), "form": one.form.to_string(), "manifest": one.manifest,
+            });
+            match &one.outcome {
+                Ok(accepted) => {
+                    value["key"] = json!(accepted.key_name);
+                    value["key-id"] = json!(accepted.key.to_string());
+                    match &accepted.claim {
+                        Claim::Signature { identity } => value["signature"] = json!({"identity": identity}),
+                        Claim::Attestation(statement) => {
+                            value["predicate-type"] = json!(statement.predicate_type);
+                        }
+                    }
+                }
+                Err(refusal) => value["refused"] = json!(refusal.to_string()),
+            }
+            value
+        })
+        .collect();
+    json!({
+        "digest": subject.descriptor.digest,
+        "platform": subject.platform.as_ref().map(ToString::to_string),
+        "signed": subject.is_signed(),
+        "evidence": evidence,
+    })
+}

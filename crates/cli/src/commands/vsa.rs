@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan verify --vsa`, `--attach-vsa` and the levels of `--explain`.
+
+use std::path::Path;
+
+use hardpan::trust::key::Signer;
+use hardpan::trust::policy::{BuildLevel, PolicyFile};
+use hardpan::trust::{
+    AnySigner, AttachOptions, Format, SignRequest, SummaryRequest, TrustError, VerifyReport,
+};
+use hardpan::{Error, Location, Session};
+
+use super::place;
+use crate::args::Common;
+use crate::args::trust::Verify;
+use crate::failure::{Named, Usage};
+use crate::keys;
+use crate::text::{DIM, GOOD, say, styled};
+
+/// Opens the key of a summary, before anything is verified.
+pub(super) fn signer(
+    common: &Common,
+    command: &Verify,
+    location: &Location,
+) -> anyhow::Result<Option<AnySigner>> {
+    if command.sign_key.is_some() && command.vsa.is_none() && !command.attach_vsa {
+        let problem = "--sign-key signs a summary; say where it goes with --vsa or --attach-vsa";
+        return Err(Usage(problem).into());
+    }
+    if command.attach_vsa
+        && let Location::Archive(path) = location
+    {
+        let message = format!("{} is an archive, to which nothing can be added", path.display());
+        let help = Some("`--vsa FILE` writes the summary beside it".to_owned());
+        return Err(Named { message, help }.into());
+    }
+    let Some(name) = &command.sign_key else { return Ok(None) };
+    let place = keys::Place { common, folder: Path::new(""), layout: place::layout(location) };
+    keys::open_key(&place, name).map(Some)
+}
+
+/// Writes and attaches what the verification came to, also if that is a failure.
+pub(super) fn write(
+    session: &Session<'_>,
+    command: &Verify,
+    (location, report): (&Location, &VerifyReport),
+    policy: &PolicyFile,
+    passed: bool,
+    signer: Option<&dyn Signer>,
+) -> anyhow::Result<()> {
+    let request = SummaryRequest {
+        verifier: command.verifier_id.clone(),
+        policy,
+        passed,
+        now_seconds: session.now_seconds(),
+    };
+    let fail = |error: TrustError| Error::from(error);
+    let summary = report.summary(&request).map_err(fail)?;
+    let options = AttachOptions { format: Format::Both, dhi: false };
+    let sign = signer.map(|signer| SignRequest { signer, options });
+    if let Some(path) = &command.vsa {
+        let bytes = report.write_summary(&summary, sign).map_err(fail)?;
+        hardpan::write_file(path, &bytes)?;
+    }
+    if let Some(sign) = sign.filter(|_| command.attach_vsa) {
+        session.attach_summary(location, &summary, sign)?;
+    }
+    Ok(())
+}
+
+/// Prints which level is proven, and why not a higher one.
+pub(super) fn print_levels(levels: &[(String, BuildLevel)]) {
+    for (platform, found) in levels {
+        let level = styled(GOOD, &format!("SLSA build level {}", found.level));
+        say!("{level}  {platform}: {}", found.proof);
+        for reason in &found.missing {
+            let text = format!("not {}: {reason}", found.level + 1);
+            say!("  {}", styled(DIM, &text));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Keys that the command line or the workspace names: private ones to sign with, public ones to trust.
+
+mod open;
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use hardpan::Error;
+use hardpan::trust::key::{
+    Keyring, PEM_BYTES_MAX, PrivateKey, PublicKey, Signer, Standing, TrustedKey,
+};
+use hardpan::trust::{AnySigner, AttachOptions, Format, SignRequest, TrustError};
+
+use crate::args::Common;
+use crate::args::trust::{AttachChoice, FormatChoice, Keys, Signing};
+use crate::failure::{Named, Usage};
+use crate::machine::{Machine, caller_variable};
+
+pub(crate) use open::{Place, open_key};
+
+/// Variables that have the password of a private key, the first to look at first.
+const PASSWORDS: [&str; 2] = ["HARDPAN_PASSWORD", "COSIGN_PASSWORD"];
+/// Said where something is to be signed and nobody is named.
+pub(crate) const NO_KEY: Usage = Usage(
+    "who signs it? name a private key with --key or HARDPAN_KEY, or in [signing] of hardpan.toml",
+);
+/// The most files of a folder of keys that are looked at.
+const KEY_FILES_MAX: usize = 1_000;
+
+/// Returns the password of private keys; `None` if no variable has one. It may be empty.
+pub(crate) fn password() -> Option<String> {
+    PASSWORDS.iter().find_map(|name| caller_variable(name))
+}
+
+/// Reads a private key, which is called `name` in messages.
+pub(crate) fn private_key(name: &str, text: &[u8]) -> anyhow::Result<PrivateKey> {
+    let password = password();
+    let key = PrivateKey::parse(text, password.as_deref().map(str::as_bytes));
+    let wrap = |source| TrustError::PrivateKey { name: name.to_owned(), source };
+    Ok(key.map_err(wrap).map_err(Error::from)?)
+}
+
+/// Opens the key of a command that signs: the one that is named, or else the workspace's; `None` where there is neither.
+/// `layout` is where the images are that will be signed.
+pub(crate) fn open_signing(
+    common: &Common,
+    signing: &Signing,
+    machine: &Machine,
+    layout: Option<&Path>,
+) -> anyhow::Result<Option<AnySigner>> {
+    // The service that may hold the key has another working directory.
+    let wrap = |source| Error::Io { action: "find", path: PathBuf::from("."), source };
+    let layout = layout.map(std::path::absolute).transpose().map_err(wrap)?;
+    let place = |folder| Place { common, folder, layout: layout.as_deref() };
+    if let Some(name) = &signing.key {
+        return open_key(&place(Path::new("")), name).map(Some);
+    }
+    let Some(name) = &machine.workspace().signing.key else { return Ok(None) };
+    let signer = open_key(&place(machine.workspace_folder()), name)?;
+    let trusted = keyring_of(&workspace_keys(machine))?;
+    let id = signer.public_key().id();
+    if !trusted.keys().is_empty() && trusted.get(id).is_none() {
+        let message = format!("the key {name} is {id}, which is none of [signing] public-keys");
+        let help = "add its public key there; `hardpan keygen --public KEY` prints it".to_owned();
+        return Err(Named { message, help: Some(help) }.into());
+    }
+    Ok(Some(signer))
+}
+
+/// Returns who signs in which form.
+pub(crate) fn request<'k>(signing: &Signing, signer: &'k dyn Signer) -> SignRequest<'k> {
+    let format = match signing.signature_format {
+        FormatChoice::Both => Format::Both,
+        FormatChoice::Bundle => Format::Bundle,
+        FormatChoice::Legacy => Format::Legacy,
+    };
+    let dhi = signing.attach.contains(&AttachChoice::Dhi);
+    SignRequest { signer, options: AttachOptions { format, dhi } }
+}
+
+/// Reads all trusted keys: files, and folders with `*.pub` and `keyring.json`.
+pub(crate) fn keyring(keys: &Keys, machine: &Machine) -> anyhow::Result<Keyring> {
+    let keyring = optional_keyring(keys, machine)?;
+    if keyring.keys().is_empty() {
+        return Err(Usage(
+            "no key is trusted; name a public key or a folder of them with --key or HARDPAN_PUBLIC_KEY, or in [signing] of hardpan.toml",
+        )
+        .into());
+    }
+    Ok(keyring)
+}
+
+/// Reads the trusted keys, of which there may be none: those that are named, or else the workspace's.
+pub(crate) fn optional_keyring(keys: &Keys, machine: &Machine) -> anyhow::Result<Keyring> {
+    match keys.key.as_slice() {
+        [] => keyring_of(&workspace_keys(machine)),
+        paths => keyring_of(paths),
+    }
+}
+
+fn workspace_keys(machine: &Machine) -> Vec<PathBuf> {
+    let paths = machine.workspace().signing.public_keys.iter();
+    paths.map(|path| machine.workspace_folder().join(path)).collect()
+}
+
+fn keyring_of(paths: &[PathBuf]) -> anyhow::Result<Keyring> {
+    let mut all: Vec<TrustedKey> = Vec::new();
+    for path in paths {
+        for key in read_keys(path)? {
+            if !all.iter().any(|known| known.key.id() == key.key.id()) {
+                all.push(key);
+            }
+        }
+    }
+    let name = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let wrap = |source| TrustError::Keyring { name, source };
+    Ok(Keyring::new(all).map_err(wrap).map_err(Error::from)?)
+}
+
+fn read_keys(path: &Path) -> anyhow::Result<Vec<TrustedKey>> {
+    let name = path.display().to_string();
+    if path.is_dir() {
+        return Ok(read_keyring(path)?.keys().to_vec());
+    }
+    let key = PublicKey::parse_pem(&read_small(path)?);
+    let wrap = |source| TrustError::PublicKey { name: name.clone(), source };
+    let key = key.map_err(wrap).map_err(Error::from)?;
+    Ok(vec![TrustedKey { name, key, standing: Standing::default() }])
+}
+
+/// Reads a folder of keys.
+pub(crate) fn read_keyring(folder: &Path) -> anyhow::Result<Keyring> {
+    let wrap = |source| Error::Io { action: "list", path: folder.to_owned(), source };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder).map_err(wrap)? {
+        paths.push(entry.map_err(wrap)?.path());
+        if paths.len() > KEY_FILES_MAX {
+            return Err(Usage("a folder of keys has more than 1,000 files").into());
+        }
+    }
+    paths.sort();
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for path in paths {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if path.extension().is_some_and(|end| end == "pub") || name == "keyring.json" {
+            files.push((name.to_owned(), read_small(&path)?));
+        }
+    }
+    let all = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let name = folder.display().to_string();
+    let wrap = |source| TrustError::Keyring { name, source };
+    Ok(Keyring::parse(all).map_err(wrap).map_err(Error::from)?)
+}
+
+/// Reads a small regular file.
+pub(crate) fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let wrap = |source| Error::Io { action: "read", path: path.to_owned(), source };
+    let file = fs::File::open(path).map_err(wrap)?;
+    if !file.metadata().map_err(wrap)?.is_file() {
+        return Err(wrap(std::io::Error::other("not a file")).into());
+    }
+    let mut bytes = Vec::new();
+    // What is longer is refused where it is parsed.
+    file.take(4 * PEM_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(wrap)?;
+    Ok(bytes)
+}
