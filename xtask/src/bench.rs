@@ -5,6 +5,7 @@
 mod floor;
 mod process;
 mod report;
+pub(crate) mod signing;
 mod subject;
 
 use std::fs;

@@ -24,6 +24,8 @@ struct Cli {
 enum Task {
     /// Measure cold, warm and no-op builds.
     Bench(bench::Arguments),
+    /// Measure signing and publishing beside cosign.
+    BenchSigning(bench::signing::Arguments),
     /// Check every published definition.
     Corpus(corpus::Arguments),
     /// Measure how much images share under different layer plans.
@@ -37,6 +39,7 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::BenchSigning(arguments) => bench::signing::run(&arguments),
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Gen(arguments) => r#gen::run(&arguments),

@@ -19,8 +19,20 @@ const PAGES: [&str; 7] = [
     "crates/hardpan/keys/README.md",
 ];
 /// What pages show of other programs. Such a command is not run.
-const OTHER_PROGRAMS: [&str; 9] =
-    ["podman", "docker", "skopeo", "git", "cp", "jq", "cargo", "./quickstart", "./run-tests"];
+const OTHER_PROGRAMS: [&str; 12] = [
+    "podman",
+    "docker",
+    "skopeo",
+    "git",
+    "cp",
+    "jq",
+    "cargo",
+    "./quickstart",
+    "./run-tests",
+    "ln",
+    "cosign",
+    "vault",
+];
 
 fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -75,7 +87,7 @@ fn page<'p>(pages: &'p [(String, String)], path: &str) -> &'p str {
 }
 
 /// Makes a folder with what console blocks may use: the catalog, and the definition of the first guide, once as
-/// it is printed there and once with the mistake that the guide speaks of.
+/// it is printed there and once with the mistake that the guide speaks of; and a root file system in `root`.
 fn workspace(pages: &[(String, String)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy(&root().join("catalog"), &folder.path().join("catalog"));
@@ -84,6 +96,22 @@ fn workspace(pages: &[(String, String)]) -> tempfile::TempDir {
     let (_, definition) = guide.iter().find(|(kind, _)| kind == "yaml").unwrap();
     fs::create_dir(folder.path().join("hello")).unwrap();
     fs::write(folder.path().join("hello/hello.yaml"), definition).unwrap();
+    let root_files = [
+        ("etc/os-release", "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=13\n"),
+        (
+            "var/lib/dpkg/status",
+            "Package: libc6\nStatus: install ok installed\nSource: glibc\nVersion: 2.41-12\nArchitecture: amd64\n",
+        ),
+        (
+            "opt/venv/lib/python3.13/site-packages/flask-3.1.0.dist-info/METADATA",
+            "Name: flask\nVersion: 3.1.0\nLicense-Expression: BSD-3-Clause\n",
+        ),
+    ];
+    for (path, text) in root_files {
+        let path = folder.path().join("root").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
     let mistake = definition.replace("platforms:", "platfroms:");
     assert_ne!(&mistake, definition);
     fs::write(folder.path().join("hello/mistake.yaml"), mistake).unwrap();

@@ -6,6 +6,7 @@ use std::fs;
 use hardpan_testkit::fixture::Fixture;
 
 use crate::containers::{fixture, with_definition};
+use crate::keys::{build_signed, keygen, signing};
 use crate::rootless::as_ordinary_user;
 use crate::support::{Ran, hardpan, run, skip};
 
@@ -196,6 +197,95 @@ fn results_are_written() {
     assert_eq!(written["results"]["summary"]["passed"], 4);
     assert_eq!(written["results"]["tests"][1]["name"], "says");
     assert_eq!(written["results"]["tests"][1]["suite"][1], "linux/amd64");
+}
+
+/// Returns a predicate of the image in a layout, by `k`.
+fn attested(fixture: &Fixture, layout: &str, kind: &str) -> serde_json::Value {
+    run(hardpan(
+        fixture,
+        &["attest", "get", layout, "--type", kind, "--key", "k.pub", "--statement"],
+    ))
+    .json()
+}
+
+#[test]
+fn results_are_signed_beside_the_image() {
+    let Some(fixture) = with_tests("results_are_signed", &[PUBLISHED]) else { return };
+    build_signed(&fixture, &[]).expect(0, &[]);
+    let out = fixture.path("out");
+    let out = out.to_str().unwrap();
+    let definition = fixture.definition();
+    let definition = definition.to_str().unwrap();
+    let sign = ["test", out, "--tests", definition, "--sign", "--key", "k.key", "--filter", "says"];
+    run(signing(&fixture, &sign)).expect(0, &["passed   says", "signed the results are attached"]);
+    let ctrf = attested(&fixture, out, "https://scout.docker.com/tests/v0.1");
+    assert_eq!(ctrf["predicate"]["results"]["summary"]["passed"], 2);
+    let manifest = ctrf["predicate"]["results"]["extra"]["images"][0]["manifest"].clone();
+    let subject = ctrf["subject"][0]["digest"]["sha256"].as_str().unwrap();
+    assert_eq!(manifest, format!("sha256:{subject}"));
+    let result = attested(&fixture, out, "test-result");
+    assert_eq!(result["predicate"]["result"], "PASSED");
+    assert_eq!(
+        result["predicate"]["configuration"][0]["digest"]["sha256"].as_str().unwrap().len(),
+        64
+    );
+    let list = run(hardpan(&fixture, &["attest", "list", out, "--key", "k.pub"]));
+    for form in ["Sigstore bundle", "attestation of cosign 2"] {
+        let of_form =
+            list.stdout.lines().filter(|line| line.starts_with("  test") && line.contains(form));
+        assert_eq!(of_form.count(), 2, "{list}");
+    }
+    // The rest is still there, and all of it is signed.
+    let verify = ["verify", out, "--key", "k.pub", "--require", "spdx", "--require", "test-result"];
+    run(hardpan(&fixture, &verify)).expect(0, &["verified"]);
+}
+
+#[test]
+fn failures_are_signed_as_what_they_are() {
+    let failing =
+        "tests:\n  - name: no\n    exit-code: 0\n    commands:\n      - busybox-app false\n";
+    let Some(fixture) = with_tests("failures_are_signed", &[failing]) else { return };
+    keygen(&fixture, "k");
+    let definition = fixture.definition();
+    let sign = ["test", definition.to_str().unwrap(), "--sign", "--key", "k.key"];
+    run(signing(&fixture, &sign)).expect(1, &["failed   no"]);
+    let result = attested(&fixture, "out/app", "test-result");
+    assert_eq!(result["predicate"]["result"], "FAILED");
+    // A policy that asks for tests does not take it.
+    build_signed(&fixture, &["--tests", "missing.json"]).expect(2, &["can't read missing.json"]);
+    test(&fixture, &["--ctrf", "ctrf.json"]).expect(1, &[]);
+    build_signed(&fixture, &["--tests", "ctrf.json"]).expect(0, &["tests"]);
+    fixture.write("work/policy.yaml", "keys: [k.pub]\nrequire:\n  - predicate: test-result\n");
+    let out = fixture.path("out");
+    let verify = ["verify", out.to_str().unwrap(), "--key", "k.pub", "--policy", "policy.yaml"];
+    run(hardpan(&fixture, &verify)).expect(1, &["require test-result", "it says FAILED"]);
+}
+
+#[test]
+fn reports_of_other_images_are_refused() {
+    let Some(fixture) = with_tests("reports_of_other_images", &[PUBLISHED]) else { return };
+    test(&fixture, &["--ctrf", "ctrf.json"]).expect(0, &[]);
+    build_signed(&fixture, &["--tests", "ctrf.json"]).expect(0, &["test"]);
+    let text = fs::read_to_string(fixture.path("work/ctrf.json")).unwrap();
+    let mut other: serde_json::Value = serde_json::from_str(&text).unwrap();
+    other["results"]["extra"]["images"][0]["manifest"] =
+        format!("sha256:{}", "0".repeat(64)).into();
+    fixture.write("work/other.json", other.to_string());
+    other["results"]["summary"]["passed"] = 99.into();
+    fixture.write("work/wrong.json", other.to_string());
+    fixture.write("work/text.json", "no JSON");
+    for (file, expected) in [
+        ("other.json", "which is no platform of this image"),
+        ("wrong.json", "is no report of tests"),
+        ("text.json", "is not JSON"),
+    ] {
+        build_signed(&fixture, &["--tests", file]).expect(2, &[expected]);
+    }
+    let layout = fixture.path("out");
+    let sign = ["test", layout.to_str().unwrap(), "--sign"];
+    run(signing(&fixture, &sign)).expect(2, &["--key"]);
+    let sign = ["test", layout.to_str().unwrap(), "--sign", "--key", "missing.key"];
+    run(signing(&fixture, &sign)).expect(3, &["missing.key"]);
 }
 
 #[test]

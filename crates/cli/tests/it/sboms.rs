@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan sbom` of images of others: archives of docker and podman, several images in one, and images that mean ill.
+
+use std::path::Path;
+
+use hardpan_testkit::deb::RawEntry;
+use hardpan_testkit::elf::elf;
+use hardpan_testkit::fixture::Fixture;
+use hardpan_testkit::oci::{Layer, OciImage, Tar};
+use hardpan_testkit::zip::zip;
+use hardpan_tree::Digest;
+use serde_json::{Value, json};
+
+use crate::support::{Ran, hardpan, run};
+
+const STATUS: &[u8] =
+    b"Package: a\nStatus: install ok installed\nVersion: 1-1\nArchitecture: amd64\n\n\
+Package: b\nStatus: install ok installed\nVersion: 2-1\nArchitecture: amd64\n";
+
+fn sbom(fixture: &Fixture, path: &Path, arguments: &[&str]) -> Ran {
+    let mut command = hardpan(fixture, &["sbom", "--offline"]);
+    command.arg(path).args(arguments);
+    run(command)
+}
+
+/// Names and versions of components.
+fn components(ran: &Ran) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |one: &Value| format!("{} {}", text(&one["name"]), text(&one["version"]));
+    ran.json()["components"].as_array().unwrap().iter().map(row).collect()
+}
+
+/// The layers of an image that removes a package's file and changes another.
+fn layers() -> [Vec<u8>; 2] {
+    let lower = Tar::default()
+        .file("var/lib/dpkg/status", b"Package: old\nVersion: 1\n")
+        .file("opt/gone/x.dist-info/METADATA", b"Name: gone\nVersion: 1\n")
+        .file("opt/here/y.dist-info/METADATA", b"Name: here\nVersion: 2\n")
+        .end();
+    let upper = Tar::default().file("var/lib/dpkg/status", STATUS).file("opt/.wh.gone", b"").end();
+    [lower, upper]
+}
+
+fn config(layers: &[Vec<u8>]) -> Vec<u8> {
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| Digest::of(layer)).collect();
+    json!({
+        "architecture": "amd64", "os": "linux", "created": "2025-01-02T03:04:05Z",
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// An archive with these files and links.
+fn archive(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, data) in files {
+        RawEntry::new(name, b'0').data(data).write(&mut bytes);
+    }
+    for (name, target) in links {
+        RawEntry::new(name, b'2').target(target).write(&mut bytes);
+    }
+    bytes.extend([0; 1024]);
+    bytes
+}
+
+fn manifest(images: &[(&str, &[&str], &[&str])]) -> Vec<u8> {
+    let entry = |(config, names, layers): &(&str, &[&str], &[&str])| json!({"Config": config, "RepoTags": names, "Layers": layers});
+    let entries: Vec<Value> = images.iter().map(entry).collect();
+    serde_json::to_vec(&entries).unwrap()
+}
+
+#[test]
+fn archives_of_docker_and_podman_are_read() {
+    let fixture = Fixture::new();
+    let [lower, upper] = layers();
+    let config = config(&[lower.clone(), upper.clone()]);
+    let config_name = format!("{}.json", Digest::of(&config).to_hex());
+    let gzip = Layer::gzip(&upper).bytes;
+    let zstd = Layer::zstd(&upper).bytes;
+    // Docker's names, podman's links, and layers that somebody compressed.
+    for (summary, names, upper_bytes, links) in [
+        ("docker", ["l/layer.tar", "u/layer.tar"], &upper, &[][..]),
+        ("links", ["l/layer.tar", "v/layer.tar"], &upper, &[("v/layer.tar", "../u/layer.tar")][..]),
+        ("gzip", ["l/layer.tar", "u/layer.tar"], &gzip, &[]),
+        ("zstd", ["l/layer.tar", "u/layer.tar"], &zstd, &[]),
+    ] {
+        let manifest = manifest(&[(&config_name, &["example.org/app:1.2"], &names)]);
+        let files: [(&str, &[u8]); 4] = [
+            ("l/layer.tar", &lower),
+            ("u/layer.tar", upper_bytes),
+            (&config_name, &config),
+            ("manifest.json", &manifest),
+        ];
+        let path = fixture.path(format!("work/{summary}.tar"));
+        std::fs::write(&path, archive(&files, links)).unwrap();
+        let ran = sbom(&fixture, &path, &["--json"]).expect(0, &[]);
+        assert_eq!(components(&ran), ["a 1-1", "b 2-1", "here 2"], "{summary}: {ran}");
+        let ran = sbom(&fixture, &path, &["-o", "spdx"]).expect(0, &["example.org/app"]);
+        let document = ran.json();
+        assert_eq!(document["creationInfo"]["created"], "2025-01-02T03:04:05Z");
+        assert_eq!(document["packages"][0]["versionInfo"], "1.2", "{ran}");
+        sbom(&fixture, &path, &["--platform", "linux/arm64"])
+            .expect(2, &["is not for linux/arm64", "--platform linux/amd64"]);
+    }
+    // Nothing was unpacked.
+    let tmp = fixture.path("store/tmp");
+    assert!(std::fs::read_dir(tmp).is_ok_and(|mut entries| entries.next().is_none()));
+}
+
+/// What is wrong, `manifest.json`, the configuration, options, the exit code, and what is said.
+type Case<'c> = (&'c str, &'c [u8], &'c [u8], &'c [&'c str], i32, &'c [&'c str]);
+
+#[test]
+fn broken_archives_are_refused() {
+    let fixture = Fixture::new();
+    let [lower, upper] = layers();
+    let config = config(&[lower.clone(), upper.clone()]);
+    let name = format!("{}.json", Digest::of(&config).to_hex());
+    let both: &[&str] = &["l.tar", "u.tar"];
+    let good = manifest(&[(&name, &["a:1"], both)]);
+    let twice = manifest(&[(&name, &["a:1"], both), (&name, &["b:1"], both)]);
+    let one = manifest(&[(&name, &["a:1"], &["l.tar"])]);
+    let lost = manifest(&[(&name, &["a:1"], &["l.tar", "x.tar"])]);
+    let swapped = manifest(&[(&name, &["a:1"], &["u.tar", "l.tar"])]);
+    let up = manifest(&[(&name, &["a:1"], &["l.tar", "../u.tar"])]);
+    let cases: [Case<'_>; 12] = [
+        ("several", &twice, &config, &[], 2, &["has 2 images: a:1, b:1", "--image NAME"]),
+        ("one of several", &twice, &config, &["--image", "b:1"], 0, &["3 components"]),
+        (
+            "none of several",
+            &twice,
+            &config,
+            &["--image", "c:1"],
+            2,
+            &["no image \"c:1\"", "a:1, b:1"],
+        ),
+        ("not the only one", &good, &config, &["--image", "c:1"], 2, &["no image \"c:1\"", "a:1"]),
+        ("no images", b"[]", &config, &[], 2, &["has no image"]),
+        ("no list", b"{\"a\": 1}", &config, &[], 2, &["no list of images", "podman save"]),
+        ("too few layers", &one, &config, &[], 4, &["1 layers", "2"]),
+        ("a lost layer", &lost, &config, &[], 2, &["\"x.tar\", which is not there"]),
+        ("layers in another order", &swapped, &config, &[], 4, &["has the digest"]),
+        ("a path out of it", &up, &config, &[], 2, &["which is not there"]),
+        ("another configuration", &good, b"{}", &[], 4, &["has the digest"]),
+        ("other names", b"[{\"Config\":\"x.json\",\"Layers\":[]}]", &config, &[], 2, &["x.json"]),
+    ];
+    for (summary, manifest, config, arguments, code, expected) in cases {
+        let files: [(&str, &[u8]); 4] =
+            [("l.tar", &lower), ("u.tar", &upper), (&name, config), ("manifest.json", manifest)];
+        let path = fixture.path("work/broken.tar");
+        std::fs::write(&path, archive(&files, &[("x.json", "x.json")])).unwrap();
+        let ran = sbom(&fixture, &path, arguments);
+        assert_eq!(ran.code, code, "{summary}: {ran}");
+        ran.expect(code, expected);
+    }
+    // A layer that was changed, and an archive that is cut off.
+    let files: [(&str, &[u8]); 4] =
+        [("l.tar", &lower), ("u.tar", &upper), (&name, &config), ("manifest.json", &good)];
+    let whole = archive(&files, &[]);
+    let path = fixture.path("work/broken.tar");
+    let mut changed = whole.clone();
+    let at = whole.windows(10).position(|bytes| bytes == b"Package: b").unwrap();
+    changed[at + 9] = b'c';
+    std::fs::write(&path, changed).unwrap();
+    sbom(&fixture, &path, &[]).expect(4, &["has the digest", "help: the image was changed"]);
+    for length in [0, 100, 512, 700, 3000, whole.len() / 2] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let ran = sbom(&fixture, &path, &[]);
+        assert!(matches!(ran.code, 2 | 4), "{length}: {ran}");
+    }
+}
+
+#[test]
+fn forms_that_are_no_root_file_system_are_told() {
+    let fixture = Fixture::new();
+    fixture.write("work/dir/manifest.json", "{}");
+    fixture.write("work/dir/version", "Directory Transport Version: 1.1\n");
+    sbom(&fixture, &fixture.path("work/dir"), &[]).expect(2, &["form `dir`", "oci:LAYOUT"]);
+    fixture.write("work/unpacked/manifest.json", "[]");
+    sbom(&fixture, &fixture.path("work/unpacked"), &[]).expect(2, &["an unpacked archive"]);
+    fixture.write("work/root/manifest.json", "{}");
+    fixture.write("work/root/etc/os-release", "ID=debian\nVERSION_ID=13\n");
+    sbom(&fixture, &fixture.path("work/root"), &[]).expect(0, &["debian", "1 component"]);
+    sbom(&fixture, Path::new("gone.tar"), &[]).expect(2, &["there is no gone.tar"]);
+}
+
+#[test]
+fn images_that_mean_ill_give_warnings() {
+    let fixture = Fixture::new();
+    let program = elf().section(".dep-v0", [0x78, 0x9c, 0xff, 0xff]).build();
+    let bomb = vec![0; 64 << 20];
+    let inner = zip(&[("META-INF/MANIFEST.MF", &bomb, true)]);
+    let jar = zip(&[("a.jar", &inner, true), ("b.jar", &inner[..inner.len() / 2], true)]);
+    let long = format!("Package: {}\nVersion: 1\n", "x".repeat(100_000));
+    let cases: [(&str, &str, &[u8], &str); 8] = [
+        ("a program cut short", "usr/bin/a", &program[..program.len() / 2], ""),
+        ("a program with a broken list", "usr/bin/a", &program, "warning: /usr/bin/a"),
+        ("a bomb", "opt/a.jar", &jar, "warning: /opt/a.jar"),
+        ("a status of noise", "var/lib/dpkg/status", &[0xff; 4000], ""),
+        (
+            "a status without versions",
+            "var/lib/dpkg/status",
+            b"Package: a\n",
+            "warning: /var/lib/dpkg/status",
+        ),
+        ("a name without end", "var/lib/dpkg/status", long.as_bytes(), ""),
+        ("an SBOM that is none", "x/a.spdx.json", b"[[[[", "warning: /x/a.spdx.json"),
+        ("a database of noise", "lib/apk/db/installed", &[b':'; 4000], ""),
+    ];
+    for (summary, path, bytes, warning) in cases {
+        let image =
+            OciImage::new("amd64", &[Layer::gzip(&Tar::default().file(path, bytes).end())], &[]);
+        let layout = fixture.path(format!("work/{}", summary.replace(' ', "-")));
+        image.write_layout(&layout, "x:1");
+        let ran = sbom(&fixture, &layout, &[]);
+        assert_eq!(ran.code, 0, "{summary}: {ran}");
+        assert!(ran.stderr.contains(warning), "{summary}: {ran}");
+        sbom(&fixture, &layout, &["-o", "spdx"]).expect(0, &["SPDX-2.3"]).json();
+        sbom(&fixture, &layout, &["-o", "cyclonedx"]).expect(0, &["CycloneDX"]).json();
+    }
+    // More layers than anything has.
+    let empty = Layer::plain(Tar::default().file("a", b"").end());
+    let many = vec![empty; 1025];
+    let layout = fixture.path("work/many");
+    OciImage::new("amd64", &many, &[]).write_layout(&layout, "x:1");
+    let ran = sbom(&fixture, &layout, &[]);
+    assert!(matches!(ran.code, 2 | 4), "{ran}");
+    // An unknown kind of layer.
+    let mut encrypted = Layer::plain(Tar::default().end());
+    encrypted.media_type = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted".to_owned();
+    let layout = fixture.path("work/encrypted");
+    OciImage::new("amd64", &[encrypted], &[]).write_layout(&layout, "x:1");
+    sbom(&fixture, &layout, &[]).expect(4, &["unknown media type", "decrypt the image first"]);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Trust as a user has it: images signed, published, verified, copied and built again by the real command, against
+//! registries of this process and of others, with clients of others, and with everything that can go wrong.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "tags are no files")]
+
+mod clients;
+mod concurrent;
+mod copy;
+mod damage;
+mod faults;
+mod idempotence;
+mod others;
+mod policy;
+mod rebuild;
+mod strangers;
+mod world;
+
+#[allow(dead_code, reason = "this binary uses a part")]
+#[path = "../it/support.rs"]
+mod support;
