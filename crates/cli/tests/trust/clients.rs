@@ -151,6 +151,7 @@ fn on_the_own_registry_with_and_without_the_list() {
 }
 
 /// What podman and CRI-O do when they pull. Debian's older ones can't.
+#[expect(clippy::print_stderr, reason = "this is where a test run says it")]
 fn policy_of_podman(world: &World, registry: &str) {
     let Some(skopeo) = Client::find("skopeo") else { return };
     let lookaside = format!("docker:\n  {registry}:\n    use-sigstore-attachments: true\n");
@@ -176,10 +177,11 @@ fn policy_of_podman(world: &World, registry: &str) {
         if done.errors.contains("sigstoreSigned") && done.errors.contains("nknown")
             || done.errors.contains("disabled")
         {
-            return crate::support::skip(
-                "podman's policy",
-                "this skopeo knows no Sigstore signatures",
+            // Debian 12 builds it without; no package that the tests could ask for changes that.
+            eprintln!(
+                "not shown: podman's policy, as this skopeo was built without Sigstore signatures"
             );
+            return;
         }
         assert_eq!(done.ok, is_right, "{done:?}");
     }
