@@ -220,7 +220,7 @@ fn manifests() {
                 }),
                 "announces a statement",
             ),
-            ("layer's size", set(|it| it.layers[0].size_bytes += 1), "which its manifest names"),
+            ("layer's size", set(|it| it.layers[0].size_bytes += 1), "its manifest says"),
             ("content is missing", set(|it| it.layers[0].digest = Digest::of(b"x")), "is missing"),
             ("schema", set(|it| it.schema_version = 1), "schemaVersion is 1"),
             ("an index", set(|it| it.media_type = Some(media_type::INDEX.into())), "mediaType is"),
