@@ -18,7 +18,7 @@ use crate::url::Url;
 
 /// How often a document is sent again to a registry that does not know what it names. What was pushed just before may
 /// not be seen yet, and while others push the same blob, Docker's registry for a moment reads half of it.
-const UNKNOWN_TRIES: u32 = 3;
+const UNKNOWN_TRIES: u32 = 8;
 /// The wait before that.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(150);
 
@@ -85,11 +85,11 @@ impl Registries {
         let headers = [("content-type", media_type)];
         let call = Call { headers: &headers, ..Call::new(Method::PUT, &url) };
         let mut reply = self.ask(&door, &call, bytes, watch)?;
-        for _ in 0..UNKNOWN_TRIES {
+        for tried in 1..=UNKNOWN_TRIES {
             if !is_unknown(&reply) {
                 break;
             }
-            watch.cancel.wait(UNKNOWN_PAUSE);
+            watch.cancel.wait(UNKNOWN_PAUSE * tried);
             reply = self.ask(&door, &call, bytes, watch)?;
         }
         if !matches!(reply.status, 200..=204) {
