@@ -10,8 +10,8 @@ use hardpan_remote::registry::{Denial, RegistryError};
 use hardpan_tree::{Digest, TreePath};
 
 use super::layer::LayerError;
-use super::stack::StackError;
 use crate::error::Trouble;
+use hardpan_tree::layers::StackError;
 
 /// Why an image that a definition names can't be used, and where that stands.
 #[derive(Debug)]

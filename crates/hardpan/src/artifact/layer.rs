@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hardpan_image::{Compression, decompress, media_type};
 use hardpan_package::elf::Probe;
 use hardpan_package::segment::{ByteRange, Entry, EntryKind, FileEntry};
+use hardpan_tree::layers::Whiteout;
 use hardpan_tree::{
     Digest, Hasher, Metadata, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader, TreePath,
 };
@@ -29,12 +30,6 @@ const ENTRIES_MAX: u64 = 1_000_000;
 /// The version of what [`read_layer`] returns.
 const FORMAT_VERSION: u32 = 1;
 
-/// What a layer's entry begins with that removes another one (OCI image specification, "Whiteouts").
-const WHITEOUT: &[u8] = b".wh.";
-/// What such entries begin with that mean something to the storage that they are from.
-const WHITEOUT_OF_STORAGE: &[u8] = b".wh..wh.";
-/// The entry that removes all that lower layers have in its directory.
-const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Extended attributes by which overlayfs knows what to hide. In a layer they could only deceive.
 const OVERLAY_ATTRIBUTES: [&str; 2] = ["trusted.overlay.", "user.overlay."];
 
@@ -220,8 +215,14 @@ impl Scan {
         entry: TarEntry,
     ) -> Result<(), LayerError> {
         let TarEntry { path, mut metadata, kind } = entry;
-        if path.name().starts_with(WHITEOUT) {
-            return self.whiteout(path);
+        if let Some(whiteout) = Whiteout::of(&path) {
+            match whiteout {
+                Whiteout::At(hidden) => self.record.removed.push(hidden),
+                Whiteout::Below(directory) => self.record.emptied.push(directory),
+                Whiteout::Driver => {}
+                Whiteout::Nameless => return Err(LayerError::Whiteout(path)),
+            }
+            return Ok(());
         }
         // Docker and podman refuse it, and what does not may take the one or the other. Directories are
         // common, and the last one counts.
@@ -254,25 +255,6 @@ impl Scan {
 
     fn push(&mut self, path: TreePath, metadata: Metadata, kind: EntryKind) {
         self.record.entries.push(Entry { path, metadata, kind, record: ByteRange::default() });
-    }
-
-    fn whiteout(&mut self, path: TreePath) -> Result<(), LayerError> {
-        let parent = path.parent().unwrap_or_default();
-        let name = path.name();
-        if name == OPAQUE {
-            self.record.emptied.push(parent);
-            return Ok(());
-        }
-        if name.starts_with(WHITEOUT_OF_STORAGE) {
-            return Ok(());
-        }
-        let hidden = name[WHITEOUT.len()..].to_vec();
-        if matches!(hidden.as_slice(), b"" | b"." | b"..") {
-            return Err(LayerError::Whiteout(path));
-        }
-        let hidden = parent.join(&hidden).map_err(TarReadError::Path)?;
-        self.record.removed.push(hidden);
-        Ok(())
     }
 }
 

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{ArtifactError, ArtifactProblem};
 pub(crate) use place::{PlacedArtifact, place_from};
+pub(crate) use stack::layer_kind;
 
 use crate::config::Workspace;
 use crate::error::Error;
@@ -156,7 +157,7 @@ impl Session<'_> {
             stack.apply(segment, &record).map_err(wrap)?;
         }
         let dropped = stack.dropped();
-        Ok(ImageTree { tree: stack.into_tree(origin).map_err(wrap)?, dropped })
+        Ok(ImageTree { tree: stack.into_tree(origin), dropped })
     }
 
     /// Returns how an image says that it is run.

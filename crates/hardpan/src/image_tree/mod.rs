@@ -10,26 +10,17 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use hardpan_image::Descriptor;
 use hardpan_package::segment::EntryKind;
-use hardpan_tree::{
-    Content, Digest, File, InsertError, Kind, Metadata, Node, Origin, ResolveError, TarReadError,
-    Tree, TreePath,
-};
+use hardpan_tree::layers::{ContentName, LayerEntry, Stack, StackError, StackRules, Whiteout};
+use hardpan_tree::{Digest, File, Metadata, Origin, TarReadError, Tree, TreePath};
 
+use crate::artifact::layer_kind;
 use crate::error::Trouble;
 use crate::store::{Store, StoreError};
 use segment::Entry;
-
-/// How names of whiteouts begin.
-const WHITEOUT: &[u8] = b".wh.";
-/// The name of the whiteout that hides all that a directory has in layers below.
-const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
-/// How other names begin that are for storage drivers alone.
-const METADATA: &[u8] = b".wh..wh.";
 
 /// A layer, as a manifest and a configuration name it.
 pub(crate) struct LayerInput<'a> {
@@ -97,7 +88,7 @@ pub enum ImageTreeError {
         /// The layer.
         layer: Digest,
         /// Why.
-        source: InsertError,
+        source: StackError,
     },
     /// A path of a layer leads in a circle.
     #[error("the layer {layer} has a path that leads nowhere")]
@@ -105,7 +96,7 @@ pub enum ImageTreeError {
         /// The layer.
         layer: Digest,
         /// Why.
-        source: ResolveError,
+        source: StackError,
     },
 }
 
@@ -130,6 +121,13 @@ impl ImageTreeError {
         }
     }
 
+    fn of_stack(layer: Digest, source: StackError) -> Self {
+        match source {
+            StackError::TooManyLinks(_) | StackError::TooLong => Self::Resolve { layer, source },
+            source => Self::Insert { layer, source },
+        }
+    }
+
     fn of_tar(layer: Digest, error: TarReadError) -> Self {
         match error {
             // The tar reader's own errors may come wrapped in one of reading.
@@ -148,129 +146,27 @@ pub(crate) fn tree_of_layers<'a>(
     layers: impl IntoIterator<Item = LayerInput<'a>>,
     origin: Origin,
 ) -> Result<Tree, ImageTreeError> {
-    let mut tree = Tree::new();
+    let mut stack = Stack::new(StackRules::STRICT);
     for layer in layers {
+        let digest = layer.descriptor.digest;
         let record = segment::read(store, &layer)?;
-        let mut apply = Apply {
-            linked: linked_files(&tree),
-            tree: &mut tree,
-            layer: layer.descriptor.digest,
-            segment: segment::key(&layer.diff_id),
-            origin,
-        };
-        // Whiteouts first, wherever they stand: they are about layers below only.
-        for entry in &record.entries {
-            apply.hide(entry)?;
-        }
-        for entry in record.entries {
-            if !entry.path.name().starts_with(WHITEOUT) {
-                apply.put(entry)?;
-            }
-        }
+        let segment = segment::key(&layer.diff_id);
+        let whiteouts: Vec<Whiteout> =
+            record.entries.iter().filter_map(|entry| Whiteout::of(&entry.path)).collect();
+        let entries = record.entries.into_iter().filter_map(|entry| layer_entry(segment, entry));
+        let refused = |_: &TreePath, error| Err::<(), _>(ImageTreeError::of_stack(digest, error));
+        stack.apply(whiteouts, entries, refused)?;
     }
-    Ok(tree)
+    Ok(stack.into_tree(origin, ContentName::AsWritten))
 }
 
-/// Returns the files that have more than one name.
-fn linked_files(tree: &Tree) -> BTreeSet<TreePath> {
-    tree.walk()
-        .filter_map(|(_, node)| match &node.kind {
-            Kind::HardLink(target) => Some(target.clone()),
-            _ => None,
-        })
-        .collect()
-}
-
-/// One layer on its way into a tree.
-struct Apply<'t> {
-    tree: &'t mut Tree,
-    linked: BTreeSet<TreePath>,
-    layer: Digest,
-    segment: Digest,
-    origin: Origin,
-}
-
-impl Apply<'_> {
-    /// Does what a whiteout says; nothing for other entries.
-    fn hide(&mut self, entry: &Entry) -> Result<(), ImageTreeError> {
-        let Some(hidden) = entry.path.name().strip_prefix(WHITEOUT) else { return Ok(()) };
-        let place = self.place(&entry.path)?;
-        let directory = place.parent().unwrap_or_default();
-        if place.name() == OPAQUE_WHITEOUT {
-            let children: Vec<TreePath> =
-                self.tree.children(&directory).map(|(path, _)| path.clone()).collect();
-            for child in children {
-                self.tree.remove(&child);
-            }
-        } else if !place.name().starts_with(METADATA)
-            && let Ok(path) = directory.join(hidden)
-            // `.wh..` would be the directory itself.
-            && path.parent().as_ref() == Some(&directory)
-        {
-            self.tree.remove(&path);
-        }
-        Ok(())
+/// Returns an entry of a layer, unless it is a whiteout, or a hard link to itself, which changes nothing.
+fn layer_entry(segment: Digest, entry: Entry) -> Option<LayerEntry<Metadata, File>> {
+    let Entry { path, metadata, kind } = entry;
+    let is_itself = matches!(&kind, EntryKind::HardLink(target) if *target == path);
+    if is_itself || Whiteout::of(&path).is_some() {
+        return None;
     }
-
-    fn put(&mut self, entry: Entry) -> Result<(), ImageTreeError> {
-        let layer = self.layer;
-        let fail = |source| ImageTreeError::Insert { layer, source };
-        let path = self.place(&entry.path)?;
-        let parent = path.parent().unwrap_or_default();
-        let above = Metadata::root(0o755, entry.metadata.mtime);
-        self.tree.make_directories(&parent, &above, self.origin).map_err(fail)?;
-        let kind = match entry.kind {
-            EntryKind::Directory => Kind::Directory,
-            EntryKind::Symlink(target) => Kind::Symlink(target),
-            EntryKind::File(file) => Kind::File(File {
-                size_bytes: file.size_bytes,
-                digest: file.digest,
-                content: Content::Segment {
-                    segment: self.segment,
-                    offset_bytes: file.offset_bytes,
-                },
-                facts: file.facts,
-            }),
-            EntryKind::HardLink(target) => {
-                let target = self.place(&target)?;
-                if target == path {
-                    return Ok(());
-                }
-                match self.tree.get(&target).map(|node| &node.kind) {
-                    // A link to a link is a link to the same file, and a symbolic link is as good as
-                    // its copy.
-                    Some(Kind::HardLink(file)) => Kind::HardLink(file.clone()),
-                    Some(Kind::Symlink(text)) => Kind::Symlink(text.clone()),
-                    _ => Kind::HardLink(target),
-                }
-            }
-        };
-        // A directory stays with what is in it where it is one in both. Of a file with several names
-        // only this name goes.
-        let is_replaced = match self.tree.get(&path).map(|node| &node.kind) {
-            Some(Kind::Directory) => kind != Kind::Directory,
-            Some(Kind::File(_)) => self.linked.contains(&path),
-            _ => false,
-        };
-        if is_replaced {
-            self.tree.remove(&path);
-        }
-        match &kind {
-            Kind::HardLink(target) => {
-                self.linked.insert(target.clone());
-            }
-            // The name that has the content may be another one now.
-            _ if is_replaced => self.linked = linked_files(self.tree),
-            _ => {}
-        }
-        let node = Node { metadata: entry.metadata, kind, origin: self.origin };
-        self.tree.insert(path, node).map_err(fail)?;
-        Ok(())
-    }
-
-    /// Returns where an entry is, through links of directories above it.
-    fn place(&self, path: &TreePath) -> Result<TreePath, ImageTreeError> {
-        let layer = self.layer;
-        self.tree.resolve_parent(path).map_err(|source| ImageTreeError::Resolve { layer, source })
-    }
+    let above = Metadata::root(0o755, metadata.mtime);
+    Some(LayerEntry { path, metadata, above, kind: layer_kind(segment, &kind) })
 }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use hardpan_image::{Compression, compress, media_type};
 use hardpan_testkit::deb::RawEntry;
+use hardpan_tree::Kind;
 
 use super::*;
 use crate::contents::StoreContents;

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 
+use hardpan_tree::layers::{LayerKind, Whiteout};
 use hardpan_tree::{Hasher, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader, TreePath};
 use sha1::{Digest as _, Sha1};
 
 use super::content::{Collector, Content};
-use super::root::{Entry, EntryKind, File, OPAQUE_WHITEOUT, Root, WHITEOUT, is_whiteout};
+use super::root::{Entry, File, Root};
 use super::{Catalog, CatalogError, FileHashes, FormatError, survey, want};
 
 /// How much is read at a time, in bytes.
@@ -144,14 +145,14 @@ impl CatalogBuilder {
             return Err(limit("directories in each other", DEPTH_MAX as u64));
         }
         let kind = match kind {
-            TarEntryKind::Directory => EntryKind::Directory,
-            TarEntryKind::Symlink(target) => EntryKind::Symlink(target),
-            TarEntryKind::HardLink(target) => EntryKind::HardLink(target),
-            TarEntryKind::File(size_bytes) => EntryKind::File(self.file(&path, size_bytes, data)?),
-            _ => EntryKind::Special,
+            TarEntryKind::Directory => LayerKind::Directory,
+            TarEntryKind::Symlink(target) => LayerKind::Symlink(target),
+            TarEntryKind::HardLink(target) => LayerKind::HardLink(target),
+            TarEntryKind::File(size_bytes) => LayerKind::File(self.file(&path, size_bytes, data)?),
+            _ => LayerKind::Special,
         };
         if let Some(entries) = self.layers.last_mut() {
-            entries.push(Entry { path, kind });
+            entries.push(Entry { path, metadata: (), above: (), kind });
         }
         Ok(())
     }
@@ -163,7 +164,7 @@ impl CatalogBuilder {
         layers.reverse();
         for (number, entries) in layers.iter_mut().enumerate() {
             for entry in entries {
-                if let EntryKind::File(file) = &mut entry.kind {
+                if let LayerKind::File(file) = &mut entry.kind {
                     file.layer = number;
                 }
             }
@@ -201,7 +202,7 @@ impl CatalogBuilder {
         data: &mut dyn Read,
     ) -> Result<File, CatalogError> {
         let mut file = File { size_bytes, hashes: None, content: Content::Nothing, layer: 0 };
-        if is_whiteout(path) {
+        if Whiteout::of(path).is_some() {
             return Ok(file);
         }
         if self.layers.len() > 1 && self.hidden.has(path) {
@@ -297,27 +298,13 @@ struct Hidden {
 impl Hidden {
     fn add(&mut self, entries: &[Entry]) {
         for entry in entries {
-            let path = &entry.path;
-            let directory = path.parent().unwrap_or_default();
-            match &entry.kind {
-                _ if path.name() == OPAQUE_WHITEOUT => {
-                    self.below.insert(directory);
-                }
-                _ if is_whiteout(path) => {
-                    let hidden = path.name().strip_prefix(WHITEOUT).unwrap_or_default();
-                    if let Ok(path) = directory.join(hidden)
-                        && path.parent() == Some(directory)
-                    {
-                        self.whole.insert(path);
-                    }
-                }
-                EntryKind::Directory => {
-                    self.at.insert(path.clone());
-                }
-                _ => {
-                    self.whole.insert(path.clone());
-                }
-            }
+            match (Whiteout::of(&entry.path), &entry.kind) {
+                (Some(Whiteout::At(path)), _) => self.whole.insert(path),
+                (Some(Whiteout::Below(directory)), _) => self.below.insert(directory),
+                (Some(Whiteout::Driver | Whiteout::Nameless), _) => false,
+                (None, LayerKind::Directory) => self.at.insert(entry.path.clone()),
+                (None, _) => self.whole.insert(entry.path.clone()),
+            };
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) fn place_files(
     for package in packages.values_mut() {
         let listed = std::mem::take(&mut package.files);
         let real = listed.into_iter().filter_map(|path| {
-            if files.contains_key(&path) { Some(path) } else { root.place(&path).ok() }
+            if files.contains_key(&path) { Some(path) } else { root.place(&path) }
         });
         package.files = real.filter(|path| files.contains_key(path)).collect();
     }
