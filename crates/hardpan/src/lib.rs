@@ -69,7 +69,9 @@ pub use indexes::ApkIndexError;
 pub use observer::{Event, Observer, Silent};
 pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
 pub use sandboxed::{SandboxedError, Work};
-pub use sbom::{SbomChoice, SbomError, SbomReport, SbomSource};
+pub use sbom::{
+    AttachedSbom, AttachedSboms, CheckedSbom, SbomChoice, SbomError, SbomReport, SbomSource,
+};
 pub use session::{Mirrors, Session};
 pub use settings::LABEL_PREFIX;
 pub use shelf::{Copied, Location, ShelfError};

@@ -7,3 +7,4 @@
 
 pub mod catalog;
 pub mod controls;
+pub mod drift;

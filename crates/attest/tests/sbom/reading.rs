@@ -30,6 +30,17 @@ fn check(sbom: &Sbom, bytes: &[u8], format: Format) {
     let expected: BTreeSet<_> = expected.iter().map(essence).collect();
     let found: BTreeSet<_> = listing.components.values().map(essence).collect();
     assert_eq!(found, expected);
+    if format == Format::Spdx2 {
+        let owned = sbom.files.iter().filter(|(_, file)| file.owner.is_some());
+        let owned: Vec<&str> = owned.map(|(path, _)| path.as_str()).collect();
+        assert_eq!(listing.files.keys().collect::<Vec<_>>(), owned);
+        for (path, owner) in &listing.files {
+            let expected = &sbom.components[sbom.files[path].owner.as_ref().unwrap()];
+            assert_eq!(listing.components[owner].name, expected.name, "{path}");
+        }
+    } else {
+        assert!(listing.files.is_empty());
+    }
     let edges = listing.components.values().map(|one| one.depends.len()).sum::<usize>();
     assert!(edges > 0);
     assert_eq!(

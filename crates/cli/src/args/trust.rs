@@ -294,10 +294,15 @@ pub(crate) struct Import {
 
 /// Write the SBOM of any image or root file system
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Where a trusted key signed an SBOM that is attached to the image, that one counts, and where it and the image's files differ is a warning. Else the SBOM is made of the files.
+
+Examples:
   hardpan sbom out/python
+  hardpan sbom registry.example/python:3.13 --key hardpan.pub
   hardpan sbom registry.example/app:1 --platform linux/arm64 -o spdx > app.spdx.json
-  hardpan sbom /srv/chroot -o cyclonedx")]
+  hardpan sbom /srv/chroot -o cyclonedx"
+)]
 pub(crate) struct Sbom {
     /// What to look at
     #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE|ROOTFS")]
@@ -311,6 +316,11 @@ pub(crate) struct Sbom {
     /// Which image of a layout or archive that has several, by name or digest
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) image_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    /// Look at the image's files only, whatever is attached to it
+    #[arg(long)]
+    pub(crate) from_files: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

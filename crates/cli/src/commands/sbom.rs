@@ -4,22 +4,27 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use hardpan::trust::sbom::{Row, rows, write_cyclonedx, write_spdx};
-use hardpan::{SbomChoice, SbomReport, SbomSource};
+use hardpan::trust::key::Keyring;
+use hardpan::trust::sbom::{Drift, Drifted, Row, Sbom, rows, write_cyclonedx, write_spdx};
+use hardpan::{AttachedSboms, CheckedSbom, SbomChoice, SbomSource};
 use serde_json::{Value, json};
 
 use super::place;
+use super::verify::short;
 use crate::args::Common;
-use crate::args::trust::{Sbom, SbomFormat};
+use crate::args::trust::{self, SbomFormat};
 use crate::failure::Named;
+use crate::keys;
 use crate::progress::Progress;
-use crate::text::{DIM, WARNING, count, note, say, styled};
+use crate::text::{DIM, HELP, WARNING, count, note, say, styled};
 
 /// The longest licence in a table, in characters.
 const LICENSE_CHARS_MAX: usize = 60;
+/// The most lines about components that only one of the SBOM and the files has, in each direction.
+const DRIFT_LINES_MAX: usize = 20;
 
 /// Writes an SBOM.
-pub(crate) fn run(common: &Common, command: &Sbom) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(common: &Common, command: &trust::Sbom) -> anyhow::Result<ExitCode> {
     let path = Path::new(&command.image);
     let source = if path.is_dir() && !path.join("oci-layout").exists() {
         refuse_other_forms(path)?;
@@ -30,22 +35,101 @@ pub(crate) fn run(common: &Common, command: &Sbom) -> anyhow::Result<ExitCode> {
     let choice =
         SbomChoice { image: command.image_name.as_deref(), platform: command.platform.as_deref() };
     let machine = place::machine(common)?;
+    let keys = if command.from_files {
+        Keyring::default()
+    } else {
+        keys::optional_keyring(&command.keys, &machine)?
+    };
     let progress = Progress::new(common);
-    let report = machine.session(&progress).sbom(&source, choice);
+    let checked = if keys.keys().is_empty() {
+        let of_files = machine.session(&progress).sbom(&source, choice);
+        of_files.map(|of_files| CheckedSbom { of_files, attached: AttachedSboms::default() })
+    } else {
+        machine.session(&progress).checked_sbom(&source, choice, &keys)
+    };
     progress.clear();
-    let report = report?;
+    let checked = checked?;
     if !common.quiet {
-        for problem in &report.problems {
-            note!("{} {problem}", styled(WARNING, "warning:"));
+        warn(&checked);
+        if checked.attached.trusted.is_none() && !keys.keys().is_empty() {
+            say_alone(&checked.attached);
         }
     }
+    let sbom = checked.sbom();
     match command.output {
-        SbomFormat::Spdx => document(&write_spdx(&report.sbom)),
-        SbomFormat::Cyclonedx => document(&write_cyclonedx(&report.sbom)),
-        SbomFormat::Table if common.json => say!("{}", table_json(&report)),
-        SbomFormat::Table => table(&report),
+        SbomFormat::Spdx => document(&signed_or(&checked, Form::Spdx, || write_spdx(&sbom))),
+        SbomFormat::Cyclonedx => {
+            document(&signed_or(&checked, Form::CycloneDx, || write_cyclonedx(&sbom)));
+        }
+        SbomFormat::Table if common.json => say!("{}", table_json(&sbom, &checked)),
+        SbomFormat::Table => table(&sbom, &checked),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A form in which an attached document is what was asked for.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Spdx,
+    CycloneDx,
+}
+
+/// Returns the attached document as it was signed, if it has the form; else one that is written.
+fn signed_or(checked: &CheckedSbom, form: Form, write: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    let (version, wanted) = match form {
+        Form::Spdx => ("spdxVersion", "SPDX-2.3"),
+        Form::CycloneDx => ("specVersion", "1.6"),
+    };
+    match &checked.attached.trusted {
+        Some(attached) if attached.document[version] == wanted => {
+            attached.document.to_string().into_bytes()
+        }
+        _ => write(),
+    }
+}
+
+/// Warns of files that can't be read, and of what an attached SBOM says otherwise than files do.
+fn warn(checked: &CheckedSbom) {
+    let warning = styled(WARNING, "warning:");
+    for problem in checked.of_files.problems.iter().chain(&checked.attached.problems) {
+        note!("{warning} {problem}");
+    }
+    let Some(attached) = &checked.attached.trusted else { return };
+    let Drift { missing, unlisted, .. } = &attached.drift;
+    for (components, what) in [
+        (missing, "is in the attached SBOM and not in the image's files"),
+        (unlisted, "is in the image's files and not in the attached SBOM"),
+    ] {
+        for one in components.iter().take(DRIFT_LINES_MAX) {
+            note!("{warning} {} {what}", called(one));
+        }
+        if let Some(more) = components.len().checked_sub(DRIFT_LINES_MAX).filter(|more| *more > 0) {
+            note!("{warning} {} more: each {what}; see --json", count(more, "component"));
+        }
+    }
+}
+
+/// Says why the SBOM is made of the files although keys are trusted.
+fn say_alone(attached: &AttachedSboms) {
+    let why = if attached.refused == 0 {
+        "no SBOM is attached".to_owned()
+    } else {
+        let others = count(attached.refused, "attachment");
+        format!("no trusted key signed an SBOM ({others} not proven: see `hardpan attest list`)")
+    };
+    note!("{} {why}; this is what the image's files say", styled(HELP, "note:"));
+}
+
+/// Returns a component's kind, name, version and place.
+fn called(one: &Drifted) -> String {
+    let version = one.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let place = one.place.as_deref().map(|place| format!(" (/{place})")).unwrap_or_default();
+    line(&format!("{} {}{version}{place}", one.kind.as_str(), one.name))
+}
+
+/// Returns a text of somebody else on one line, without control characters.
+fn line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Refuses directories that hold an image in a form which is not read: as a root file system they would be empty.
@@ -68,22 +152,39 @@ fn document(bytes: &[u8]) {
     say!("{}", String::from_utf8_lossy(bytes));
 }
 
-fn table_json(report: &SbomReport) -> Value {
+fn table_json(sbom: &Sbom, checked: &CheckedSbom) -> Value {
     let component = |row: &Row| {
         json!({
             "name": row.name, "version": row.version, "kind": row.kind.as_str(), "license": row.license,
             "path": row.evidence,
         })
     };
+    let mut problems = checked.of_files.problems.clone();
+    problems.extend(checked.attached.problems.iter().cloned());
+    let attached = checked.attached.trusted.as_ref().map(|attached| {
+        let drifted = |one: &Drifted| {
+            json!({
+                "name": one.name, "version": one.version, "kind": one.kind.as_str(),
+                "path": one.place.as_ref().map(|place| format!("/{place}")),
+            })
+        };
+        json!({
+            "predicate-type": attached.predicate_type,
+            "key": attached.key_name,
+            "not-in-files": attached.drift.missing.iter().map(drifted).collect::<Vec<_>>(),
+            "not-in-sbom": attached.drift.unlisted.iter().map(drifted).collect::<Vec<_>>(),
+        })
+    });
     json!({
-        "components": rows(&report.sbom).iter().map(component).collect::<Vec<_>>(),
-        "files": report.sbom.files.len(),
-        "problems": report.problems,
+        "components": rows(sbom).iter().map(component).collect::<Vec<_>>(),
+        "files": sbom.files.len(),
+        "attached": attached,
+        "problems": problems,
     })
 }
 
-fn table(report: &SbomReport) {
-    let rows = rows(&report.sbom);
+fn table(sbom: &Sbom, checked: &CheckedSbom) {
+    let rows = rows(sbom);
     let width = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0).min(40);
     let names = width(|row| row.name.chars().count());
     let versions = width(|row| row.version.chars().count());
@@ -96,7 +197,7 @@ fn table(report: &SbomReport) {
             styled(DIM, &license)
         );
     }
-    let subject = &report.sbom.subject;
+    let subject = &sbom.subject;
     let platform = subject.platform.as_deref().unwrap_or("root file system");
     say!(
         "{}",
@@ -106,10 +207,20 @@ fn table(report: &SbomReport) {
                 "{} ({platform}): {}, {}",
                 subject.name,
                 count(rows.len(), "component"),
-                count(report.sbom.files.len(), "file"),
+                count(sbom.files.len(), "file"),
             )
         )
     );
+    if let Some(attached) = &checked.attached.trusted {
+        let Drift { missing, unlisted, .. } = &attached.drift;
+        let drift = match missing.len() + unlisted.len() {
+            0 => "its files agree".to_owned(),
+            drifted => format!("{} otherwise than its files", count(drifted, "component")),
+        };
+        let kind = short(&attached.predicate_type);
+        let text = format!("as {} signed it ({kind}); {drift}", attached.key_name);
+        say!("{}", styled(DIM, &text));
+    }
 }
 
 /// Shortens a long list of licences; the documents have all of them.

@@ -14,6 +14,7 @@ mod idempotence;
 mod others;
 mod policy;
 mod rebuild;
+mod sboms;
 mod strangers;
 mod world;
 

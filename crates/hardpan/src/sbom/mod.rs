@@ -5,6 +5,7 @@
 //! here the lock adds what files do not tell: where a package came from and what its file's digest is, and what was
 //! downloaded.
 
+mod attached;
 mod component;
 mod docker;
 mod documents;
@@ -15,12 +16,15 @@ mod rootfs;
 
 use std::collections::BTreeSet;
 
+use hardpan_attest::key::Keyring;
 use hardpan_attest::sbom::{
     Component, ComponentKind, Sbom, SbomFile, SbomSubject, purl::PackageUrl,
 };
 use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogError, CatalogOptions};
 
+pub(crate) use attached::attached;
+pub use attached::{AttachedSbom, AttachedSboms, CheckedSbom};
 pub(crate) use component::{Release, purl};
 pub(crate) use known::Known;
 pub(crate) use origins::{FileOrigins, package_id};
@@ -73,22 +77,44 @@ pub(crate) struct Naming<'n> {
 }
 
 impl Session<'_> {
-    /// Makes the SBOM of an image, or of a root file system. Of several images and platforms, `choice` says which.
+    /// Makes the SBOM of an image, or of a root file system, by its files. Of several images and platforms, `choice` says
+    /// which.
     pub fn sbom(&self, source: &SbomSource, choice: SbomChoice<'_>) -> Result<SbomReport, Error> {
+        Ok(self.look(source, choice, None)?.of_files)
+    }
+
+    /// Looks for the SBOM that is attached to an image and signed by a trusted key, and holds it against the image's
+    /// files. To what has no manifest nothing is attached.
+    pub fn checked_sbom(
+        &self,
+        source: &SbomSource,
+        choice: SbomChoice<'_>,
+        keys: &Keyring,
+    ) -> Result<CheckedSbom, Error> {
+        self.look(source, choice, Some(keys))
+    }
+
+    fn look(
+        &self,
+        source: &SbomSource,
+        choice: SbomChoice<'_>,
+        keys: Option<&Keyring>,
+    ) -> Result<CheckedSbom, Error> {
+        let alone = |of_files| CheckedSbom { of_files, attached: AttachedSboms::default() };
         let location = match source {
             SbomSource::Rootfs(path) => {
                 let catalog = rootfs::catalog(path)?;
                 let name = path.display().to_string();
                 let naming =
                     Naming { name: &name, version: None, digest: None, platform: None, epoch: 0 };
-                return Ok(sbom_of(&catalog, &naming, &Known::default()));
+                return Ok(alone(sbom_of(&catalog, &naming, &Known::default())));
             }
             SbomSource::Image(location) => location,
         };
         if let Location::Archive(path) = location
             && let Some(image) = docker::open(path, choice.image)?
         {
-            return sbom_of_docker(&image, &location.to_string(), choice);
+            return Ok(alone(sbom_of_docker(&image, &location.to_string(), choice)?));
         }
         let opened = self.open_shelf(location)?;
         let shelf = opened.shelf();
@@ -114,7 +140,11 @@ impl Session<'_> {
             platform: Some(catalog_config.value().platform().to_string()),
             epoch: layers::epoch(catalog_config.value()),
         };
-        Ok(sbom_of(&catalog, &naming, &Known::default()))
+        let of_files = sbom_of(&catalog, &naming, &Known::default());
+        let found = &of_files.sbom.components;
+        let attached =
+            keys.map(|keys| attached(self, shelf, descriptor, keys, found)).transpose()?;
+        Ok(CheckedSbom { attached: attached.unwrap_or_default(), of_files })
     }
 }
 

@@ -34,6 +34,7 @@ pub use record::BuiltBy;
 pub use sign::SignRequest;
 pub use summary::SummaryRequest;
 pub use tested::TestedFile;
+pub(crate) use verify::evidence;
 pub use verify::{SubjectReport, VerifyReport};
 pub use vex::{VexSummary, read_vex, read_vex_of};
 
@@ -47,7 +48,9 @@ pub use hardpan_attest::predicate;
 /// SBOMs in the forms that others read.
 pub mod sbom {
     pub use hardpan_attest::sbom::table::{Row, rows};
-    use hardpan_attest::sbom::{Sbom, cyclonedx, spdx2};
+    pub use hardpan_attest::sbom::{ComponentKind, Sbom};
+    use hardpan_attest::sbom::{cyclonedx, spdx2};
+    pub use hardpan_scan::drift::{Drift, Drifted};
 
     /// Writes SPDX 2.3 as JSON.
     pub fn write_spdx(sbom: &Sbom) -> Vec<u8> {

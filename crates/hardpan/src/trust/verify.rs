@@ -135,7 +135,7 @@ fn has_image_config(manifest: &Raw<Manifest>) -> bool {
 }
 
 /// Says what all that is attached to an image proves.
-pub(super) fn evidence(
+pub(crate) fn evidence(
     session: &Session<'_>,
     shelf: &dyn Shelf,
     subject: &Descriptor,

@@ -19,6 +19,7 @@ pub(super) fn read(any: Any) -> Result<Listing, ReadError> {
         tools: tools(&any.metadata.tools),
         name: subject.as_ref().and_then(|subject| known(subject.name.clone())),
         components: BTreeMap::new(),
+        files: BTreeMap::new(),
         skipped: 0,
     };
     read_all(any.components, None, &mut listing)?;

@@ -44,6 +44,8 @@ pub struct Listing {
     pub name: Option<String>,
     /// The components, by their ids in the document.
     pub components: BTreeMap<String, Component>,
+    /// Whose a file is, by its path without a slash in front: the id of a component. Only SPDX says it.
+    pub files: BTreeMap<String, String>,
     /// How many things in it are not components that can be known: without a name, or files.
     pub skipped: usize,
 }

@@ -25,6 +25,8 @@ pub(super) struct Any {
     #[serde(deserialize_with = "list")]
     pub packages: Vec<Package>,
     #[serde(deserialize_with = "list")]
+    pub files: Vec<SpdxFile>,
+    #[serde(deserialize_with = "list")]
     pub relationships: Vec<Relationship>,
     #[serde(deserialize_with = "list")]
     pub has_extracted_licensing_infos: Vec<ExtractedLicense>,
@@ -90,6 +92,15 @@ pub(super) struct Package {
     pub checksums: Vec<Checksum>,
     #[serde(deserialize_with = "list")]
     pub external_refs: Vec<SpdxReference>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct SpdxFile {
+    #[serde(rename = "SPDXID", deserialize_with = "text")]
+    pub spdx_id: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub file_name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_tree::Digest;
 
-use super::shape::{Any, Package, Relationship};
+use super::shape::{Any, Package, Relationship, SpdxFile};
 use super::{
     Component, ComponentKind, Format, Listing, PackageUrl, ReadError, add, kind_of, known, upstream,
 };
@@ -34,6 +34,7 @@ pub(super) fn read(any: Any) -> Result<Listing, ReadError> {
             .collect(),
         name: None,
         components: BTreeMap::new(),
+        files: BTreeMap::new(),
         skipped: 0,
     };
     for package in any.packages {
@@ -52,6 +53,7 @@ pub(super) fn read(any: Any) -> Result<Listing, ReadError> {
     }
     listing.name = listing.name.or(known(any.name));
     relate(&mut listing, &any.relationships);
+    listing.files = owners(&listing.components, &any.files, &any.relationships);
     Ok(listing)
 }
 
@@ -157,4 +159,29 @@ fn relate(listing: &mut Listing, relationships: &[Relationship]) {
             component.part_of.get_or_insert_with(|| one.clone());
         }
     }
+}
+
+/// Returns the component of each file that has one. What several have is the first one's.
+fn owners(
+    components: &BTreeMap<String, Component>,
+    files: &[SpdxFile],
+    relationships: &[Relationship],
+) -> BTreeMap<String, String> {
+    let paths: BTreeMap<&str, &str> = (files.iter())
+        .filter_map(|file| Some((file.spdx_id.as_deref()?, file.file_name.as_deref()?)))
+        .map(|(id, path)| (id, path.trim_start_matches("./").trim_start_matches('/')))
+        .collect();
+    let mut owners = BTreeMap::new();
+    for relationship in relationships {
+        let (from, to) = (&relationship.spdx_element_id, &relationship.related_spdx_element);
+        let (owner, file) = match relationship.relationship_type.as_str() {
+            "CONTAINS" => (from, to),
+            "CONTAINED_BY" => (to, from),
+            _ => continue,
+        };
+        if let Some(path) = paths.get(file.as_str()).filter(|_| components.contains_key(owner)) {
+            owners.entry((*path).to_owned()).or_insert_with(|| owner.clone());
+        }
+    }
+    owners
 }

@@ -26,11 +26,19 @@ fn syft_spdx() -> serde_json::Value {
                 {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": "pkg:deb/debian/libc6@2.41-12?arch=amd64&distro=debian-13&upstream=glibc"}]},
             {"name": "debian", "SPDXID": "SPDXRef-DocumentRoot-Image-debian", "primaryPackagePurpose": "CONTAINER"},
         ],
-        "files": [{"fileName": "/etc/passwd", "SPDXID": "SPDXRef-File-1"}],
+        "files": [
+            {"fileName": "/etc/passwd", "SPDXID": "SPDXRef-File-1"}, {"fileName": "./usr/lib/libc.so.6", "SPDXID": "SPDXRef-File-2"},
+            {"fileName": "/var/lib/x", "SPDXID": "SPDXRef-File-3"}, {"fileName": 1, "SPDXID": "SPDXRef-File-4"}, {"fileName": "lost"},
+        ],
         "hasExtractedLicensingInfos": [{"licenseId": "LicenseRef-x", "extractedText": "Text of x"}],
         "relationships": [
             {"spdxElementId": "SPDXRef-DOCUMENT", "relatedSpdxElement": "SPDXRef-DocumentRoot-Image-debian", "relationshipType": "DESCRIBES"},
             {"spdxElementId": "SPDXRef-DocumentRoot-Image-debian", "relatedSpdxElement": "SPDXRef-Package-deb-libc6-1", "relationshipType": "CONTAINS"},
+            {"spdxElementId": "SPDXRef-DocumentRoot-Image-debian", "relatedSpdxElement": "SPDXRef-File-1", "relationshipType": "CONTAINS"},
+            {"spdxElementId": "SPDXRef-Package-deb-libc6-1", "relatedSpdxElement": "SPDXRef-File-2", "relationshipType": "CONTAINS"},
+            {"spdxElementId": "SPDXRef-File-3", "relatedSpdxElement": "SPDXRef-Package-deb-libc6-1", "relationshipType": "CONTAINED_BY"},
+            {"spdxElementId": "SPDXRef-Package-deb-libc6-1", "relatedSpdxElement": "SPDXRef-File-4", "relationshipType": "CONTAINS"},
+            {"spdxElementId": "SPDXRef-Package-deb-libc6-1", "relatedSpdxElement": "SPDXRef-File-1", "relationshipType": "OTHER"},
         ],
     })
 }
@@ -43,6 +51,8 @@ fn spdx_of_syft_is_read() {
         (Some("debian"), &["syft-1.18.1".to_owned()][..])
     );
     assert_eq!(listing.components.len(), 1);
+    let files: Vec<&str> = listing.files.keys().map(String::as_str).collect();
+    assert_eq!(files, ["usr/lib/libc.so.6", "var/lib/x"]);
     let libc = &listing.components["SPDXRef-Package-deb-libc6-1"];
     assert_eq!(
         (libc.kind, libc.name.as_str(), libc.version.as_deref()),
