@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use hardpan::action::ActionError;
 use hardpan::definition::{Diagnostic, Source, Span};
-use hardpan::{Error, ProjectError, Trouble};
+use hardpan::{Error, ProjectError, ShelfError, Trouble};
 use serde_json::json;
 
 use crate::diagnostics;
+use crate::near;
 use crate::text::{BAD, DIM, HELP, note, say, styled};
 
 /// An error about places in a definition, with the texts to show them in.
@@ -64,7 +65,10 @@ pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
     let named = error.downcast_ref::<Named>();
     let is_usage = named.is_some() || error.downcast_ref::<Usage>().is_some();
     let help: Vec<String> = match (known, named) {
-        (Some(known), _) => known.hints(),
+        (Some(known), _) => {
+            let mistyped = image_name(known).and_then(near::hint_of_name);
+            mistyped.into_iter().chain(known.hints()).collect()
+        }
         (None, named) => named.and_then(|named| named.help.clone()).into_iter().collect(),
     };
     let fallback = if is_usage { 2 } else { 70 };
@@ -134,6 +138,19 @@ fn known(error: &anyhow::Error) -> Option<&Error> {
     error
         .downcast_ref::<Error>()
         .or_else(|| error.downcast_ref::<InDefinition>().map(|inner| &inner.error))
+}
+
+/// Returns the name of an image that could not be got from a registry, or that no image can have: a path may have been
+/// meant.
+fn image_name(error: &Error) -> Option<&str> {
+    match error {
+        Error::ImageName { name, .. } => Some(name),
+        Error::Shelf(error) => match &**error {
+            ShelfError::Registry { name, .. } | ShelfError::Offline { name } => Some(name),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Returns the place of a mistake in the workspace file, as a definition's would be.

@@ -8,6 +8,7 @@ mod failure;
 mod keys;
 mod logins;
 mod machine;
+mod near;
 mod progress;
 mod stages;
 mod text;

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use hardpan::container::ContainerImage;
-use hardpan::definition::nearest;
 use hardpan::{BuildRequest, BuildSettings, CatalogRoot, Error, Observer, Project, read_workspace};
 
 use super::build::layout;
@@ -12,6 +11,7 @@ use super::{in_definition, open};
 use crate::args::{Common, Image};
 use crate::failure::Named;
 use crate::machine::{self, Machine};
+use crate::near::near_path;
 
 /// A machine, with the definition if one was named.
 pub(super) struct Opened {
@@ -35,24 +35,15 @@ pub(super) fn open_named(common: &Common, image: &Image) -> anyhow::Result<Opene
     }
     if !path.exists() {
         let message = format!("there is no {}", path.display());
-        let help = near_path(path).map(|near| format!("did you mean {}?", near.display()));
+        // Next to each definition is its lock.
+        let is_wanted =
+            |path: &Path| path.exists() && path.extension().is_none_or(|end| end != "lock");
+        let near = near_path(path, is_wanted);
+        let help = near.map(|near| format!("did you mean {}?", near.display()));
         return Err(Named { message, help }.into());
     }
     let (project, machine) = open(common, path)?;
     Ok(Opened { machine, project: Some(project) })
-}
-
-/// Returns the path beside one that is not there whose name is nearest to its.
-pub(super) fn near_path(path: &Path) -> Option<PathBuf> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(directory).ok()?;
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.retain(|name| Path::new(name).extension().is_none_or(|end| end != "lock"));
-    names.sort();
-    let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
-    Some(path.with_file_name(near))
 }
 
 /// Returns the layout that the image is in: the one that was named, or where a definition's goes.

@@ -8,6 +8,7 @@ use hardpan::{CatalogRoot, Error, Location, read_workspace};
 use crate::args::Common;
 use crate::failure::Named;
 use crate::machine::Machine;
+use crate::near;
 
 /// Returns where an image is that is there: a directory, a file, or else a name in a registry.
 pub(super) fn existing(text: &str) -> anyhow::Result<Location> {
@@ -24,8 +25,8 @@ pub(super) fn existing(text: &str) -> anyhow::Result<Location> {
         return Ok(Location::Archive(path.to_owned()));
     }
     if is_path(text) || is_archive(text) {
-        let help =
-            super::image::near_path(path).map(|near| format!("did you mean {}?", near.display()));
+        let near = near::near_path(path, near::is_image);
+        let help = near.map(|near| format!("did you mean {}?", near.display()));
         return Err(Named { message: format!("there is no {text}"), help }.into());
     }
     registry(text)

@@ -233,3 +233,49 @@ fn images_that_mean_ill_give_warnings() {
     OciImage::new("amd64", &[encrypted], &[]).write_layout(&layout, "x:1");
     sbom(&fixture, &layout, &[]).expect(4, &["unknown media type", "decrypt the image first"]);
 }
+
+#[test]
+fn mistyped_places_are_guessed() {
+    let fixture = Fixture::new();
+    let [lower, upper] = layers();
+    let image = OciImage::new("amd64", &[Layer::plain(lower), Layer::plain(upper)], &[]);
+    for layout in ["out/python", "images/base/1.2"] {
+        image.write_layout(&fixture.path("work").join(layout), "1");
+    }
+    fixture.write("work/app.tar", "");
+    fixture.write("work/out/pythom", "no image");
+    fixture.write("work/src/main.rs", "");
+    let said = |arguments: &[&str], code: i32, expected: &[&str]| {
+        run(hardpan(&fixture, arguments)).expect(code, expected)
+    };
+    for (name, expected) in [
+        ("./out/pyton", "did you mean ./out/python?"),
+        ("./oot/python", "did you mean ./out/python?"),
+        ("images/bse/1.2.tar", "there is no images/bse/1.2.tar"),
+        ("ap.tar", "did you mean app.tar?"),
+    ] {
+        said(&["sbom", "--offline", name], 2, &[expected]);
+        said(&["copy", "--offline", name, "./x"], 2, &[expected]);
+    }
+    // What may be an image of a registry is one: what is near is said only where there is none.
+    for (name, expected) in [
+        ("out/pyton", "there is no layout at out/pyton; did you mean out/python?"),
+        ("out/pyton:1", "did you mean out/python?"),
+        ("out/python:2", "did you mean out/python?"),
+        ("Out/python", "did you mean out/python?"),
+        ("images/base/1.3", "did you mean images/base/1.2?"),
+        ("src/other", "there is no layout at src/other, so it was taken for"),
+    ] {
+        let ran = run(hardpan(&fixture, &["sbom", "--offline", name]));
+        assert!(ran.code != 0 && ran.stderr.contains(expected), "{name}: {ran}");
+    }
+    for name in
+        ["registry.example/python:1", "elsewhere/python", "alpine", "./zzz/python", "zzz.tar"]
+    {
+        let ran = run(hardpan(&fixture, &["sbom", "--offline", name]));
+        assert!(ran.code != 0, "{name}: {ran}");
+        assert!(!ran.stderr.contains("did you mean") && !ran.stderr.contains("no layout"), "{ran}");
+    }
+    // Layouts, archives and definitions that are there need no guess.
+    said(&["sbom", "--offline", "out/python"], 0, &["3 components"]);
+}
