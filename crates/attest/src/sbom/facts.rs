@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::license::{Licensing, conclude};
+use super::license::{Licensing, Reference, conclude};
 use super::purl::PackageUrl;
-use super::{Component, ComponentKind, Sbom};
+use super::{Component, ComponentKind, Sbom, SbomSubject};
 
 /// The longest text of one line that is written, in characters: names, versions, suppliers.
 const LINE_CHARS_MAX: usize = 1_000;
@@ -65,6 +65,15 @@ impl Party {
         Some(Self { is_person, name, email })
     }
 
+    /// What names it among others.
+    pub(super) fn key(&self) -> String {
+        let kind = if self.is_person { "Person" } else { "Organization" };
+        match &self.email {
+            Some(email) => format!("{kind}: {} ({email})", self.name),
+            None => format!("{kind}: {}", self.name),
+        }
+    }
+
     fn organization(name: &str) -> Option<Self> {
         Self::parse(&format!("Organization: {name}"))
     }
@@ -83,6 +92,49 @@ pub(super) struct Facts<'s> {
     pub licensing: Option<Licensing>,
     /// The components that it needs and that are there.
     pub depends: BTreeSet<&'s str>,
+}
+
+impl Facts<'_> {
+    /// Returns what SPDX has no field for: the kind, and where it was found.
+    pub(super) fn comment(&self) -> String {
+        let mut lines = vec![format!("kind: {}", self.component.kind.as_str())];
+        let places = self.component.evidence.iter();
+        lines.extend(places.map(|path| format!("found in: {}", line(path))));
+        lines.join("\n")
+    }
+
+    /// Returns a sentence about the source, which scanners read: data on vulnerabilities has the names of sources.
+    pub(super) fn source_info(&self) -> Option<String> {
+        let (name, version) = self.component.source.as_ref()?;
+        Some(line(&format!("built package from: {name} {version}")))
+    }
+}
+
+/// A package that packages were built from.
+#[derive(Debug)]
+pub(super) struct Source<'s> {
+    kind: ComponentKind,
+    stated: &'s (String, String),
+    pub name: String,
+    /// Its version; without one that of what was built from it first.
+    pub version: Option<String>,
+    pub supplier: Option<&'s Party>,
+}
+
+impl Source<'_> {
+    /// What names it among others.
+    pub(super) fn key(&self) -> String {
+        let (name, version) = self.stated;
+        format!("{}/{name}/{version}", self.kind.as_str())
+    }
+}
+
+/// The packages that packages were built from, each once.
+#[derive(Debug)]
+pub(super) struct Sources<'s> {
+    pub all: Vec<Source<'s>>,
+    /// Ids of what was built, each with the place of its source.
+    pub built: Vec<(&'s str, usize)>,
 }
 
 /// Everything that is said, in the order in which it is written.
@@ -117,6 +169,42 @@ impl<'s> AllFacts<'s> {
             }
         };
         Self { components: sbom.components.iter().map(facts).collect(), supplier }
+    }
+
+    /// The sources of packages.
+    pub(super) fn sources(&self) -> Sources<'_> {
+        let mut known: BTreeMap<(ComponentKind, &(String, String)), usize> = BTreeMap::new();
+        let mut sources = Sources { all: Vec::new(), built: Vec::new() };
+        for facts in &self.components {
+            let Some(stated) = facts.component.source.as_ref() else { continue };
+            let kind = facts.component.kind;
+            let number = *known.entry((kind, stated)).or_insert_with(|| {
+                let version = Some(line(&stated.1)).filter(|version| !version.is_empty());
+                sources.all.push(Source {
+                    kind,
+                    stated,
+                    name: name(&stated.0),
+                    version: version.or_else(|| facts.version.clone()),
+                    supplier: facts.supplier.as_ref(),
+                });
+                sources.all.len() - 1
+            });
+            sources.built.push((facts.id, number));
+        }
+        sources
+    }
+
+    /// Licences without an SPDX id, each once, and with its text where some component has it.
+    pub(super) fn references(&self) -> BTreeMap<&str, &Reference> {
+        let mut references: BTreeMap<&str, &Reference> = BTreeMap::new();
+        let licensings = self.components.iter().filter_map(|facts| facts.licensing.as_ref());
+        for (id, reference) in licensings.flat_map(|licensing| &licensing.references) {
+            let known = references.entry(id).or_insert(reference);
+            if known.text.is_none() && reference.text.is_some() {
+                *known = reference;
+            }
+        }
+        references
     }
 
     /// The parts of a component that is there, or of the image.
@@ -188,6 +276,41 @@ fn version(sbom: &Sbom, component: &Component) -> Option<String> {
         };
         component.sha256.or_else(file).map(|digest| digest.to_string())
     })
+}
+
+/// The version of the image: its tag, or else its digest.
+pub(super) fn image_version(subject: &SbomSubject) -> Option<String> {
+    let stated = subject.version.as_deref().map(line).filter(|version| !version.is_empty());
+    stated.or_else(|| subject.digest.map(|digest| digest.to_string()))
+}
+
+/// The package URL of the image, if it is one.
+pub(super) fn image_purl(subject: &SbomSubject) -> Option<PackageUrl> {
+    subject.purl.as_deref().and_then(|purl| purl.parse().ok())
+}
+
+/// What a component is for, in the words of SPDX.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose {
+    pub spdx2: &'static str,
+    pub spdx3: &'static str,
+}
+
+pub(super) fn purpose(kind: ComponentKind) -> Option<Purpose> {
+    let (spdx2, spdx3) = match kind {
+        ComponentKind::OperatingSystem => ("OPERATING_SYSTEM", "operatingSystem"),
+        ComponentKind::Elf => ("APPLICATION", "application"),
+        ComponentKind::Golang
+        | ComponentKind::Cargo
+        | ComponentKind::Pypi
+        | ComponentKind::Npm
+        | ComponentKind::Maven => ("LIBRARY", "library"),
+        ComponentKind::Oci => ("CONTAINER", "container"),
+        ComponentKind::Download => ("ARCHIVE", "archive"),
+        ComponentKind::Build => ("FILE", "file"),
+        ComponentKind::Deb | ComponentKind::Apk | ComponentKind::Stated => return None,
+    };
+    Some(Purpose { spdx2, spdx3 })
 }
 
 pub(super) fn name(text: &str) -> String {

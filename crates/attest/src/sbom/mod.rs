@@ -3,10 +3,12 @@
 
 pub mod cyclonedx;
 mod facts;
+mod ids;
 pub mod license;
 pub mod purl;
 pub mod read;
 pub mod spdx2;
+pub mod spdx3;
 pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

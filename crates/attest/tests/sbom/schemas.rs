@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hardpan_attest::sbom::{Sbom, cyclonedx, license, spdx2, table};
+use hardpan_attest::sbom::{Sbom, cyclonedx, license, spdx2, spdx3, table};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -53,6 +53,7 @@ fn validator(folder: &Path, name: &str) -> jsonschema::Validator {
 
 struct Validators {
     spdx: jsonschema::Validator,
+    spdx3: jsonschema::Validator,
     cyclonedx: [(cyclonedx::SpecVersion, jsonschema::Validator); 2],
 }
 
@@ -60,6 +61,7 @@ impl Validators {
     fn new(folder: &Path) -> Self {
         Self {
             spdx: validator(folder, "spdx-2.3.schema.json"),
+            spdx3: validator(folder, "spdx-3.0.1.schema.json"),
             cyclonedx: [
                 (cyclonedx::SpecVersion::V1_6, validator(folder, "bom-1.6.schema.json")),
                 (cyclonedx::SpecVersion::V1_7, validator(folder, "bom-1.7.schema.json")),
@@ -73,6 +75,11 @@ impl Validators {
         let document: Value = serde_json::from_slice(&spdx).unwrap();
         assert_valid(&self.spdx, &document);
         check_spdx_graph(&document);
+        let bytes = spdx3::write(sbom);
+        assert_eq!(bytes, spdx3::write(&sbom.clone()));
+        let document: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_valid(&self.spdx3, &document);
+        check_spdx3_graph(&document, sbom);
         for (version, validator) in &self.cyclonedx {
             let bytes = cyclonedx::write(sbom, *version);
             assert_eq!(bytes, cyclonedx::write(&sbom.clone(), *version));
@@ -129,6 +136,90 @@ fn check_spdx_graph(document: &Value) {
         );
     }
     assert_eq!(used, unique, "references and what they stand for");
+}
+
+/// Returns the elements of a class.
+fn of_class<'v>(document: &'v Value, class: &str) -> impl Iterator<Item = &'v Value> {
+    list(document, "@graph").filter(move |one| one["type"] == class)
+}
+
+/// What the schema does not say: ids are unique and below one namespace, what is referred to is there and of the right
+/// class, all that the image has is reached from the document.
+fn check_spdx3_graph(document: &Value, sbom: &Sbom) {
+    let mut classes = BTreeMap::new();
+    let [root] = of_class(document, "SpdxDocument").collect::<Vec<_>>()[..] else {
+        panic!("{document:#}")
+    };
+    let (namespace, _) = root["spdxId"].as_str().unwrap().split_once('#').unwrap();
+    for element in list(document, "@graph").filter(|one| one["type"] != "CreationInfo") {
+        let id = element["spdxId"].as_str().unwrap();
+        let (own, fragment) = id.split_once('#').unwrap();
+        assert_eq!(own, namespace);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+        assert!(fragment.bytes().all(is_plain), "{id}");
+        let class = element["type"].as_str().unwrap();
+        assert!(classes.insert(id, class).is_none(), "{id} stands there twice");
+    }
+    let is = |value: &Value, expected: &[&str]| {
+        let class = value.as_str().and_then(|id| classes.get(id));
+        assert!(class.is_some_and(|class| expected.contains(class)), "{value}: {class:?}");
+    };
+    let agents = ["Organization", "Person", "SoftwareAgent"];
+    let mut creation = of_class(document, "CreationInfo");
+    let (Some(info), None) = (creation.next(), creation.next()) else { panic!("{document:#}") };
+    is(&info["createdBy"][0], &agents);
+    is(&info["createdUsing"][0], &["Tool"]);
+    is(&root["dataLicense"], &["simplelicensing_LicenseExpression"]);
+    is(&root["rootElement"][0], &["software_Sbom"]);
+    let whole = of_class(document, "software_Sbom").next().unwrap();
+    is(&whole["rootElement"][0], &["software_Package"]);
+    for package in of_class(document, "software_Package") {
+        for party in list(package, "originatedBy").chain(package.get("suppliedBy")) {
+            is(party, &agents);
+        }
+    }
+    let mut used = BTreeSet::new();
+    for license in of_class(document, "simplelicensing_LicenseExpression") {
+        let expression = license["simplelicensing_licenseExpression"].as_str().unwrap();
+        assert!(license::is_expression(expression), "{expression}");
+        let words = expression.split([' ', '(', ')']);
+        let named: BTreeSet<&str> = words.filter(|id| id.starts_with("LicenseRef-")).collect();
+        let entries = || list(license, "simplelicensing_customIdToUri");
+        let keys: BTreeSet<&str> = entries().map(|one| one["key"].as_str().unwrap()).collect();
+        assert_eq!(keys, named, "{expression}");
+        for entry in entries() {
+            is(&entry["value"], &["simplelicensing_SimpleLicensingText"]);
+            used.insert(entry["value"].as_str().unwrap());
+        }
+    }
+    assert_eq!(used.len(), of_class(document, "simplelicensing_SimpleLicensingText").count());
+    let mut edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in of_class(document, "Relationship") {
+        let (from, to) = match one["relationshipType"].as_str().unwrap() {
+            "contains" => ("software_Package", &["software_Package", "software_File"][..]),
+            "dependsOn" | "generates" => ("software_Package", &["software_Package"][..]),
+            _ => ("software_Package", &["simplelicensing_LicenseExpression"][..]),
+        };
+        is(&one["from"], &[from]);
+        for target in list(one, "to") {
+            is(target, to);
+            assert_ne!(target, &one["from"]);
+            let edge = target.as_str().unwrap();
+            edges.entry(one["relationshipType"].as_str().unwrap()).or_default().push(edge);
+        }
+    }
+    let contained = edges.remove("contains").unwrap_or_default();
+    let unique: BTreeSet<&str> = contained.iter().copied().collect();
+    assert_eq!(contained.len(), unique.len(), "each is in one thing only");
+    assert_eq!(contained.len(), sbom.components.len() + sbom.files.len());
+    let sources = of_class(document, "software_Package")
+        .filter(|one| one["software_primaryPurpose"] == "source")
+        .count();
+    let made = edges.remove("generates").unwrap_or_default().len();
+    assert_eq!(made, sbom.components.values().filter(|one| one.source.is_some()).count());
+    assert!(sources <= made);
+    let declared = edges.remove("hasDeclaredLicense").unwrap_or_default().len();
+    assert_eq!(declared, edges.remove("hasConcludedLicense").unwrap_or_default().len());
 }
 
 fn check_cyclonedx_graph(document: &Value) {
@@ -195,6 +286,22 @@ fn other_documents_are_not_in(folder: &Path) {
     let mut without = spdx.clone();
     without["packages"][0].as_object_mut().unwrap().remove("downloadLocation");
     assert!(!validators.spdx.is_valid(&without));
+    let spdx3: Value = serde_json::from_slice(&spdx3::write(&model::small())).unwrap();
+    assert!(validators.spdx3.is_valid(&spdx3));
+    for (class, key, value) in [
+        ("CreationInfo", "created", "yesterday"),
+        ("CreationInfo", "specVersion", "3"),
+        ("software_Package", "software_primaryPurpose", "LIBRARY"),
+        ("software_Package", "software_packageVerificationCode", "1"),
+        ("software_File", "spdxId", "_:file"),
+        ("Relationship", "relationshipType", "CONTAINS"),
+        ("simplelicensing_LicenseExpression", "simplelicensing_licenseListVersion", "3.29"),
+    ] {
+        let mut bad = spdx3.clone();
+        let graph = bad["@graph"].as_array_mut().unwrap();
+        graph.iter_mut().find(|one| one["type"] == class).unwrap()[key] = value.into();
+        assert!(!validators.spdx3.is_valid(&bad), "{class} {key} {value}");
+    }
     let mut mixed = cyclonedx.clone();
     mixed["components"][0]["licenses"] =
         serde_json::json!([{"license": {"id": "MIT"}}, {"expression": "MIT"}]);
@@ -239,6 +346,12 @@ fn different_images_have_different_names_and_order_does_not_matter() {
         let document: Value = serde_json::from_slice(&bytes).unwrap();
         document["serialNumber"].as_str().unwrap().to_owned()
     };
+    let root = |sbom: &Sbom| {
+        let document: Value = serde_json::from_slice(&spdx3::write(sbom)).unwrap();
+        let root = of_class(&document, "SpdxDocument").next().unwrap();
+        root["spdxId"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(root(&one), root(&other));
     assert_ne!(namespace(&one), namespace(&other));
     assert_ne!(serial(&one), serial(&other));
 }
@@ -250,12 +363,17 @@ fn large_images_are_written() {
     let spdx = spdx2::write(&sbom);
     let spdx_time = start.elapsed();
     let start = Instant::now();
+    let spdx3 = spdx3::write(&sbom);
+    let spdx3_time = start.elapsed();
+    let start = Instant::now();
     let cyclonedx = cyclonedx::write(&sbom, cyclonedx::SpecVersion::V1_6);
     println!(
-        "400 packages, 30,000 files: SPDX {} KB in {spdx_time:?}, CycloneDX {} KB in {:?}",
+        "400 packages, 30,000 files: SPDX 2 {} KB in {spdx_time:?}, SPDX 3 {} KB in {spdx3_time:?}, CycloneDX {} KB in {:?}",
         spdx.len() >> 10,
+        spdx3.len() >> 10,
         cyclonedx.len() >> 10,
         start.elapsed()
     );
     assert!(spdx.len() < 20 << 20, "{}", spdx.len());
+    assert!(spdx3.len() < 24 << 20, "{}", spdx3.len());
 }

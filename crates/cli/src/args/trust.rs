@@ -301,6 +301,7 @@ Examples:
   hardpan sbom out/python
   hardpan sbom registry.example/python:3.13 --key hardpan.pub
   hardpan sbom registry.example/app:1 --platform linux/arm64 -o spdx > app.spdx.json
+  hardpan sbom out/python -o spdx3 > python.spdx3.json
   hardpan sbom /srv/chroot -o cyclonedx"
 )]
 pub(crate) struct Sbom {
@@ -329,8 +330,13 @@ pub(crate) enum SbomFormat {
     Table,
     /// SPDX 2.3
     Spdx,
+    /// SPDX 3.0.1, as JSON-LD
+    Spdx3,
     /// CycloneDX 1.6
     Cyclonedx,
+    /// CycloneDX 1.7
+    #[value(name = "cyclonedx-1.7")]
+    Cyclonedx1_7,
 }
 
 /// Show what changed between two images: packages, files, configuration, sizes

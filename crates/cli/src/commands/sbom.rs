@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hardpan::trust::key::Keyring;
-use hardpan::trust::sbom::{Drift, Drifted, Row, Sbom, rows, write_cyclonedx, write_spdx};
+use hardpan::trust::sbom::{
+    Drift, Drifted, Row, Sbom, rows, write_cyclonedx, write_cyclonedx_1_7, write_spdx, write_spdx3,
+};
 use hardpan::{AttachedSboms, CheckedSbom, SbomChoice, SbomSource};
 use serde_json::{Value, json};
 
@@ -56,35 +58,41 @@ pub(crate) fn run(common: &Common, command: &trust::Sbom) -> anyhow::Result<Exit
         }
     }
     let sbom = checked.sbom();
-    match command.output {
-        SbomFormat::Spdx => document(&signed_or(&checked, Form::Spdx, || write_spdx(&sbom))),
-        SbomFormat::Cyclonedx => {
-            document(&signed_or(&checked, Form::CycloneDx, || write_cyclonedx(&sbom)));
-        }
-        SbomFormat::Table if common.json => say!("{}", table_json(&sbom, &checked)),
-        SbomFormat::Table => table(&sbom, &checked),
+    match form(command.output) {
+        Some(form) => say!("{}", String::from_utf8_lossy(&document(form, &sbom, &checked))),
+        None if common.json => say!("{}", table_json(&sbom, &checked)),
+        None => table(&sbom, &checked),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A form in which an attached document is what was asked for.
+/// A form of documents.
 #[derive(Debug, Clone, Copy)]
-enum Form {
-    Spdx,
-    CycloneDx,
+struct Form {
+    /// The key and value by which a document says that it has it; `None` where attached ones are not read.
+    mark: Option<(&'static str, &'static str)>,
+    write: fn(&Sbom) -> Vec<u8>,
+}
+
+/// Returns the form of a format, if that is one of documents.
+fn form(format: SbomFormat) -> Option<Form> {
+    let (mark, write): (_, fn(&Sbom) -> Vec<u8>) = match format {
+        SbomFormat::Table => return None,
+        SbomFormat::Spdx => (Some(("spdxVersion", "SPDX-2.3")), write_spdx),
+        SbomFormat::Spdx3 => (None, write_spdx3),
+        SbomFormat::Cyclonedx => (Some(("specVersion", "1.6")), write_cyclonedx),
+        SbomFormat::Cyclonedx1_7 => (Some(("specVersion", "1.7")), write_cyclonedx_1_7),
+    };
+    Some(Form { mark, write })
 }
 
 /// Returns the attached document as it was signed, if it has the form; else one that is written.
-fn signed_or(checked: &CheckedSbom, form: Form, write: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
-    let (version, wanted) = match form {
-        Form::Spdx => ("spdxVersion", "SPDX-2.3"),
-        Form::CycloneDx => ("specVersion", "1.6"),
-    };
-    match &checked.attached.trusted {
-        Some(attached) if attached.document[version] == wanted => {
+fn document(form: Form, sbom: &Sbom, checked: &CheckedSbom) -> Vec<u8> {
+    match (&checked.attached.trusted, form.mark) {
+        (Some(attached), Some((key, version))) if attached.document[key] == version => {
             attached.document.to_string().into_bytes()
         }
-        _ => write(),
+        _ => (form.write)(sbom),
     }
 }
 
@@ -146,10 +154,6 @@ fn refuse_other_forms(path: &Path) -> Result<(), Named> {
     };
     let message = format!("{} is no root file system: it holds an image in {form}", path.display());
     Err(Named { message, help: Some(help.to_owned()) })
-}
-
-fn document(bytes: &[u8]) {
-    say!("{}", String::from_utf8_lossy(bytes));
 }
 
 fn table_json(sbom: &Sbom, checked: &CheckedSbom) -> Value {

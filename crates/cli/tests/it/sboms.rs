@@ -279,3 +279,44 @@ fn mistyped_places_are_guessed() {
     // Layouts, archives and definitions that are there need no guess.
     said(&["sbom", "--offline", "out/python"], 0, &["3 components"]);
 }
+
+#[test]
+fn every_form_says_the_same() {
+    let fixture = Fixture::new();
+    let [lower, upper] = layers();
+    let image = OciImage::new("amd64", &[Layer::plain(lower), Layer::plain(upper)], &[]);
+    let layout = fixture.path("work/layout");
+    image.write_layout(&layout, "1");
+    let expected: Vec<(String, String)> = [("a", "1-1"), ("b", "2-1"), ("here", "2")]
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .into();
+    // The form, how it says so, where its components are, and what their versions are called.
+    for (form, mark, mark_text, list, version) in [
+        ("spdx", "/spdxVersion", "SPDX-2.3", "packages", "versionInfo"),
+        (
+            "spdx3",
+            "/@context",
+            "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
+            "@graph",
+            "software_packageVersion",
+        ),
+        ("cyclonedx", "/specVersion", "1.6", "components", "version"),
+        ("cyclonedx-1.7", "/specVersion", "1.7", "components", "version"),
+    ] {
+        let ran = sbom(&fixture, &layout, &["-o", form]).expect(0, &[]);
+        let document = ran.json();
+        assert_eq!(document.pointer(mark).unwrap(), mark_text);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let mut found: Vec<(String, String)> = (document[list].as_array().unwrap().iter())
+            .filter(|one| one.get(version).is_some() && one["name"] != "1")
+            .map(|one| (text(&one["name"]), text(&one[version])))
+            .collect();
+        found.sort();
+        found.dedup();
+        assert_eq!(found, expected, "{form}: {ran}");
+        let mut elsewhere = hardpan(&fixture, &["sbom", "--offline", "--threads", "1", "-o", form]);
+        elsewhere.arg(&layout).env("TZ", "Asia/Tokyo").env("LC_ALL", "C").current_dir("/");
+        assert_eq!(run(elsewhere).stdout, ran.stdout, "{form}: the same image, other bytes");
+    }
+    sbom(&fixture, &layout, &["-o", "cyclonedx-1.5"]).expect(2, &["cyclonedx-1.7"]);
+}

@@ -51,6 +51,12 @@ fn what_a_trusted_key_signed_counts() {
     let of_files = sbom(&world, &out, &["--key", &key, "-o", "cyclonedx", "--from-files"]);
     assert!(digests(&attached) > digests(&of_files), "{attached}");
     assert!(attached.stdout.contains("finishers") && !of_files.stdout.contains("finishers"));
+    for (form, mark) in
+        [("spdx3", "\"software_Sbom\""), ("cyclonedx-1.7", "\"specVersion\":\"1.7\"")]
+    {
+        let ran = sbom(&world, &out, &["--key", &key, "-o", form]).expect(0, &[mark, "finishers"]);
+        assert_eq!(ran.stdout, sbom(&world, &out, &["--key", &key, "-o", form]).stdout);
+    }
     let mut by_variable = world.command(&["sbom", &out, "-o", "cyclonedx"]);
     by_variable.args(PLATFORM).env("HARDPAN_PUBLIC_KEY", &key);
     assert_eq!(crate::support::run(by_variable).expect(0, &[]).stdout, attached.stdout);

@@ -49,12 +49,22 @@ pub use hardpan_attest::predicate;
 pub mod sbom {
     pub use hardpan_attest::sbom::table::{Row, rows};
     pub use hardpan_attest::sbom::{ComponentKind, Sbom};
-    use hardpan_attest::sbom::{cyclonedx, spdx2};
+    use hardpan_attest::sbom::{cyclonedx, spdx2, spdx3};
     pub use hardpan_scan::drift::{Drift, Drifted};
 
     /// Writes SPDX 2.3 as JSON.
     pub fn write_spdx(sbom: &Sbom) -> Vec<u8> {
         spdx2::write(sbom)
+    }
+
+    /// Writes SPDX 3.0.1 as JSON-LD.
+    pub fn write_spdx3(sbom: &Sbom) -> Vec<u8> {
+        spdx3::write(sbom)
+    }
+
+    /// Writes CycloneDX 1.7 as JSON.
+    pub fn write_cyclonedx_1_7(sbom: &Sbom) -> Vec<u8> {
+        cyclonedx::write(sbom, cyclonedx::SpecVersion::V1_7)
     }
 
     /// Writes CycloneDX 1.6 as JSON.

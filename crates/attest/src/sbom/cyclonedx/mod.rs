@@ -11,7 +11,6 @@ use hardpan_tree::Digest;
 
 use super::facts::{self, AllFacts, Facts, Party};
 use super::license::{Licensing, Reference};
-use super::purl::PackageUrl;
 use super::{ComponentKind, Sbom};
 use document::{
     Component, Contact, Dependency, Document, Entity, ExternalReference, Hash, License,
@@ -125,12 +124,10 @@ fn image_component(sbom: &Sbom, all: &AllFacts<'_>, reference: &str) -> Componen
     let subject = &sbom.subject;
     let mut component =
         Component::new("container", reference.to_owned(), facts::name(&subject.name));
-    let stated = subject.version.as_deref().map(facts::line).filter(|version| !version.is_empty());
-    component.version = stated.or_else(|| subject.digest.map(|digest| digest.to_string()));
+    component.version = facts::image_version(subject);
     component.supplier = all.supplier.as_ref().map(entity);
     component.hashes.extend(subject.digest.map(sha256));
-    let purl = subject.purl.as_deref().and_then(|purl| purl.parse::<PackageUrl>().ok());
-    component.purl = purl.map(|purl| purl.to_string());
+    component.purl = facts::image_purl(subject).map(|purl| purl.to_string());
     if let Some(platform) = &subject.platform {
         component.property("platform", &facts::line(platform));
     }

@@ -2,21 +2,20 @@
 //! SPDX 2.3 in JSON.
 
 mod document;
-mod ids;
 
 use std::collections::BTreeMap;
 
 use hardpan_image::rfc3339;
 use hardpan_tree::Digest;
 
+use super::Sbom;
 use super::facts::{self, AllFacts, Facts, Party};
+use super::ids::{self, Ids};
 use super::license::Reference;
-use super::{ComponentKind, Sbom};
 use document::{
     Checksum, CreationInfo, Document, ExternalReference, ExtractedLicense, File, Package,
     Relationship,
 };
-use ids::Ids;
 
 /// What SPDX has where nothing is known.
 const UNKNOWN: &str = "NOASSERTION";
@@ -42,7 +41,9 @@ fn document(sbom: &Sbom) -> Document {
         all.components.iter().map(|facts| (facts.id, ids.of("Package", facts.id))).collect();
     let files: BTreeMap<&str, String> =
         sbom.files.keys().map(|path| (path.as_str(), ids.of("File", path))).collect();
-    let sources = Sources::of(&all, &mut ids);
+    let sources = all.sources();
+    let source_ids: Vec<String> =
+        sources.all.iter().map(|source| ids.of("Source", &source.key())).collect();
     let codes = verification_codes(sbom, &packages);
 
     let mut document = Document::new(facts::name(&sbom.subject.name), creation_info(sbom, &all));
@@ -51,7 +52,7 @@ fn document(sbom: &Sbom) -> Document {
         let id = packages[facts.id].clone();
         document.packages.push(component_package(facts, id, codes.get(&Some(facts.id))));
     }
-    document.packages.extend(sources.packages);
+    document.packages.extend(sources.all.iter().zip(&source_ids).map(source_package));
     for (path, file) in &sbom.files {
         let checksums = [
             Checksum { algorithm: "SHA1", checksum_value: hex(&file.sha1) },
@@ -61,11 +62,9 @@ fn document(sbom: &Sbom) -> Document {
         document.files.push(File { spdx_id: files[path.as_str()].clone(), file_name, checksums });
     }
     document.relationships = relationships(sbom, &all, &packages, &files);
-    document.relationships.extend(
-        sources.relationships.into_iter().map(|(binary, source)| {
-            Relationship::new(&packages[binary], "GENERATED_FROM", &source)
-        }),
-    );
+    document.relationships.extend(sources.built.iter().map(|(binary, source)| {
+        Relationship::new(&packages[binary], "GENERATED_FROM", &source_ids[*source])
+    }));
     document.has_extracted_licensing_infos = extracted(&all);
     document
 }
@@ -85,14 +84,12 @@ fn creation_info(sbom: &Sbom, all: &AllFacts<'_>) -> CreationInfo {
 
 fn image_package(sbom: &Sbom, all: &AllFacts<'_>, code: Option<&String>) -> Package {
     let subject = &sbom.subject;
-    let stated = subject.version.as_deref().map(facts::line).filter(|version| !version.is_empty());
     let mut package = Package::new(IMAGE.to_owned(), facts::name(&subject.name));
-    package.version_info = stated.or_else(|| subject.digest.map(|digest| digest.to_string()));
+    package.version_info = facts::image_version(subject);
     package.supplier = Some(all.supplier.as_ref().map_or_else(|| UNKNOWN.to_owned(), party));
     package.primary_package_purpose = Some("CONTAINER");
     package.checksums.extend(subject.digest.map(sha256));
-    let purl =
-        subject.purl.as_deref().and_then(|purl| purl.parse::<super::purl::PackageUrl>().ok());
+    let purl = facts::image_purl(subject);
     package.external_refs.extend(purl.map(|purl| ExternalReference::purl(purl.to_string())));
     package.comment =
         subject.platform.as_ref().map(|platform| format!("platform: {}", facts::line(platform)));
@@ -122,33 +119,11 @@ fn component_package(facts: &Facts<'_>, id: String, code: Option<&String>) -> Pa
     let purl = facts.purl.as_ref().map(|purl| ExternalReference::purl(purl.to_string()));
     package.external_refs.extend(purl);
     package.external_refs.extend(super::cpe(component).map(ExternalReference::cpe));
-    package.primary_package_purpose = purpose(component.kind);
-    // Scanners read this sentence: data on vulnerabilities has the names of sources.
-    package.source_info = component
-        .source
-        .as_ref()
-        .map(|(name, version)| facts::line(&format!("built package from: {name} {version}")));
-    let mut lines = vec![format!("kind: {}", component.kind.as_str())];
-    lines.extend(component.evidence.iter().map(|path| format!("found in: {}", facts::line(path))));
-    package.comment = Some(lines.join("\n"));
+    package.primary_package_purpose = facts::purpose(component.kind).map(|purpose| purpose.spdx2);
+    package.source_info = facts.source_info();
+    package.comment = Some(facts.comment());
     package.analyzed(code);
     package
-}
-
-fn purpose(kind: ComponentKind) -> Option<&'static str> {
-    match kind {
-        ComponentKind::OperatingSystem => Some("OPERATING_SYSTEM"),
-        ComponentKind::Elf => Some("APPLICATION"),
-        ComponentKind::Golang
-        | ComponentKind::Cargo
-        | ComponentKind::Pypi
-        | ComponentKind::Npm
-        | ComponentKind::Maven => Some("LIBRARY"),
-        ComponentKind::Oci => Some("CONTAINER"),
-        ComponentKind::Download => Some("ARCHIVE"),
-        ComponentKind::Build => Some("FILE"),
-        ComponentKind::Deb | ComponentKind::Apk | ComponentKind::Stated => None,
-    }
 }
 
 fn relationships(
@@ -177,37 +152,13 @@ fn relationships(
     relationships
 }
 
-/// The packages that packages were built from. They have no package URL: scanners take what has one as installed.
-struct Sources<'s> {
-    packages: Vec<Package>,
-    relationships: Vec<(&'s str, String)>,
-}
-
-impl<'s> Sources<'s> {
-    fn of(all: &AllFacts<'s>, ids: &mut Ids) -> Self {
-        let mut known: BTreeMap<(ComponentKind, &(String, String)), String> = BTreeMap::new();
-        let (mut packages, mut relationships) = (Vec::new(), Vec::new());
-        for facts in &all.components {
-            let Some(source) = facts.component.source.as_ref() else { continue };
-            let kind = facts.component.kind;
-            let id = known.entry((kind, source)).or_insert_with(|| {
-                let (name, version) = source;
-                let id = ids.of("Source", &format!("{}/{name}/{version}", kind.as_str()));
-                let mut package = Package::new(id.clone(), facts::name(name));
-                let version = facts::line(version);
-                package.version_info = Some(version)
-                    .filter(|version| !version.is_empty())
-                    .or_else(|| facts.version.clone());
-                package.supplier =
-                    Some(facts.supplier.as_ref().map_or_else(|| UNKNOWN.to_owned(), party));
-                package.primary_package_purpose = Some("SOURCE");
-                packages.push(package);
-                id
-            });
-            relationships.push((facts.id, id.clone()));
-        }
-        Self { packages, relationships }
-    }
+/// A package that packages were built from. It has no package URL: scanners take what has one as installed.
+fn source_package((source, id): (&facts::Source<'_>, &String)) -> Package {
+    let mut package = Package::new(id.clone(), source.name.clone());
+    package.version_info.clone_from(&source.version);
+    package.supplier = Some(source.supplier.map_or_else(|| UNKNOWN.to_owned(), party));
+    package.primary_package_purpose = Some("SOURCE");
+    package
 }
 
 /// The codes of packages with files, and of the image, which has those of nobody (SPDX 2.3, 7.9): SHA-1 of the sorted
@@ -232,33 +183,17 @@ fn verification_codes<'s>(
 
 /// Licences without an SPDX id, each once.
 fn extracted(all: &AllFacts<'_>) -> Vec<ExtractedLicense> {
-    let mut references: BTreeMap<&str, &Reference> = BTreeMap::new();
-    for (id, reference) in all
-        .components
-        .iter()
-        .filter_map(|facts| facts.licensing.as_ref())
-        .flat_map(|l| &l.references)
-    {
-        let known = references.entry(id).or_insert(reference);
-        if known.text.is_none() && reference.text.is_some() {
-            *known = reference;
-        }
-    }
     let extracted = |(id, reference): (&str, &Reference)| ExtractedLicense {
         license_id: id.to_owned(),
         name: facts::name(&reference.name),
         // Without a text it is what the package says.
         extracted_text: reference.text.clone().unwrap_or_else(|| facts::name(&reference.name)),
     };
-    references.into_iter().map(extracted).collect()
+    all.references().into_iter().map(extracted).collect()
 }
 
 fn party(party: &Party) -> String {
-    let kind = if party.is_person { "Person" } else { "Organization" };
-    match &party.email {
-        Some(email) => format!("{kind}: {} ({email})", party.name),
-        None => format!("{kind}: {}", party.name),
-    }
+    party.key()
 }
 
 fn sha256(digest: Digest) -> Checksum {

@@ -19,8 +19,9 @@ impl Ids {
     /// in every build and different for names that only differ in other characters.
     pub(super) fn of(&mut self, what: &str, name: &str) -> String {
         let digest = Digest::of(name.as_bytes()).to_hex();
-        // Of paths the digest must do: there are many.
-        let readable = if what == "File" { String::new() } else { format!("{}-", plain(name)) };
+        // Of what there are many the digest must do.
+        let is_short = matches!(what, "File" | "Relationship");
+        let readable = if is_short { String::new() } else { format!("{}-", plain(name)) };
         let mut id = format!("SPDXRef-{what}-{readable}{}", &digest[..16]);
         // 64 bits can be made to collide by somebody who wants to. The document stays valid.
         while !self.taken.insert(id.clone()) {
