@@ -14,7 +14,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
     ("hardpan-package", &["hardpan-tree"]),
     ("hardpan-image", &["hardpan-tree"]),
     ("hardpan-attest", &["hardpan-tree", "hardpan-image"]),
-    ("hardpan-scan", &["hardpan-tree", "hardpan-package", "hardpan-image"]),
+    ("hardpan-scan", &["hardpan-tree", "hardpan-package", "hardpan-image", "hardpan-attest"]),
     ("hardpan-remote", &["hardpan-tree", "hardpan-image"]),
     (
         "hardpan",
