@@ -380,6 +380,23 @@ fn versions_are_obeyed_where_there_are_any() {
 }
 
 #[test]
+fn a_tag_whose_parts_are_not_seen_yet_is_written_again() {
+    let put = "PUT /v2/team/app/manifests/sha256-";
+    for code in ["MANIFEST_BLOB_UNKNOWN", "DIGEST_INVALID"] {
+        let scene = Scene::with_api(ReferrersApi::Off);
+        scene.registry.fault(put, Fault::Refuse(400, code), 3);
+        scene.attach("a").unwrap();
+        assert_eq!(texts(&scene.list(None).unwrap().manifests), ["a"], "{code}");
+        scene.registry.fault(put, Fault::Refuse(400, code), usize::MAX);
+        scene.registry.take_log();
+        let error = scene.attach("b").unwrap_err();
+        assert!(matches!(error, RegistryError::Incomplete { .. }), "{code}: {error:?}");
+        assert!(scene.registry.take_log().len() < 40);
+        assert_eq!(texts(&scene.list(None).unwrap().manifests), ["a"], "{code}");
+    }
+}
+
+#[test]
 fn who_always_loses_gives_up() {
     let scene = Scene::with_api(ReferrersApi::Off);
     // A registry that takes everything and keeps nothing.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What goes wrong.
 
-use super::State;
+use super::{State, refuse};
 use crate::http::{Reply, Request};
 
 /// What goes wrong with requests.
@@ -9,6 +9,10 @@ use crate::http::{Reply, Request};
 pub enum Fault {
     /// Another status, with a `Retry-After` header if given. The request is not done.
     Status(u16, Option<&'static str>),
+    /// Another status, with an error of this code. The request is not done.
+    Refuse(u16, &'static str),
+    /// All repositories lose their blobs before the request is done.
+    LoseBlobs,
     /// The connection breaks after so many bytes.
     Break(usize),
     /// Other bytes.
@@ -97,6 +101,13 @@ impl State {
                     None => reply,
                 })
             }
+            Some(Fault::Refuse(status, code)) => {
+                Course::Instead(refuse(status, code, "for a test"))
+            }
+            Some(Fault::LoseBlobs) => {
+                self.owned.clear();
+                Course::Usual
+            }
             Some(Fault::Half) if !request.body.is_empty() => Course::Half,
             Some(Fault::Unheard | Fault::Half) => lost(),
             Some(other) => Course::Then(other),
@@ -119,7 +130,7 @@ impl Fault {
             }
             Self::WithoutHeader(name) => without(&mut reply, name),
             Self::Unanswered => reply.is_lost = true,
-            Self::Status(..) | Self::Unheard | Self::Half => {}
+            Self::Status(..) | Self::Refuse(..) | Self::LoseBlobs | Self::Unheard | Self::Half => {}
         }
         reply
     }

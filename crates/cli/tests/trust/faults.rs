@@ -83,6 +83,32 @@ fn a_registry_that_dies_has_no_tag_and_gets_it_the_next_time() {
 }
 
 #[test]
+fn what_a_registry_loses_meanwhile_is_brought_again() {
+    let world = World::signed();
+    let of_registry = |kind: &str, registry: Registry| {
+        // What nothing names yet is garbage, and may go between the layers and the manifest that names them.
+        registry.fault("PUT /v2/team/app/manifests/sha256:", Fault::LoseBlobs, 1);
+        let name = world.publish(&registry.name(), &[]);
+        registry.assert_tags_complete();
+        world.verify(&name, &["--require", "spdx"]).expect(0, &["verified"]);
+        // Who loses it every time gets no tag.
+        registry.fault("PUT /v2/team/app/manifests/sha256:", Fault::LoseBlobs, usize::MAX);
+        let (out, key) = (world.text("out"), world.key());
+        let other = format!("{}/{REPOSITORY}:2", registry.name());
+        let ran = world.run(&["publish", &out, &other, "--key", &key]);
+        ran.expect(3, &["what it names is not there"]);
+        assert!(!registry.tags(REPOSITORY).contains(&"2".to_owned()), "{kind}");
+    };
+    // Most of the time is spent waiting.
+    std::thread::scope(|scope| {
+        for (kind, registry) in registries() {
+            let of_registry = &of_registry;
+            scope.spawn(move || of_registry(kind, registry));
+        }
+    });
+}
+
+#[test]
 fn a_publisher_that_is_killed_leaves_no_tag() {
     let world = World::signed();
     let registry = without_api();

@@ -157,6 +157,12 @@ fn trouble_inside(error: &io::Error) -> Trouble {
 }
 
 impl ShelfError {
+    /// Whether a registry does not have all that a manifest names.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        matches!(self, Self::Registry { source, .. }
+            if matches!(**source, RegistryError::Incomplete { .. }))
+    }
+
     /// Returns what kind of trouble this is.
     pub fn trouble(&self) -> Trouble {
         match self {

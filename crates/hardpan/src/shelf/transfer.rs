@@ -21,6 +21,9 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::trust::TrustError;
 
+/// How often an image is brought again to a registry that lost something of it while it came: what was there, and
+/// therefore not sent, may be removed as garbage until a manifest names it.
+const REPAIRS_MAX: usize = 2;
 /// How much is sent or fetched at once at least.
 const TRANSFERS_MIN: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
 
@@ -44,8 +47,28 @@ pub struct Copied {
     pub names: Vec<String>,
 }
 
+/// Brings something, and looks again for all of it if the destination says that something is missing.
+fn until_whole<T>(mut bring: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..REPAIRS_MAX {
+        match bring() {
+            Err(Error::Shelf(error)) if error.is_incomplete() => {}
+            result => return result,
+        }
+    }
+    bring()
+}
+
 /// Brings an image's layers and documents, without a name for it.
 pub(crate) fn bring_image(
+    session: &Session<'_>,
+    shelf: &dyn Shelf,
+    set: &ImageSet,
+    destination: &dyn Destination,
+) -> Result<(usize, u64), Error> {
+    until_whole(|| bring_image_once(session, shelf, set, destination))
+}
+
+fn bring_image_once(
     session: &Session<'_>,
     shelf: &dyn Shelf,
     set: &ImageSet,
@@ -82,6 +105,15 @@ fn bring_blob(
 /// Brings all that is attached to an image, as it is. Returns how many manifests that is, and how many are left out since
 /// they are not whole.
 pub(crate) fn bring_attached(
+    session: &Session<'_>,
+    shelf: &dyn Shelf,
+    set: &ImageSet,
+    destination: &dyn Destination,
+) -> Result<(usize, usize), Error> {
+    until_whole(|| bring_attached_once(session, shelf, set, destination))
+}
+
+fn bring_attached_once(
     session: &Session<'_>,
     shelf: &dyn Shelf,
     set: &ImageSet,
@@ -214,6 +246,14 @@ pub(super) fn manifest_of(artifact: &Artifact) -> Stored {
 /// Brings artifacts that were made here, by the images that they are attached to: first all that they name, then for
 /// each image what refers to it and its tags.
 pub(crate) fn bring_artifacts(
+    session: &Session<'_>,
+    artifacts: &[(Descriptor, Vec<Artifact>)],
+    destination: &dyn Destination,
+) -> Result<(), Error> {
+    until_whole(|| bring_artifacts_once(session, artifacts, destination))
+}
+
+fn bring_artifacts_once(
     session: &Session<'_>,
     artifacts: &[(Descriptor, Vec<Artifact>)],
     destination: &dyn Destination,

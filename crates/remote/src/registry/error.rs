@@ -61,6 +61,19 @@ pub enum RegistryError {
         /// What the registry says about it; may be empty.
         reason: String,
     },
+    /// The registry does not take a document since something that it names is not there, or not any more.
+    #[error(
+        "{url}: refused with status {status}, since what it names is not there{}",
+        Words(reason)
+    )]
+    Incomplete {
+        /// What was pushed.
+        url: Url,
+        /// The HTTP status code.
+        status: u16,
+        /// What the registry says about it.
+        reason: String,
+    },
     /// What is to be pushed can't be read.
     #[error("can't read the blob {digest} that is to be pushed")]
     Source {

@@ -45,7 +45,7 @@ use crate::sink::{MemorySink, Sink};
 use crate::url::Url;
 use error::Trouble;
 use place::{PULL, Place};
-use push::Locks;
+use push::{Doubt, Locks};
 use token::Tokens;
 
 /// The largest manifest or index, in bytes: what registries must accept.
@@ -102,6 +102,21 @@ impl Registries {
     /// Fetches the manifest or index that a name means: by its digest if it has one, or else by its tag,
     /// or else by the tag `latest`.
     pub fn document(
+        &self,
+        name: &ImageName,
+        watch: Watch<'_>,
+    ) -> Result<RemoteDocument, RegistryError> {
+        let mut doubt = Doubt::of_reading();
+        loop {
+            match self.document_once(name, watch) {
+                Err(RegistryError::Remote(error))
+                    if error.is_mismatch() && doubt.again(&self.client, watch.cancel) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn document_once(
         &self,
         name: &ImageName,
         watch: Watch<'_>,

@@ -20,6 +20,7 @@ use super::super::document::{ACCEPT, RemoteDocument};
 use super::super::error::{RegistryError, Trouble};
 use super::super::{DOCUMENT_BYTES_MAX, Registries, Watch};
 use super::document::{Reference, content_digest, version};
+use super::doubt::{self, Doubt};
 use super::{Call, Door, refused};
 use crate::download::Patience;
 use crate::error::RemoteError;
@@ -131,20 +132,26 @@ impl Registries {
         watch: Watch<'_>,
     ) -> Result<Option<Tagged>, RegistryError> {
         let headers = [("accept", ACCEPT)];
-        let reply = match self.ask(door, &Call::read(url, &headers), &[], watch) {
-            Err(error) if error.is_not_found() => return Ok(None),
-            reply => reply?,
+        let mut doubt = Doubt::of_reading();
+        let reply = loop {
+            let reply = match self.ask(door, &Call::read(url, &headers), &[], watch) {
+                Err(error) if error.is_not_found() => return Ok(None),
+                reply => reply?,
+            };
+            if reply.status != 200 {
+                return Err(refused(url, &reply));
+            }
+            let actual = Digest::of(&reply.body);
+            match content_digest(url, &reply)? {
+                Some(expected) if expected != actual => {
+                    if !doubt.again(&self.client, watch.cancel) {
+                        let url = url.clone();
+                        return Err(RemoteError::DigestMismatch { url, expected, actual }.into());
+                    }
+                }
+                _ => break reply,
+            }
         };
-        if reply.status != 200 {
-            return Err(refused(url, &reply));
-        }
-        let actual = Digest::of(&reply.body);
-        if let Some(expected) = content_digest(url, &reply)?
-            && expected != actual
-        {
-            let url = url.clone();
-            return Err(RemoteError::DigestMismatch { url, expected, actual }.into());
-        }
         let etag = reply.header("etag").filter(|etag| etag.starts_with('"'));
         let etag = etag.map(ToOwned::to_owned);
         Ok(Some(Tagged { reply, etag }))
@@ -165,6 +172,7 @@ impl Registries {
         let mut patience = Patience::new(&self.client, url, watch.observer, watch.cancel);
         let (mut is_written, mut looks, mut races, mut repeats) = (false, 0, 0, 0);
         let mut pause = PAUSE;
+        let mut doubt = Doubt::new(seed);
         while races < RACES_MAX {
             patience.check().map_err(RegistryError::from)?;
             let (media_type, bytes, etag) = match step()? {
@@ -192,6 +200,12 @@ impl Registries {
                 continue;
             }
             match self.write_tag(door, url, &media_type, &bytes, etag.as_deref(), watch) {
+                Err(Trouble::Final(error @ RegistryError::Incomplete { .. })) => {
+                    // Who writes has to have read just before.
+                    if !doubt.again(&self.client, watch.cancel) {
+                        return Err(error.into());
+                    }
+                }
                 Ok(true) => {
                     is_written = true;
                     // Who lost races has others beside it: they may take longer than one alone.
@@ -230,7 +244,7 @@ impl Registries {
         match reply.status {
             200..=204 => Ok(true),
             409 | 412 => Ok(false),
-            _ => Err(refused(url, &reply).into()),
+            _ => Err(doubt::of_parts(url, &reply).unwrap_or_else(|| refused(url, &reply)).into()),
         }
     }
 }
@@ -243,7 +257,7 @@ fn document(url: &Url, reply: Reply) -> Result<RemoteDocument, RegistryError> {
 }
 
 /// Numbers that spread writers, from a seed (SplitMix64).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     /// Returns the wait after a lost race.
@@ -251,7 +265,7 @@ impl Random {
         self.up_to(SPREAD * (1 << races.min(SPREAD_DOUBLINGS)))
     }
 
-    fn up_to(&mut self, most: Duration) -> Duration {
+    pub(super) fn up_to(&mut self, most: Duration) -> Duration {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

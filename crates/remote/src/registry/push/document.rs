@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Manifests and indexes: pushed, and looked for.
 
-use std::time::Duration;
-
 use hardpan_image::{Descriptor, ImageName};
 use hardpan_tree::Digest;
 use serde::Deserialize;
@@ -11,16 +9,11 @@ use ureq::http::Method;
 use super::super::document::ACCEPT;
 use super::super::error::RegistryError;
 use super::super::{DOCUMENT_BYTES_MAX, Registries, Watch};
+use super::doubt::{self, Doubt};
 use super::{Call, Door, protocol, refused};
 use crate::error::RemoteError;
 use crate::exchange::Reply;
 use crate::url::Url;
-
-/// How often a document is sent again to a registry that does not know what it names. What was pushed just before may
-/// not be seen yet, and while others push the same blob, Docker's registry for a moment reads half of it.
-const UNKNOWN_TRIES: u32 = 8;
-/// The wait before that.
-const UNKNOWN_PAUSE: Duration = Duration::from_millis(150);
 
 /// What a document is called in its repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,17 +45,12 @@ struct Named {
     digest: String,
 }
 
-/// Whether a registry refuses a document since it does not know something that the document names.
-fn is_unknown(reply: &Reply) -> bool {
-    let code = b"BLOB_UNKNOWN";
-    matches!(reply.status, 400 | 404) && reply.body.windows(code.len()).any(|part| part == code)
-}
-
 impl Registries {
     /// Pushes a manifest or index. All that it names must be there before.
     ///
     /// Only the registry and repository of `name` count. Bytes that have another digest than the `reference` are
-    /// refused, and so is the answer of a registry that has understood another document.
+    /// refused, and so is the answer of a registry that has understood another document. A registry that does not know
+    /// what the document names is given some time, and then this is [`RegistryError::Incomplete`].
     pub fn push_document(
         &self,
         name: &ImageName,
@@ -84,14 +72,15 @@ impl Registries {
         }
         let headers = [("content-type", media_type)];
         let call = Call { headers: &headers, ..Call::new(Method::PUT, &url) };
-        let mut reply = self.ask(&door, &call, bytes, watch)?;
-        for tried in 1..=UNKNOWN_TRIES {
-            if !is_unknown(&reply) {
-                break;
+        let mut doubt = Doubt::new(0);
+        let reply = loop {
+            let reply = self.ask(&door, &call, bytes, watch)?;
+            match doubt::of_parts(&url, &reply) {
+                Some(error) if !doubt.again(&self.client, watch.cancel) => return Err(error),
+                Some(_) => {}
+                None => break reply,
             }
-            watch.cancel.wait(UNKNOWN_PAUSE * tried);
-            reply = self.ask(&door, &call, bytes, watch)?;
-        }
+        };
         if !matches!(reply.status, 200..=204) {
             return Err(refused(&url, &reply));
         }

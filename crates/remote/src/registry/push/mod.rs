@@ -4,6 +4,7 @@
 mod body;
 mod change;
 mod document;
+mod doubt;
 mod fallback;
 mod list;
 mod referrers;
@@ -17,6 +18,7 @@ pub use body::Source;
 pub(super) use change::Locks;
 pub use change::TagChange;
 pub use document::{DocumentPushed, Reference};
+pub(super) use doubt::Doubt;
 pub use referrers::{Indexed, Referrer, Referrers};
 pub use upload::{Pushed, UploadOptions};
 

@@ -6,6 +6,7 @@
 //! gives up an upload of which it has more than it had said.
 
 use hardpan_image::{Descriptor, ImageName};
+use hardpan_tree::Digest;
 use ureq::http::Method;
 
 use super::super::error::{RegistryError, Trouble};
@@ -13,6 +14,7 @@ use super::super::place::{PULL, Place};
 use super::super::{Registries, Watch};
 use super::body::{Body, Sending, Source};
 use super::document::content_digest;
+use super::doubt::{self, Doubt};
 use super::{Call, Door, protocol, refused};
 use crate::attempt::redirect_to;
 use crate::download::Patience;
@@ -82,6 +84,8 @@ enum Step {
     Done,
     /// The upload can't go on: its beginning is lost or wrong.
     Again(RegistryError),
+    /// The registry has other bytes than were sent. These were hashed here, so it is mistaken, or something between.
+    Other(RegistryError),
 }
 
 impl Registries {
@@ -209,6 +213,7 @@ impl Upload<'_, '_> {
             total_bytes: Some(self.blob.size_bytes),
             present_bytes: 0,
         });
+        let mut doubt = None;
         loop {
             patience.check()?;
             let is_known_failure = session.as_ref().is_some_and(|session| session.is_unsure);
@@ -231,6 +236,20 @@ impl Upload<'_, '_> {
                         return Err(error);
                     }
                     session = None;
+                    continue;
+                }
+                Ok(Step::Other(error)) => {
+                    if self.is_there()? {
+                        break;
+                    }
+                    // No two uploads have the same location, whoever makes them.
+                    let seed = session.as_ref().map_or(0, |session| seed(&session.location));
+                    self.restart(session.take());
+                    let doubt = doubt.get_or_insert_with(|| Doubt::new(seed));
+                    if !doubt.again(&registries.client, self.watch.cancel) {
+                        return Err(error);
+                    }
+                    self.is_pieced = false;
                     continue;
                 }
                 Err(Trouble::Failure(failure)) => (failure, false),
@@ -386,6 +405,7 @@ impl Upload<'_, '_> {
                 self.check_taken(&reply)?;
                 Ok(Step::Done)
             }
+            _ if doubt::is_of_bytes(&reply) => Ok(Step::Other(refused(&self.shown, &reply))),
             416 => self.lost(refused(&self.shown, &reply)),
             _ => Ok(Step::Again(refused(&self.shown, &reply))),
         }
@@ -450,6 +470,11 @@ impl Upload<'_, '_> {
             _ => Ok(()),
         }
     }
+}
+
+fn seed(location: &Url) -> u64 {
+    let digest = Digest::of(location.as_str().as_bytes());
+    digest.as_bytes().iter().fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }
 
 /// Returns how much a registry has: the number after the last place of `0-99`, with or without a unit. Some say
