@@ -219,11 +219,16 @@ pub fn libc(architecture: &str, triplet: &str) -> Deb {
 
 /// The program.
 pub fn app(architecture: &str) -> Deb {
+    app_with(architecture, "the program for")
+}
+
+/// The program with another text in it.
+pub fn app_with(architecture: &str, text: &str) -> Deb {
     deb("app", "1.0-1")
         .architecture(architecture)
         .depends("libc6 (>= 2.36), app-data (= 1.0-1)")
         .timestamp(1_710_000_000)
-        .file("/usr/bin/app", format!("the program for {architecture}\n"))
+        .file("/usr/bin/app", format!("{text} {architecture}\n"))
         .mode(0o755)
         .symlink("/usr/bin/app-link", "app")
         .file("/etc/app.conf", "colour = blue\n")

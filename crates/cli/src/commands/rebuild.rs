@@ -4,8 +4,11 @@
 use std::process::ExitCode;
 
 use hardpan::definition::Platform;
-use hardpan::trust::{Comparison, RebuildPlan};
-use hardpan::{BuildRequest, BuildSettings, CatalogRoot, Error, Location, Project, read_workspace};
+use hardpan::lock::Lock;
+use hardpan::trust::{Comparison, PlatformDifference, RebuildPlan, Rebuilt};
+use hardpan::{
+    BuildRequest, BuildSettings, Built, CatalogRoot, Error, Location, Project, read_workspace,
+};
 use serde_json::json;
 
 use super::{in_definition, place};
@@ -41,9 +44,10 @@ pub(crate) fn run(common: &Common, command: &Rebuild) -> anyhow::Result<ExitCode
         Some(output) => output.clone(),
         None => folder.path().join("layout"),
     };
-    build(common, command, &plan, folder.path(), &layout)?;
+    let (built, lock, settings) = build(common, command, &plan, folder.path(), &layout)?;
+    let rebuilt = Rebuilt { plan: &plan, built: &built, lock: &lock, settings: &settings };
     let progress = Progress::new(common);
-    let comparison = machine.session(&progress).compare(&location, &layout);
+    let comparison = machine.session(&progress).compare(&location, &layout, &rebuilt);
     progress.clear();
     let comparison = comparison?;
     if common.json {
@@ -64,7 +68,7 @@ fn build(
     plan: &RebuildPlan,
     folder: &std::path::Path,
     layout: &std::path::Path,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(Built, Lock, BuildSettings)> {
     let definition = plan.write(&folder.join("source"))?;
     let platforms = (plan.inputs.platforms.iter())
         .map(|name| {
@@ -89,10 +93,10 @@ fn build(
         BuildRequest { platforms, layout: Some(layout.to_owned()), ..BuildRequest::default() };
     let built = session
         .fitting_lock(&project, &settings, true)
-        .and_then(|(lock, _)| session.build(&project, &lock, &settings, &request));
+        .and_then(|(lock, _)| Ok((session.build(&project, &lock, &settings, &request)?, lock)));
     progress.clear();
-    built.map_err(in_definition(&project))?;
-    Ok(())
+    let (built, lock) = built.map_err(in_definition(&project))?;
+    Ok((built, lock, settings))
 }
 
 fn print(location: &Location, plan: &RebuildPlan, comparison: &Comparison) {
@@ -105,23 +109,29 @@ fn print(location: &Location, plan: &RebuildPlan, comparison: &Comparison) {
     say!("{} {location} {by}", styled(BAD, "not reproduced"));
     say!("  published {}", comparison.expected);
     say!("  rebuilt   {}", comparison.actual);
-    for difference in &comparison.differences {
-        say!("{}", difference.platform);
-        for text in &difference.documents {
-            say!("  {text}");
+    comparison.differences.iter().for_each(print_platform);
+}
+
+fn print_platform(difference: &PlatformDifference) {
+    say!("{}", difference.platform);
+    for text in &difference.documents {
+        say!("  {text}");
+    }
+    let lists = [
+        ("only in the published one", &difference.removed),
+        ("only in the rebuilt one", &difference.added),
+        ("differs", &difference.changed),
+    ];
+    for (what, paths) in lists {
+        for path in paths.iter().take(PATHS_SHOWN_MAX) {
+            say!("  {what}: {path}");
         }
-        let lists = [
-            ("only in the published one", &difference.removed),
-            ("only in the rebuilt one", &difference.added),
-            ("differs", &difference.changed),
-        ];
-        for (what, paths) in lists {
-            for path in paths.iter().take(PATHS_SHOWN_MAX) {
-                say!("  {what}: {path}");
-            }
-            if paths.len() > PATHS_SHOWN_MAX {
-                say!("  {what}: {} more; see --json", paths.len() - PATHS_SHOWN_MAX);
-            }
+        if paths.len() > PATHS_SHOWN_MAX {
+            say!("  {what}: {} more; see --json", paths.len() - PATHS_SHOWN_MAX);
         }
+    }
+    for input in &difference.inputs {
+        let digest = input.sha256.map(|digest| format!(", now {digest}")).unwrap_or_default();
+        say!("  comes of {}{digest}", input.input);
     }
 }

@@ -25,7 +25,7 @@ use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogError, CatalogOption
 
 pub(crate) use attached::attached;
 pub use attached::{AttachedSbom, AttachedSboms, CheckedSbom};
-pub(crate) use component::{Release, purl};
+pub(crate) use component::{Release, purl, text as path_text};
 pub(crate) use known::Known;
 pub(crate) use origins::{FileOrigins, package_id};
 

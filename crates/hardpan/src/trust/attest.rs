@@ -29,9 +29,11 @@ use crate::built::{Built, BuiltPlatform};
 use crate::error::Error;
 use crate::lock::{Lock, LockedPackage, LockedPlatform};
 use crate::project::Project;
-use crate::sbom::{self, FileOrigins, Known, Naming, Release};
+use crate::sbom::{self, FileOrigins, Known, Naming, Release, SbomReport};
 use crate::session::Session;
-use crate::shelf::{ImageSet, LayoutDestination, LayoutShelf, Location, ShelfError, identity};
+use crate::shelf::{
+    ImageSet, LayoutDestination, LayoutShelf, Location, Shelf, ShelfError, identity,
+};
 
 /// Who signs what was built, and what else is said of it.
 #[derive(Debug, Clone)]
@@ -212,26 +214,10 @@ impl Session<'_> {
         if let Ok(Some(stated)) = self.store.read_record::<Stated>(STATED, &key) {
             return Ok(stated);
         }
+        let (report, release) =
+            self.sbom_of_built(shelf, name, (descriptor, manifest), built, lock, settings)?;
         let nothing = LockedPlatform::default();
         let locked = locked.unwrap_or(&nothing);
-        let catalog = sbom::catalog_of(shelf, manifest)?;
-        let naming = Naming {
-            name: &name.0,
-            version: name.1.as_deref(),
-            digest: Some(descriptor.digest),
-            platform: Some(built.platform.clone()),
-            epoch: lock.epoch,
-        };
-        let origins = self.origins_of(built, &locked.packages, settings)?;
-        let owners = origins.by_path();
-        let known = Known {
-            packages: &locked.packages,
-            downloads: &built.downloads,
-            images: &locked.images,
-            owners: Some(&owners),
-        };
-        let report = sbom::sbom_of(&catalog, &naming, &known);
-        let release = Release::of(catalog.os.as_ref());
         let subject = || vec![Subject::new(&name.0, descriptor.digest)];
         let mut statements = vec![
             statement(subject(), uri::SPDX, &parsed(uri::SPDX, &spdx2::write(&report.sbom))?)?,
@@ -252,6 +238,38 @@ impl Session<'_> {
         let stated = Stated { statements, problems: report.problems, release, digest, packages };
         self.store.write_record(STATED, &key, &stated)?;
         Ok(stated)
+    }
+
+    /// Returns the SBOM of a platform that was built here, and which release it is of.
+    pub(super) fn sbom_of_built(
+        &self,
+        shelf: &dyn Shelf,
+        name: &(String, Option<String>),
+        (descriptor, manifest): (&Descriptor, &Raw<Manifest>),
+        built: &BuiltPlatform,
+        lock: &Lock,
+        settings: &BuildSettings,
+    ) -> Result<(SbomReport, Release), Error> {
+        let nothing = LockedPlatform::default();
+        let locked = lock.platforms.get(&built.platform).unwrap_or(&nothing);
+        let catalog = sbom::catalog_of(shelf, manifest)?;
+        let naming = Naming {
+            name: &name.0,
+            version: name.1.as_deref(),
+            digest: Some(descriptor.digest),
+            platform: Some(built.platform.clone()),
+            epoch: lock.epoch,
+        };
+        let origins = self.origins_of(built, &locked.packages, settings)?;
+        let owners = origins.by_path();
+        let known = Known {
+            packages: &locked.packages,
+            downloads: &built.downloads,
+            images: &locked.images,
+            owners: Some(&owners),
+        };
+        let release = Release::of(catalog.os.as_ref());
+        Ok((sbom::sbom_of(&catalog, &naming, &known), release))
     }
 
     /// Returns who brought which file. Where the store no longer knows of the build, its packages still have theirs; of
@@ -351,7 +369,7 @@ pub(super) fn statement(
 }
 
 /// Returns registry and repository, and the first tag.
-fn image_name(built: &Built) -> Result<(String, Option<String>), Error> {
+pub(super) fn image_name(built: &Built) -> Result<(String, Option<String>), Error> {
     let name = built.names.first().cloned().unwrap_or_else(|| "image".to_owned());
     let parsed: hardpan_image::ImageName =
         name.parse().map_err(|source| TrustError::Name { name, source })?;

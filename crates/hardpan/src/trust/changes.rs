@@ -238,7 +238,7 @@ fn with_attributes(content: String, metadata: &Metadata) -> String {
 }
 
 /// Returns the keys of a configuration with their values; variables and labels each by their names.
-fn configuration(config: &ImageConfig) -> BTreeMap<String, Value> {
+pub(super) fn configuration(config: &ImageConfig) -> BTreeMap<String, Value> {
     let own = &config.config;
     let mut keys: BTreeMap<String, Value> = [
         ("User", json!(own.user)),

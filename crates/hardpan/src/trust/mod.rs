@@ -10,6 +10,7 @@ mod attest;
 mod changes;
 mod elsewhere;
 mod error;
+mod inputs;
 pub mod policy;
 mod publish;
 mod rebuild;
@@ -28,6 +29,7 @@ pub use elsewhere::{
     AnySigner, ElsewhereError, TransitServer, open_plugin, open_service, open_transit,
 };
 pub use error::TrustError;
+pub use inputs::{DifferentInput, Rebuilt};
 pub use publish::{PublishRequest, Published};
 pub use rebuild::{Comparison, PlatformDifference, RebuildPlan};
 pub use record::BuiltBy;

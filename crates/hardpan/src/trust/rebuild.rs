@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `rebuild`: an image built again from its own provenance, and compared with what it was.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,15 +10,20 @@ use std::path::{Path, PathBuf};
 use hardpan_attest::key::{Keyring, UtcTime};
 use hardpan_attest::predicate::provenance::{FileRole, Provenance, RebuildInputs};
 use hardpan_attest::predicate::uri;
+use hardpan_attest::sbom::Sbom;
 use hardpan_attest::verify::{Claim, Evidence};
 use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
 use hardpan_tree::{Digest, Origin, Tree, TreePath};
 use serde::Serialize;
 
 use super::TrustError;
+use super::attest::image_name;
+use super::changes::configuration;
+use super::inputs::{DifferentInput, Rebuilt, add_definition, inputs_of};
 use super::verify::evidence;
 use crate::error::Error;
 use crate::image_tree::{LayerInput, tree_of_layers};
+use crate::sbom;
 use crate::session::Session;
 use crate::shelf::{ImageSet, Location, Shelf};
 
@@ -58,7 +64,12 @@ pub struct PlatformDifference {
     pub removed: Vec<String>,
     /// What differs beside the files: parts of the configuration, annotations, how layers are cut.
     pub documents: Vec<String>,
+    /// The inputs of the build that all of this is of.
+    pub inputs: Vec<DifferentInput>,
 }
+
+/// A platform of an image where it lies.
+type PlatformAt<'s> = (&'s dyn Shelf, &'s Descriptor, &'s Raw<Manifest>);
 
 impl Comparison {
     /// Returns whether it is the same image.
@@ -93,8 +104,13 @@ impl Session<'_> {
         Ok(RebuildPlan { inputs, key, digest: root.digest })
     }
 
-    /// Compares a published image with what was built again.
-    pub fn compare(&self, published: &Location, layout: &Path) -> Result<Comparison, Error> {
+    /// Compares a published image with what was built again into a layout.
+    pub fn compare(
+        &self,
+        published: &Location,
+        layout: &Path,
+        rebuilt: &Rebuilt<'_>,
+    ) -> Result<Comparison, Error> {
         let old = self.open_shelf(published)?;
         let new = self.open_shelf(&Location::Layout(layout.to_owned()))?;
         let (old_set, new_set) = (ImageSet::read(old.shelf())?, ImageSet::read(new.shelf())?);
@@ -106,8 +122,9 @@ impl Session<'_> {
                 let found = new_set.platforms.iter().find(|(it, _)| platform_name(it) == name);
                 let difference = match found {
                     Some((other, _)) if other.digest == descriptor.digest => continue,
-                    Some((_, other)) => {
-                        self.difference((old.shelf(), manifest), (new.shelf(), other), name)?
+                    Some((other, other_manifest)) => {
+                        let old = (old.shelf(), descriptor, manifest);
+                        self.difference(old, (new.shelf(), other, other_manifest), rebuilt, name)?
                     }
                     None => PlatformDifference::of(name, vec!["it was not built".to_owned()]),
                 };
@@ -123,8 +140,9 @@ impl Session<'_> {
 
     fn difference(
         &self,
-        (old_shelf, old): (&dyn Shelf, &Raw<Manifest>),
-        (new_shelf, new): (&dyn Shelf, &Raw<Manifest>),
+        (old_shelf, old_descriptor, old): PlatformAt<'_>,
+        (new_shelf, new_descriptor, new): PlatformAt<'_>,
+        rebuilt: &Rebuilt<'_>,
         platform: String,
     ) -> Result<PlatformDifference, Error> {
         let (old_config, old_tree) = self.tree_of(old_shelf, old)?;
@@ -132,9 +150,11 @@ impl Session<'_> {
         let found = new_tree.difference(&old_tree);
         let text = |paths: Vec<TreePath>| paths.iter().map(ToString::to_string).collect();
         let mut documents = Vec::new();
-        let json = |config: &Raw<ImageConfig>| serde_json::to_value(&config.value().config).ok();
+        let keys = different_keys(old_config.value(), new_config.value());
+        if !keys.is_empty() {
+            documents.push(format!("the configuration differs: {}", keys.join(", ")));
+        }
         for (what, same) in [
-            ("the configuration", json(&old_config) == json(&new_config)),
             ("the time of the image", old_config.value().created == new_config.value().created),
             ("annotations", old.value().annotations == new.value().annotations),
         ] {
@@ -146,13 +166,49 @@ impl Session<'_> {
         if is_same_tree && old_config.value().rootfs != new_config.value().rootfs {
             documents.push("the same files are in other layers, or in another order".to_owned());
         }
+        let mut inputs = Vec::new();
+        if !is_same_tree {
+            let old_sbom = Self::sbom_found(old_shelf, old_descriptor, old, &platform)?;
+            let built = &rebuilt.built.platforms;
+            let new_sbom = match built.iter().find(|it| it.manifest == new_descriptor.digest) {
+                Some(built) => {
+                    let (name, at) = (image_name(rebuilt.built)?, (new_descriptor, new));
+                    let Rebuilt { lock, settings, .. } = rebuilt;
+                    self.sbom_of_built(new_shelf, &name, at, built, lock, settings)?.0.sbom
+                }
+                None => Self::sbom_found(new_shelf, new_descriptor, new, &platform)?,
+            };
+            inputs = inputs_of(&found, &[&new_sbom, &old_sbom], &rebuilt.plan.inputs.files);
+        }
+        if !keys.is_empty() {
+            add_definition(&mut inputs);
+        }
         Ok(PlatformDifference {
             platform,
             added: text(found.added),
             changed: text(found.changed),
             removed: text(found.removed),
             documents,
+            inputs,
         })
+    }
+
+    /// Returns what an image's own files say of who brought them.
+    fn sbom_found(
+        shelf: &dyn Shelf,
+        descriptor: &Descriptor,
+        manifest: &Raw<Manifest>,
+        platform: &str,
+    ) -> Result<Sbom, Error> {
+        let catalog = sbom::catalog_of(shelf, manifest)?;
+        let naming = sbom::Naming {
+            name: "image",
+            version: None,
+            digest: Some(descriptor.digest),
+            platform: Some(platform.to_owned()),
+            epoch: 0,
+        };
+        Ok(sbom::sbom_of(&catalog, &naming, &sbom::Known::default()).sbom)
     }
 
     pub(super) fn tree_of(
@@ -160,7 +216,7 @@ impl Session<'_> {
         shelf: &dyn Shelf,
         manifest: &Raw<Manifest>,
     ) -> Result<(Raw<ImageConfig>, Tree), Error> {
-        let config = crate::sbom::config_of(shelf, manifest)?;
+        let config = sbom::config_of(shelf, manifest)?;
         let layers = &manifest.value().layers;
         let openers: Vec<_> = (layers.iter())
             .map(|layer| {
@@ -182,8 +238,28 @@ impl Session<'_> {
 
 impl PlatformDifference {
     fn of(platform: String, documents: Vec<String>) -> Self {
-        Self { platform, added: Vec::new(), changed: Vec::new(), removed: Vec::new(), documents }
+        Self {
+            platform,
+            added: Vec::new(),
+            changed: Vec::new(),
+            removed: Vec::new(),
+            documents,
+            inputs: Vec::new(),
+        }
     }
+}
+
+/// Returns the keys of configurations that differ: `Entrypoint`, `Env.PATH`.
+fn different_keys(old: &ImageConfig, new: &ImageConfig) -> Vec<String> {
+    let (old_keys, new_keys) = (configuration(old), configuration(new));
+    let all: BTreeSet<&String> = old_keys.keys().chain(new_keys.keys()).collect();
+    let differs = |key: &&String| old_keys.get(*key) != new_keys.get(*key);
+    let mut keys: Vec<String> = all.into_iter().filter(differs).cloned().collect();
+    // What stands in no key that is compared is still a difference.
+    if keys.is_empty() && old.config != new.config {
+        keys.push("something else than its usual keys".to_owned());
+    }
+    keys
 }
 
 fn platform_name(descriptor: &Descriptor) -> String {
