@@ -60,6 +60,7 @@ impl State {
         self.manifests.insert(key(&digest), stored.clone());
         self.manifests.insert(key(reference), stored);
         self.look_at_tags(repository);
+        self.look_at_rules(repository);
         let reply = created(&format!("/v2/{repository}/manifests/{digest}"), &digest);
         match document["subject"]["digest"].as_str() {
             Some(subject) if self.settings.referrers == ReferrersApi::On => {
@@ -70,7 +71,7 @@ impl State {
     }
 
     /// Returns something that a document names and the repository does not have.
-    fn missing(&self, repository: &str, document: &Value) -> Option<String> {
+    pub(super) fn missing(&self, repository: &str, document: &Value) -> Option<String> {
         let list = |name: &str| document[name].as_array().cloned().unwrap_or_default();
         for manifest in list("manifests") {
             let digest = manifest["digest"].as_str().unwrap_or_default().to_owned();

@@ -10,6 +10,7 @@ mod auth;
 mod fault;
 mod manifests;
 mod uploads;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,12 +21,14 @@ use serde_json::json;
 
 pub use auth::Auth;
 pub use fault::Fault;
+pub use whole::Attached;
 
 use crate::http::{HttpServer, Reply, Request};
 use crate::oci::OciImage;
 use auth::Tokens;
 use fault::{Chance, Course};
 use uploads::Upload;
+use whole::Rule;
 
 /// Whether a registry lists what is attached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,6 +106,7 @@ struct State {
     uploads: BTreeMap<usize, Upload>,
     uploads_begun: usize,
     violations: Vec<String>,
+    rules: Vec<Rule>,
     /// A piece of the request, what goes wrong, and how often.
     faults: Vec<(String, Fault, usize)>,
     chance: Option<Chance>,

@@ -4,24 +4,43 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use hardpan_testkit::registry::{Auth, Fault, ReferrersApi, Registry, Settings};
+use hardpan_testkit::registry::{Attached, Auth, Fault, ReferrersApi, Registry, Settings};
 
 use crate::support::run;
 use crate::world::{REPOSITORY, World, registries, without_api};
 
+/// All that is attested of an image.
+const STATED: [&str; 5] = ["provenance", "spdx", "cyclonedx", "sources", "vex"];
+/// A name for signatures that is the same for all registries, so that these have the same to attach.
+const IDENTITY: [&str; 2] = ["--sign-container-identity", "registry.example/team/app"];
+
+/// Returns what is attached to the world's image where nothing goes wrong.
+fn all_attached(world: &World, referrers: ReferrersApi) -> Attached {
+    let registry = Registry::with(Auth::Open, Settings { referrers, ..Settings::default() });
+    world.publish(&registry.name(), &IDENTITY);
+    let attached = registry.attached(REPOSITORY);
+    // Each of the index and two platforms has a tag of signatures and one of statements; beside these there are a
+    // signature, and statements: two of the index, and five of each platform.
+    let count = |is: fn(&str) -> bool| attached.keys().filter(|reference| is(reference)).count();
+    assert_eq!(count(|reference| reference.ends_with(".sig")), 3);
+    assert_eq!(count(|reference| reference.ends_with(".att")), 3);
+    assert_eq!(count(|reference| reference.contains(':')), 3 + 2 + 2 * STATED.len());
+    attached
+}
+
 #[test]
 fn a_third_of_all_requests_may_fail() {
-    let world = World::new();
-    // Without attestations there are fewer requests, and after half a second each failure takes longer.
-    let digest = world.build("out", &[]);
-    let of_seed = |seed: u64, referrers: ReferrersApi| {
+    let world = World::with_vex();
+    let of_seed = |seed: u64, referrers: ReferrersApi, attached: &Attached| {
         let registry = Registry::with(Auth::Open, Settings { referrers, ..Settings::default() });
+        registry.tags_only_with(REPOSITORY, attached);
         registry.misbehave(30, seed);
         let name = format!("{}/{REPOSITORY}:1", registry.name());
         let (out, key) = (world.text("out"), world.key());
+        let line = ["publish", &out, &name, "--key", &key, "--tag", "latest"];
+        let line = [&line[..], &IDENTITY].concat();
         let mut tries = 0;
         loop {
-            let line = ["publish", &out, &name, "--key", &key, "--tag", "latest"];
             let mut command = world.command(&line);
             command.env("HARDPAN_RETRIES", "10");
             let ran = run(command);
@@ -33,21 +52,51 @@ fn a_third_of_all_requests_may_fail() {
             ran.expect(3, &[]);
             assert!(tries < 5, "{referrers:?}, seed {seed}");
         }
+        let spoiled = registry.take_log().iter().filter(|logged| logged.status != 200).count();
+        assert!(spoiled > 20, "only {spoiled} requests failed");
         registry.heal();
         registry.assert_tags_complete();
         let tags = registry.tags(REPOSITORY);
         assert!(tags.contains(&"1".to_owned()) && tags.contains(&"latest".to_owned()));
-        world.verify(&name, &[]).expect(0, &["verified", &digest]);
+        assert!(registry.attached(REPOSITORY).keys().eq(attached.keys()));
+        let required: Vec<&str> = STATED.iter().flat_map(|kind| ["--require", kind]).collect();
+        world.verify(&name, &required).expect(0, &["verified"]);
+        // Again, and nothing changes.
+        let before = registry.documents(REPOSITORY);
+        world.run(&line).expect(0, &["signed"]);
+        assert!(registry.documents(REPOSITORY) == before, "{referrers:?}, seed {seed}");
+        let sent = registry.take_log();
+        let uploads = sent.iter().filter(|logged| logged.request.path.contains("/blobs/uploads"));
+        assert_eq!(uploads.count(), 0);
+        registry.assert_tags_complete();
     };
+    let both = [ReferrersApi::On, ReferrersApi::Off];
+    let both = both.map(|referrers| (referrers, all_attached(&world, referrers)));
     // Most of the time is spent waiting.
     std::thread::scope(|scope| {
         for seed in 0..3 {
-            for referrers in [ReferrersApi::On, ReferrersApi::Off] {
+            for (referrers, attached) in &both {
                 let of_seed = &of_seed;
-                scope.spawn(move || of_seed(seed, referrers));
+                scope.spawn(move || of_seed(seed, *referrers, attached));
             }
         }
     });
+}
+
+#[test]
+fn a_tag_before_its_signatures_is_seen() {
+    let world = World::with_vex();
+    world.build("plain", &[]);
+    let attached = all_attached(&world, ReferrersApi::On);
+    let (out, key) = (world.text("plain"), world.key());
+    for line in [&["publish", &out][..], &["publish", "--key", &key, &out]] {
+        let registry = Registry::start(Auth::Open);
+        registry.tags_only_with(REPOSITORY, &attached);
+        let name = format!("{}/{REPOSITORY}:1", registry.name());
+        world.run(&[line, &[&name], &IDENTITY].concat()).expect(0, &[]);
+        let seen = registry.violations();
+        assert!(seen.iter().any(|one| one.contains(".att")), "{line:?}: {seen:#?}");
+    }
 }
 
 #[test]

@@ -18,6 +18,15 @@ pub(crate) const PASSWORD: &str = "secret";
 /// The repository that images are published to.
 pub(crate) const REPOSITORY: &str = "team/app";
 
+/// What somebody says of a package of the image.
+const VEX: &str = r#"{
+    "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://a.example/1", "author": "Team",
+    "timestamp": "2026-01-02T03:04:05Z", "version": 1, "statements": [{
+        "vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:deb/debian/libc6@2.41-12"}],
+        "status": "not_affected", "justification": "vulnerable_code_not_in_execute_path"
+    }]
+}"#;
+
 /// A fixture with keys.
 pub(crate) struct World {
     pub(crate) fixture: Fixture,
@@ -37,6 +46,14 @@ impl World {
     pub(crate) fn signed() -> Self {
         let world = Self::new();
         world.build("out", &["--sign", "--key", "release.key"]);
+        world
+    }
+
+    /// Makes keys and an image that `release` signed, in `out`, with all that can be attested.
+    pub(crate) fn with_vex() -> Self {
+        let world = Self::new();
+        world.fixture.write("work/vex.json", VEX);
+        world.build("out", &["--sign", "--key", "release.key", "--vex", "vex.json"]);
         world
     }
 
