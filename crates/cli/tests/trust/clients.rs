@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Clients of others, who read what is published.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use crate::others::{Client, Running, statements};
+use crate::support::skip;
 use crate::world::{Edited, REPOSITORY, World, registries};
 
 /// Types of attestations by the name that hardpan has for them, and their URIs.
@@ -13,6 +17,8 @@ const TYPES: [(&str, &str); 4] = [
     ("cyclonedx", "https://cyclonedx.org/bom/v1.6"),
     ("sources", "https://hardpan.dev/image-sources/v1"),
 ];
+/// The type of statements about vulnerabilities.
+const VEX: &str = "https://openvex.dev/ns/v0.2.0";
 /// What every `cosign verify` of a test has.
 const COMMON: [&str; 2] = ["--insecure-ignore-tlog=true", "--allow-insecure-registry=true"];
 /// A root of trust that trusts nobody: cosign 2 fetches one else.
@@ -217,6 +223,55 @@ fn keys_are_everybody_s() {
         world.run(&["verify", &other, "--key", &public]).expect(0, &["verified"]);
         let verify = ["verify", "--key", &public];
         cosign.good(&[&verify[..], &COMMON, &[&other]].concat());
+    }
+}
+
+/// The schema of OpenVEX, if it is there.
+fn schema_of_vex() -> Option<jsonschema::Validator> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = std::env::var_os("HARDPAN_SHARED").map_or_else(beside, PathBuf::from);
+    let Ok(bytes) = fs::read(shared.join("vectors/schemas/openvex-0.2.0.schema.json")) else {
+        skip("the schema of OpenVEX", "it is neither in ../shared nor in HARDPAN_SHARED");
+        return None;
+    };
+    let schema = serde_json::from_slice(&bytes).unwrap();
+    Some(jsonschema::options().should_validate_formats(true).build(&schema).unwrap())
+}
+
+#[test]
+fn vex_is_everybody_s() {
+    let Some(registry) = Running::docker() else { return };
+    let world = World::with_vex();
+    let by_tag = world.publish(&registry.name, &[]);
+    let platforms = Edited::open(&world.path("out")).platforms();
+    let schema = schema_of_vex();
+    let of_platform = |(platform, digest): (&String, &String)| {
+        (Some(platform.clone()), format!("{}/{REPOSITORY}@{digest}", registry.name))
+    };
+    let names: Vec<_> =
+        std::iter::once((None, by_tag)).chain(platforms.iter().map(of_platform)).collect();
+    for (version, cosign) in cosigns() {
+        for (platform, name) in &names {
+            let key = world.public();
+            let mut get =
+                vec!["attest", "get", name, "--type", "vex", "--key", &key, "--statement"];
+            get.extend(platform.iter().flat_map(|platform| ["--platform", platform]));
+            let ours = world.run(&get).expect(0, &[]).json();
+            let line = |key: &str, uri: &str| words(&attestation(key, uri), &[], &[name]);
+            let theirs = statements(&cosign.good(&line(&key, VEX)));
+            assert_eq!(theirs, [ours], "{version} {name}");
+            cosign.bad(&line(&world.wrong_public(), VEX));
+            // Its own word for it is that of documents without a version.
+            cosign.bad(&line(&key, "openvex"));
+            let Some(schema) = &schema else { continue };
+            let document = &theirs[0]["predicate"];
+            let errors: Vec<String> = schema.iter_errors(document).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}");
+            assert_eq!(document["statements"][0]["status"], "not_affected");
+            let mut other = document.clone();
+            other["statements"][0].as_object_mut().unwrap().remove("justification");
+            assert!(!schema.is_valid(&other), "{other:#}");
+        }
     }
 }
 
