@@ -77,7 +77,23 @@ pub(crate) fn request<'k>(signing: &Signing, signer: &'k dyn Signer) -> SignRequ
         FormatChoice::Legacy => Format::Legacy,
     };
     let dhi = signing.attach.contains(&AttachChoice::Dhi);
-    SignRequest { signer, options: AttachOptions { format, dhi } }
+    let buildkit = attaches_to_index(signing);
+    SignRequest { signer, options: AttachOptions { format, dhi, buildkit } }
+}
+
+/// Returns whether attestations are to be in the image index, too.
+pub(crate) fn attaches_to_index(signing: &Signing) -> bool {
+    signing.attach.contains(&AttachChoice::Buildkit)
+}
+
+/// Refuses to put something into an index that is signed already.
+pub(crate) fn refuse_index(signing: &Signing) -> Result<(), Usage> {
+    if attaches_to_index(signing) {
+        return Err(Usage(
+            "`--attach buildkit` is for `build --sign` and `publish`: what is added to an image later can't be in its index, whose digest would be another one",
+        ));
+    }
+    Ok(())
 }
 
 /// Reads all trusted keys: files, and folders with `*.pub` and `keyring.json`.

@@ -6,10 +6,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hardpan_attest::signature::index_without;
 use hardpan_definition::{Definition, Output, PathKind, Platform};
 use hardpan_image::{
-    Compression, GroupKind, Image, ImageIndex, ImageName, Layout, LayoutWriter, PackageSize,
-    PlanOptions, canonical_json, plan,
+    Compression, Descriptor, GroupKind, Image, ImageIndex, ImageName, Index, Layout, LayoutWriter,
+    PackageSize, PlanOptions, canonical_json, media_type, plan,
 };
 use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, segment_key};
 use hardpan_package::strip::{StripPolicy, StripRule};
@@ -86,6 +87,9 @@ pub struct BuildRequest {
     pub layout: Option<PathBuf>,
     /// The file of the docker archive, which holds one platform.
     pub docker_archive: Option<PathBuf>,
+    /// Whether an index that also has statements in it, as BuildKit writes them, is what a build made: whoever signs makes
+    /// them anew.
+    pub is_attested_in_index: bool,
 }
 
 /// What became of the lock.
@@ -441,7 +445,18 @@ impl Session<'_> {
         };
         let built = self.store.read_record::<Built>("builds", key).ok()??;
         let layout = Layout::open(directory).ok()?;
-        if !layout.index().value().manifests.iter().any(|named| named.digest == built.digest) {
+        let is_built = |named: &Descriptor| {
+            if named.digest == built.digest {
+                return true;
+            }
+            if !request.is_attested_in_index || !media_type::is_index(&named.media_type) {
+                return false;
+            }
+            let index = layout.document::<Index>(named).ok();
+            let without = index.and_then(|index| index_without(&index).ok());
+            without.is_some_and(|index| index.digest() == built.digest)
+        };
+        if !layout.index().value().manifests.iter().any(is_built) {
             return None;
         }
         let images = layout.images().ok()?;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::pkcs11::{Pkcs11Uri, Pkcs11UriError};
 use super::plugin::{PluginError, Reference};
 use super::transit::{TransitError, TransitKey};
 
@@ -19,6 +20,8 @@ pub enum KeyLocation {
     Transit(TransitKey),
     /// With a signer service that listens on the socket of that absolute path: `unix://PATH`.
     Service(String),
+    /// In a token: `pkcs11:…`.
+    Pkcs11(Box<Pkcs11Uri>),
     /// With a program: any other `NAME://ID`.
     Plugin(Reference),
 }
@@ -29,14 +32,12 @@ pub enum KeyLocation {
 pub enum KeyLocationError {
     /// Nothing.
     #[error(
-        "the key has no name; expected a file, env://NAME, unix:///SOCKET, hashivault://NAME or PLUGIN://ID"
+        "the key has no name; expected a file, env://NAME, unix:///SOCKET, hashivault://NAME, pkcs11:… or PLUGIN://ID"
     )]
     Empty,
-    /// In a token.
-    #[error(
-        "keys in PKCS#11 tokens can't be opened by hardpan itself; a plugin (PLUGIN://ID) can do it"
-    )]
-    Pkcs11,
+    /// A key of a token that can't be one.
+    #[error(transparent)]
+    Pkcs11(Pkcs11UriError),
     /// No name of a variable.
     #[error("not the name of an environment variable: {0:?}")]
     Environment(String),
@@ -55,10 +56,13 @@ impl FromStr for KeyLocation {
     type Err = KeyLocationError;
 
     fn from_str(text: &str) -> Result<Self, KeyLocationError> {
+        // RFC 7512. It could be the name of a file, but nobody would mean one; and there can be a URL within.
+        if Pkcs11Uri::is_meant(text) {
+            let uri: Pkcs11Uri = text.parse().map_err(KeyLocationError::Pkcs11)?;
+            return Ok(Self::Pkcs11(Box::new(uri)));
+        }
         match text.split_once("://") {
             None if text.is_empty() => Err(KeyLocationError::Empty),
-            // RFC 7512. It could be the name of a file, but nobody would mean one.
-            None if text.starts_with("pkcs11:") => Err(KeyLocationError::Pkcs11),
             None => Ok(Self::File(text.to_owned())),
             Some(("env", name)) => {
                 let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -88,6 +92,7 @@ impl fmt::Display for KeyLocation {
             Self::File(path) => f.write_str(path),
             Self::Environment(name) => write!(f, "env://{name}"),
             Self::Service(path) => write!(f, "unix://{path}"),
+            Self::Pkcs11(uri) => write!(f, "{uri}"),
             Self::Transit(key) => write!(f, "{key}"),
             Self::Plugin(reference) => write!(f, "{reference}"),
         }
@@ -112,6 +117,10 @@ mod tests {
             assert_eq!(format!("{location:?}"), expected);
             assert_eq!(location.to_string(), text);
         }
+        let text = "pkcs11:object=a?module-path=/p.so&pin-source=file:///run/pin";
+        let location: KeyLocation = text.parse().unwrap();
+        assert!(matches!(location, KeyLocation::Pkcs11(_)), "{location:?}");
+        assert_eq!(location.to_string(), text);
         assert_eq!("openbao://app".parse::<KeyLocation>().unwrap().to_string(), "hashivault://app");
     }
 
@@ -119,7 +128,8 @@ mod tests {
     fn no_places() {
         for (text, expected) in [
             ("", "has no name"),
-            ("pkcs11:token=a;object=b", "PKCS#11"),
+            ("pkcs11:token=a;object=b", "module-path"),
+            ("pkcs11:object=b?pin-value=1", "has a PIN in it"),
             ("env://", "environment variable: \"\""),
             ("env://A=B", "environment variable: \"A=B\""),
             ("unix://", "not the absolute path of a socket"),

@@ -9,6 +9,7 @@ mod encrypted;
 mod keyring;
 mod location;
 mod pem;
+pub mod pkcs11;
 pub mod plugin;
 mod private;
 mod public;

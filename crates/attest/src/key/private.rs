@@ -155,6 +155,10 @@ impl Signer for PrivateKey {
             self.key.try_sign(message).map_err(|error| SignError::Key(error.into()))?;
         Ok(signature.to_der().as_bytes().to_vec())
     }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for PrivateKey {

@@ -12,6 +12,12 @@ pub trait Signer {
 
     /// Signs a message (not its digest); of an ECDSA key the signature is in ASN.1.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+
+    /// Returns whether it is known to give the same signature for the same message each time. Where it is not, what is signed
+    /// already is looked for first ([`crate::verify::Reusing`]).
+    fn is_deterministic(&self) -> bool {
+        false
+    }
 }
 
 /// Why there is no signature.

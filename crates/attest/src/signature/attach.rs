@@ -33,6 +33,9 @@ pub struct AttachOptions {
     /// Also as Docker's hardened images have it: plain statements that refer to the image, and signatures that refer
     /// to them.
     pub dhi: bool,
+    /// Also inside of the image index, as BuildKit has it. The index is another one then: it has to be made
+    /// ([`super::attestation_manifest`], [`super::index_with`]) before anything is signed.
+    pub buildkit: bool,
 }
 
 /// What is attached to.
@@ -140,6 +143,26 @@ pub fn attach(
             let payload = sign(target.identity, &manifest, signer)?;
             artifacts.extend([statement, signature_referrer(&payload, &manifest)]);
         }
+    }
+    Ok(artifacts)
+}
+
+/// Makes the signatures of a manifest with plain statements that an image index names. `signature` is the one of the index:
+/// it must be about this manifest, too. There is no tag for it: a signature that counts here refers to the manifest.
+pub fn sign_attestations(
+    identity: &str,
+    manifest: &Descriptor,
+    signer: &dyn Signer,
+    signature: &SignedStatement,
+    options: AttachOptions,
+) -> Result<Vec<Artifact>, AttachError> {
+    check_subject(signature.statement(), manifest)?;
+    let mut artifacts = Vec::new();
+    if options.format != Format::Legacy {
+        artifacts.push(bundle_referrer(signature, manifest));
+    }
+    if options.format != Format::Bundle {
+        artifacts.push(signature_referrer(&sign(identity, manifest, signer)?, manifest));
     }
     Ok(artifacts)
 }

@@ -17,8 +17,11 @@ mod simple_signing;
 mod tests;
 
 pub use artifact::{Artifact, Placement};
-pub use attach::{AttachError, AttachOptions, Format, Target, attach};
-pub use buildkit::{ATTESTATION_MANIFEST_TYPE, attestation_manifest};
+pub use attach::{AttachError, AttachOptions, Format, Target, attach, sign_attestations};
+pub use buildkit::{
+    ATTESTATION_MANIFEST_TYPE, attestation_manifest, index_with, index_without,
+    is_attestation_entry, is_attestation_of, names, within_index,
+};
 pub use bundle::{BUNDLE_BYTES_MAX, BUNDLE_TYPE, Bundle, BundleError, Material, is_bundle_type};
 pub use dsse::{
     ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, PAYLOAD_TYPE, SignStatementError, SignedStatement,

@@ -33,7 +33,7 @@ fn target(subject: &Descriptor) -> Target<'_> {
     Target { identity: IDENTITY, subject, signatures: None, attestations: None }
 }
 
-const ALL: AttachOptions = AttachOptions { format: Format::Both, dhi: true };
+const ALL: AttachOptions = AttachOptions { format: Format::Both, dhi: true, buildkit: false };
 
 fn all(key: &PrivateKey) -> Vec<Artifact> {
     let signature = image_signature(key);
@@ -230,7 +230,7 @@ fn each_format_has_its_artifacts() {
         (Format::Legacy, false, 2, 1),
         (Format::Legacy, true, 7, 5),
     ] {
-        let options = AttachOptions { format, dhi };
+        let options = AttachOptions { format, dhi, buildkit: false };
         let of = |signature| {
             attach(&target(&image()), &key, signature, &statements, options).unwrap().len()
         };
@@ -301,7 +301,7 @@ fn tags_are_merged() {
             attestations: existing.map(|(_, attestations)| attestations),
             ..target(&IMAGE)
         };
-        let options = AttachOptions { format: Format::Legacy, dhi: false };
+        let options = AttachOptions { format: Format::Legacy, dhi: false, buildkit: false };
         let artifacts = attach(&target, key, Some(&image_signature(key)), &statements, options);
         <[Artifact; 2]>::try_from(artifacts.unwrap()).unwrap()
     };

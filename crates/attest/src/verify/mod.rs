@@ -11,6 +11,7 @@ mod found;
 mod legacy;
 mod plain;
 mod refusal;
+mod reuse;
 mod trust;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use hardpan_image::{Descriptor, Manifest, Raw};
 pub use evidence::{Accepted, Claim, Evidence, Form, attestations, is_signed};
 pub use found::{Found, Source};
 pub use refusal::Refusal;
+pub use reuse::Reusing;
 
 use crate::key::{Keyring, UtcTime};
 use crate::signature::{ENVELOPE_TYPE, PAYLOAD_TYPE, SIMPLE_SIGNING_TYPE};

@@ -84,13 +84,13 @@ Examples:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Signing")]
 pub(crate) struct Signing {
-    /// The private key: a file, env://VARIABLE, unix:///SOCKET, hashivault://NAME or PLUGIN://ID; a file's password is in HARDPAN_PASSWORD or COSIGN_PASSWORD [default: the workspace's]
+    /// The private key: a file, env://VARIABLE, unix:///SOCKET, hashivault://NAME, pkcs11:… or PLUGIN://ID; a file's password is in HARDPAN_PASSWORD or COSIGN_PASSWORD [default: the workspace's]
     #[arg(long, value_name = "KEY", env = "HARDPAN_KEY")]
     pub(crate) key: Option<String>,
     /// In which form signatures are written; half of `both` is read wrongly by many tools, so it is all or nothing
     #[arg(long, value_enum, default_value_t = FormatChoice::Both, value_name = "FORMAT")]
     pub(crate) signature_format: FormatChoice,
-    /// How attestations are attached; may be given several times
+    /// How attestations are attached: `referrers`, beside the image, always; `dhi` and `buildkit` too, where they are named
     #[arg(
         long,
         value_enum,
@@ -117,6 +117,8 @@ pub(crate) enum AttachChoice {
     Referrers,
     /// Also as Docker's hardened images have them
     Dhi,
+    /// Also inside of the image index, as BuildKit has them: the index's digest then depends on them, those of platforms do not
+    Buildkit,
 }
 
 /// Publish an image: layers, index, signatures, a look whether they verify, and tags last
@@ -124,6 +126,7 @@ pub(crate) enum AttachChoice {
 #[command(after_help = "Examples:
   hardpan publish out/python registry.example/python:3.13 --key hardpan.key
   hardpan publish out/python registry.example/python:3.13 --tag 3 --tag latest
+  hardpan publish out/python registry.example/python:3.13 --key hardpan.key --attach referrers,buildkit
   hardpan publish python.tar 127.0.0.1:5000/python:3.13 --json")]
 pub(crate) struct Publish {
     /// The image: an OCI layout, an archive of one, or an image of a registry

@@ -144,6 +144,7 @@ fn add(
         let help = "import it first, or add it to the image that it was exported from".to_owned();
         return Err(Named { message, help: Some(help) }.into());
     }
+    keys::refuse_index(signing)?;
     let machine = place::machine(common)?;
     let signer = keys::open_signing(common, signing, &machine, place::layout(&location))?
         .ok_or(keys::NO_KEY)?;

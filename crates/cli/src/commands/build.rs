@@ -44,14 +44,19 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
                 platforms: command.platform.clone(),
                 layout: to_layout.clone(),
                 docker_archive: command.docker_archive.clone(),
+                is_attested_in_index: signer.is_some()
+                    && keys::attaches_to_index(&command.attestations.signing),
             };
-            let built = session.build(&project, &lock, &settings, &request)?;
+            let mut built = session.build(&project, &lock, &settings, &request)?;
             // Every stage has ended, and nothing of the build can see the key.
             let attested = match (&signer, &request.layout) {
                 (Some(signer), Some(layout)) => {
                     let request =
                         attest_request(command, &said, &**signer, started, session.now_seconds());
-                    Some(session.attest(&project, &lock, &settings, &built, layout, &request)?)
+                    let attested =
+                        session.attest(&project, &lock, &settings, &built, layout, &request)?;
+                    built.digest = attested.digest;
+                    Some(attested)
                 }
                 _ => None,
             };

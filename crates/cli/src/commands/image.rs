@@ -77,6 +77,8 @@ pub(super) fn ready(
     let request = BuildRequest {
         layout: Some(target.clone()),
         platforms: image.platform.into_iter().collect(),
+        // It is looked at, and whatever is attested of it stays.
+        is_attested_in_index: true,
         ..BuildRequest::default()
     };
     session

@@ -22,6 +22,9 @@ pub(crate) fn run(common: &Common, command: &Publish) -> anyhow::Result<ExitCode
         .map_err(|source| Error::ImageName { name: command.to.clone(), source })?;
     let machine = place::machine(common)?;
     let signer = keys::open_signing(common, &command.signing, &machine, place::layout(&from))?;
+    if signer.is_none() && keys::attaches_to_index(&command.signing) {
+        return Err(keys::NO_KEY.into());
+    }
     let progress = Progress::new(common);
     let request = PublishRequest {
         from,

@@ -18,7 +18,7 @@ use crate::failure::Named;
 use crate::keys;
 use crate::machine::Machine;
 use crate::progress::Progress;
-use crate::text::{BAD, DIM, GOOD, WARNING, note, say, styled};
+use crate::text::{BAD, DIM, GOOD, WARNING, count, note, say, styled};
 
 /// The most paths that are printed for a platform.
 const PATHS_SHOWN_MAX: usize = 50;
@@ -104,11 +104,13 @@ fn print(location: &Location, plan: &RebuildPlan, comparison: &Comparison) {
     if comparison.is_same() {
         say!("{} {location} is what its provenance says {by}", styled(GOOD, "reproduced"));
         say!("{}", styled(DIM, &comparison.actual.to_string()));
+        not_compared(comparison);
         return;
     }
     say!("{} {location} {by}", styled(BAD, "not reproduced"));
     say!("  published {}", comparison.expected);
     say!("  rebuilt   {}", comparison.actual);
+    not_compared(comparison);
     comparison.differences.iter().for_each(print_platform);
 }
 
@@ -133,5 +135,17 @@ fn print_platform(difference: &PlatformDifference) {
     for input in &difference.inputs {
         let digest = input.sha256.map(|digest| format!(", now {digest}")).unwrap_or_default();
         say!("  comes of {}{digest}", input.input);
+    }
+}
+
+/// Says what of the published image no build makes.
+fn not_compared(comparison: &Comparison) {
+    let left_out = comparison.attestations_left_out;
+    if left_out > 0 {
+        let left_out = count(left_out, "attestation");
+        let digest = comparison.expected;
+        say!(
+            "compared without the {left_out} in the index: all platforms, not the index {digest} itself"
+        );
     }
 }

@@ -23,6 +23,7 @@ const EXIT_NO: u8 = 1;
 pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
     let opened = open_named(common, &command.image)?;
     let signer = if command.sign {
+        keys::refuse_index(&command.signing)?;
         let layout = layout_of(&opened, &command.image);
         let signer = keys::open_signing(common, &command.signing, &opened.machine, Some(&layout))?;
         Some(signer.ok_or(keys::NO_KEY)?)

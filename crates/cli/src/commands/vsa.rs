@@ -56,7 +56,7 @@ pub(super) fn write(
     };
     let fail = |error: TrustError| Error::from(error);
     let summary = report.summary(&request).map_err(fail)?;
-    let options = AttachOptions { format: Format::Both, dhi: false };
+    let options = AttachOptions { format: Format::Both, dhi: false, buildkit: false };
     let sign = signer.map(|signer| SignRequest { signer, options });
     if let Some(path) = &command.vsa {
         let bytes = report.write_summary(&summary, sign).map_err(fail)?;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Private keys, wherever they are.
 
+mod token;
+
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use hardpan::Error;
-use hardpan::trust::key::KeyLocation;
+use hardpan::trust::key::pkcs11::Pkcs11UriError;
 use hardpan::trust::key::transit::TransitKey;
+use hardpan::trust::key::{KeyLocation, KeyLocationError};
 use hardpan::trust::{
     AnySigner, ElsewhereError, TransitServer, TrustError, open_plugin, open_service, open_transit,
 };
@@ -36,10 +39,7 @@ pub(crate) struct Place<'p> {
 
 /// Opens the private key that is named.
 pub(crate) fn open_key(place: &Place<'_>, name: &str) -> anyhow::Result<AnySigner> {
-    let location: KeyLocation = name.parse().map_err(|error| Named {
-        message: format!("{name:?} does not say where a key is: {error}"),
-        help: Some("see `hardpan build --help`, --key".to_owned()),
-    })?;
+    let location: KeyLocation = name.parse().map_err(|error| no_location(name, &error))?;
     let signer = match location {
         KeyLocation::File(path) => {
             let path = place.folder.join(path);
@@ -56,6 +56,7 @@ pub(crate) fn open_key(place: &Place<'_>, name: &str) -> anyhow::Result<AnySigne
         }
         KeyLocation::Service(socket) => open_service(Path::new(&socket), place.layout),
         KeyLocation::Plugin(reference) => open_plugin(reference, machine::user_environment()),
+        KeyLocation::Pkcs11(uri) => return token::open(place, &uri),
         KeyLocation::Transit(key) => return transit(place.common, key),
         other => {
             let message = format!("keys such as {other} can't be used yet");
@@ -63,6 +64,26 @@ pub(crate) fn open_key(place: &Place<'_>, name: &str) -> anyhow::Result<AnySigne
         }
     };
     Ok(signer.map_err(Error::from)?)
+}
+
+/// Says that a text is no place of a key.
+fn no_location(name: &str, error: &KeyLocationError) -> Named {
+    let help = match error {
+        KeyLocationError::Pkcs11(Pkcs11UriError::PinValue) => {
+            "say where it is with pin-source=file:PATH or pin-source=env:VARIABLE, or set HARDPAN_PKCS11_PIN; and take \
+             another PIN, as this one was seen"
+        }
+        KeyLocationError::Pkcs11(_) => {
+            "pkcs11:token=NAME;object=LABEL?module-path=/PATH&pin-source=env:VARIABLE"
+        }
+        _ => "see `hardpan build --help`, --key",
+    };
+    // There may be a PIN in it, wherever it stands.
+    let message = match error {
+        KeyLocationError::Pkcs11(_) => format!("--key does not say where a key is: {error}"),
+        _ => format!("{name:?} does not say where a key is: {error}"),
+    };
+    Named { message, help: Some(help.to_owned()) }
 }
 
 /// Opens a key of the server that the environment names.

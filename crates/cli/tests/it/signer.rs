@@ -118,6 +118,12 @@ fn builds_and_publishing_are_signed_by_a_service() {
         run(command)
     };
     publish(&["--key", &url]).expect(0, &["read back and verified"]);
+    // Nor is an index that is only made on the way there in a layout; one that a build made is.
+    let in_index = ["--key", &url, "--attach", "buildkit"];
+    publish(&in_index).expect(4, &["the signer service says", "is no image of the layout"]);
+    build(&fixture, &[&["--sign"], &in_index[..]].concat()).expect(0, &["signed and attested"]);
+    verify(&fixture).expect(0, &[]);
+    publish(&in_index).expect(0, &["read back and verified"]);
     // An image of a registry is in no layout that the service could look into.
     fixture.write("work/p.json", "{}");
     let arguments =

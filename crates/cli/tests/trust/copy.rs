@@ -9,31 +9,41 @@ use crate::world::{Edited, REPOSITORY, World, registries};
 
 #[test]
 fn all_that_is_attached_goes_along() {
-    let world = World::signed();
+    goes_along(&World::signed(), "referrers,dhi");
+}
+
+#[test]
+fn what_is_in_the_index_goes_along() {
+    let world = World::new();
+    world.build("out", &["--sign", "--key", "release.key", "--attach", "buildkit"]);
+    goes_along(&world, "referrers,buildkit");
+}
+
+fn goes_along(world: &World, attach: &str) {
     let digest = Edited::open(&world.path("out")).image();
     let required = ["--require", "spdx", "--require", "cyclonedx", "--require", "provenance"];
     for (number, (from_kind, from)) in registries().into_iter().enumerate() {
-        let name = world.publish(&from.name(), &["--attach", "referrers,dhi"]);
+        let name = world.publish(&from.name(), &["--attach", attach]);
         let archive = world.text(&format!("{number}.tar"));
         world.run(&["export", &name, &archive]).expect(0, &["copied", &digest]);
         world.verify(&archive, &required).expect(0, &["verified", &digest]);
         let again = world.text(&format!("{number}-again.tar"));
         world.run(&["export", &name, &again]).expect(0, &[]);
         assert!(fs::read(&archive).unwrap() == fs::read(&again).unwrap(), "archives differ");
-        let before = list(&world, &name);
+        let before = list(world, &name);
         for (to_kind, to) in registries() {
             let target = format!("{}/mirror/app:1", to.name());
             world.run(&["import", &archive, &target]).expect(0, &[&digest]);
             world.verify(&target, &required).expect(0, &["verified", &digest]);
-            assert_eq!(list(&world, &target), before, "{from_kind} → {to_kind}");
+            assert_eq!(list(world, &target), before, "{from_kind} → {to_kind}");
             let direct = format!("{}/direct/app:1", to.name());
             world.run(&["copy", &name, &direct]).expect(0, &[&digest]);
-            assert_eq!(list(&world, &direct), before, "{from_kind} → {to_kind}");
+            assert_eq!(list(world, &direct), before, "{from_kind} → {to_kind}");
             to.assert_tags_complete();
         }
         let layout = world.text(&format!("layout{number}"));
         world.run(&["import", &archive, &layout]).expect(0, &[&digest]);
-        assert_eq!(list(&world, &layout), before, "{from_kind} → layout");
+        assert_eq!(list(world, &layout), before, "{from_kind} → layout");
     }
 }
 

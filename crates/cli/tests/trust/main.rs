@@ -11,13 +11,24 @@ mod copy;
 mod damage;
 mod faults;
 mod idempotence;
+mod in_index;
 mod others;
 mod policy;
 mod rebuild;
 mod sboms;
 mod strangers;
+#[cfg(feature = "pkcs11")]
+mod tokens;
 mod world;
 
 #[allow(dead_code, reason = "this binary uses a part")]
 #[path = "../it/support.rs"]
 mod support;
+
+#[cfg(not(feature = "pkcs11"))]
+#[test]
+fn a_program_without_tokens_says_so() {
+    let world = world::World::new();
+    let key = "pkcs11:object=a?module-path=/lib/p11.so";
+    world.run(&["keygen", "--public", key]).expect(2, &["built without PKCS#11", "--features"]);
+}

@@ -61,10 +61,7 @@ impl World {
     pub(crate) fn build(&self, out: &str, arguments: &[&str]) -> String {
         let mut command = self.command(&["build"]);
         command.arg(self.fixture.definition()).arg("--output").arg(self.path(out)).args(arguments);
-        let ran = run(command).expect(0, &[]);
-        let mut lines = ran.stdout.lines().rev();
-        let digest = lines.find(|line| line.starts_with("sha256:") && line.len() == 71);
-        digest.unwrap_or_else(|| panic!("no digest: {ran}")).to_owned()
+        digest_of_build(&run(command))
     }
 
     /// Returns `hardpan` with the password, patient enough for a busy machine.
@@ -123,6 +120,14 @@ impl World {
         copy_directory(&self.path("out"), &copy);
         copy
     }
+}
+
+/// Returns the digest that a build printed, before what it says of signatures.
+pub(crate) fn digest_of_build(ran: &Ran) -> String {
+    assert_eq!(ran.code, 0, "{ran}");
+    let mut lines = ran.stdout.lines().rev();
+    let digest = lines.find(|line| line.starts_with("sha256:") && line.len() == 71);
+    digest.unwrap_or_else(|| panic!("no digest: {ran}")).to_owned()
 }
 
 /// The registries of this process: with the list of what is attached, and without.
@@ -199,7 +204,15 @@ impl Edited {
             let platform = &entry["platform"];
             format!("{}/{}", text(&platform["os"]), text(&platform["architecture"]))
         };
-        entries.iter().map(|entry| (name(entry), text(&entry["digest"]))).collect()
+        let images = entries.iter().filter(|entry| !is_attestation(entry));
+        images.map(|entry| (name(entry), text(&entry["digest"]))).collect()
+    }
+
+    /// Returns the entries of the image's index that are statements.
+    pub(crate) fn attestations(&self) -> Vec<Value> {
+        let index = self.json(&self.image());
+        let entries = index["manifests"].as_array().unwrap();
+        entries.iter().filter(|entry| is_attestation(entry)).cloned().collect()
     }
 
     /// Returns the index and every platform.
@@ -259,6 +272,10 @@ impl Edited {
     pub(crate) fn write(&self) {
         fs::write(self.directory.join("index.json"), self.index.to_string()).unwrap();
     }
+}
+
+fn is_attestation(entry: &Value) -> bool {
+    entry["annotations"]["vnd.docker.reference.type"] == "attestation-manifest"
 }
 
 /// Returns the tag by which an entry of a layout is known.

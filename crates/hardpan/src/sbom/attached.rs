@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::SbomReport;
 use crate::error::Error;
 use crate::session::Session;
-use crate::shelf::{Shelf, plain};
+use crate::shelf::{ImageSet, Shelf, plain};
 
 /// The short name of all types of SBOMs.
 const SBOM: &str = "sbom";
@@ -79,12 +79,13 @@ impl CheckedSbom {
 pub(crate) fn attached(
     session: &Session<'_>,
     shelf: &dyn Shelf,
+    set: &ImageSet,
     manifest: &Descriptor,
     keys: &Keyring,
     found: &BTreeMap<String, Component>,
 ) -> Result<AttachedSboms, Error> {
     let now = UtcTime::of_seconds(session.now_seconds());
-    let evidence = crate::trust::evidence(session, shelf, &plain(manifest), keys, &now)?;
+    let evidence = crate::trust::evidence(session, shelf, set, &plain(manifest), keys, &now)?;
     Ok(choose(&evidence, found))
 }
 

@@ -143,7 +143,7 @@ impl Session<'_> {
         let of_files = sbom_of(&catalog, &naming, &Known::default());
         let found = &of_files.sbom.components;
         let attached =
-            keys.map(|keys| attached(self, shelf, descriptor, keys, found)).transpose()?;
+            keys.map(|keys| attached(self, shelf, &set, descriptor, keys, found)).transpose()?;
         Ok(CheckedSbom { attached: attached.unwrap_or_default(), of_files })
     }
 }

@@ -10,15 +10,14 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use hardpan_attest::signature::{attestation_tag, signature_tag};
+use hardpan_attest::signature::{attestation_tag, is_attestation_entry, signature_tag};
 use hardpan_attest::verify;
 use hardpan_image::{Descriptor, ImageName, Layout, LayoutWriter, media_type};
 use hardpan_tree::Digest;
 
 use super::transfer::{bring_blobs_of_artifact, manifest_of};
 use super::{
-    Attached, BlobOpener, Destination, Shelf, ShelfError, Stored, TagMaker, checked,
-    is_attestation, plain,
+    Attached, BlobOpener, Destination, Shelf, ShelfError, Stored, TagMaker, checked, plain,
 };
 use crate::error::Error;
 
@@ -96,7 +95,7 @@ impl Entry {
     /// Whether it is attached to nothing.
     fn is_image(&self) -> bool {
         self.subject.is_none()
-            && !is_attestation(&self.descriptor)
+            && !is_attestation_entry(&self.descriptor)
             && self.descriptor.artifact_type.is_none()
             && !self.tag().is_some_and(|tag| tag.starts_with(DIGEST_TAG))
     }
@@ -193,13 +192,22 @@ impl LayoutDestination {
     /// Opens a layout of ours to attach something to its image. What was attached before is left out; what is
     /// to stay has to be brought again.
     pub(crate) fn open(path: &Path, shelf: &LayoutShelf) -> Result<Self, Error> {
+        Self::open_for(path, shelf, None)
+    }
+
+    /// Opens a layout of ours to put another index in the place of its image, which keeps its names.
+    pub(crate) fn open_for(
+        path: &Path,
+        shelf: &LayoutShelf,
+        index: Option<&Stored>,
+    ) -> Result<Self, Error> {
         let destination = Self::create(path)?;
         let images = shelf.entries.iter().filter(|entry| entry.is_image());
         destination.add(images.map(|entry| {
-            let mut descriptor = entry.descriptor.clone();
-            descriptor
-                .annotations
-                .insert(ANNOTATION_KIND.to_owned(), kind_of_image(&entry.document));
+            let document = index.unwrap_or(&entry.document);
+            let mut descriptor = plain(&document.descriptor);
+            descriptor.annotations.clone_from(&entry.descriptor.annotations);
+            descriptor.annotations.insert(ANNOTATION_KIND.to_owned(), kind_of_image(document));
             descriptor
         }));
         Ok(destination)

@@ -5,6 +5,7 @@
 //! digest changes on the way; [`transfer`] does it in the order in which nobody ever sees half an image.
 
 mod archive;
+mod derived;
 mod error;
 mod layout;
 mod registry;
@@ -15,7 +16,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hardpan_attest::signature::{Artifact, PAYLOAD_TYPE, attestation_tag, signature_tag};
+use hardpan_attest::signature::{
+    Artifact, PAYLOAD_TYPE, attestation_tag, is_attestation_entry, is_attestation_of, signature_tag,
+};
 use hardpan_attest::verify;
 use hardpan_image::{
     DOCUMENT_SIZE_BYTES_MAX, Descriptor, Document, ImageName, Index, Manifest, Raw, document_kind,
@@ -30,15 +33,21 @@ pub(crate) use archive::{
     ENTRIES_MAX as ARCHIVE_ENTRIES_MAX, SIZE_BYTES_MAX as ARCHIVE_SIZE_BYTES_MAX, read_archive,
     write_archive,
 };
+pub(crate) use derived::DerivedShelf;
 pub(crate) use layout::{LayoutDestination, LayoutShelf};
 pub(crate) use registry::RegistryShelf;
-pub(crate) use transfer::{bring_artifacts, bring_attached, bring_image, identity, transfers};
+pub(crate) use transfer::{
+    bring_artifacts, bring_attached, bring_attestations, bring_image, identity, transfers,
+};
 
 use crate::error::Error;
 use crate::session::Session;
 
 /// The most platforms that are looked at.
 const PLATFORMS_MAX: usize = 100;
+/// The most manifests with statements that an index may have: BuildKit writes one for each platform. Each is asked for what
+/// refers to it.
+const ATTESTATIONS_MAX: usize = 2 * PLATFORMS_MAX;
 /// The largest blob that is read into memory whole, in bytes: an attestation's, which is that large at most for others, too.
 pub(crate) const BLOB_IN_MEMORY_BYTES_MAX: u64 = 64 << 20;
 
@@ -138,6 +147,8 @@ pub(crate) struct ImageSet {
     pub(crate) root: Stored,
     /// The manifests of the platforms: the root itself if it is one.
     pub(crate) platforms: Vec<(Descriptor, Raw<Manifest>)>,
+    /// The entries of the index that are statements about its platforms, as BuildKit writes them.
+    pub(crate) attestations: Vec<Descriptor>,
 }
 
 impl Stored {
@@ -169,7 +180,7 @@ impl Stored {
 }
 
 impl ImageSet {
-    /// Reads the documents of an image. Entries of an index that are no images (attestations of BuildKit) are left out.
+    /// Reads the documents of an image.
     pub(crate) fn read(shelf: &dyn Shelf) -> Result<Self, Error> {
         Self::of(shelf, shelf.root()?)
     }
@@ -179,12 +190,17 @@ impl ImageSet {
         if !root.is_index() {
             let manifest = root.manifest()?;
             let platforms = vec![(root.descriptor.clone(), manifest)];
-            return Ok(Self { root, platforms });
+            return Ok(Self { root, platforms, attestations: Vec::new() });
         }
         let index = root.index()?;
-        let mut platforms = Vec::new();
+        let (mut platforms, mut attestations) = (Vec::new(), Vec::new());
         for entry in &index.value().manifests {
-            if is_attestation(entry) {
+            if is_attestation_entry(entry) {
+                if attestations.len() >= ATTESTATIONS_MAX {
+                    let (what, max) = ("attestations in the index", ATTESTATIONS_MAX);
+                    return Err(ShelfError::TooMany { what, max }.into());
+                }
+                attestations.push(entry.clone());
                 continue;
             }
             if platforms.len() >= PLATFORMS_MAX {
@@ -196,10 +212,10 @@ impl ImageSet {
             }
             platforms.push((entry.clone(), stored.manifest()?));
         }
-        Ok(Self { root, platforms })
+        Ok(Self { root, platforms, attestations })
     }
 
-    /// Returns all that is signed: the index, if there is one, and every platform's manifest.
+    /// Returns what the image is for whoever asks for it: the index, if there is one, and every platform's manifest.
     pub(crate) fn subjects(&self) -> Vec<Descriptor> {
         let root = &self.root.descriptor;
         let mut subjects = vec![plain(root)];
@@ -207,14 +223,23 @@ impl ImageSet {
         subjects.extend(others.map(|(entry, _)| plain(entry)));
         subjects
     }
-}
 
-/// Returns whether an entry of an index is BuildKit's attestation of another entry.
-pub(crate) fn is_attestation(entry: &Descriptor) -> bool {
-    entry
-        .annotations
-        .get("vnd.docker.reference.type")
-        .is_some_and(|kind| kind == "attestation-manifest")
+    /// Returns all that something can be attached to: those, and the statements that are in the index.
+    pub(crate) fn members(&self) -> Vec<Descriptor> {
+        let mut members = self.subjects();
+        members.extend(self.attestations.iter().map(plain));
+        members
+    }
+
+    /// Returns the entries of the index that are statements about a platform's image.
+    pub(crate) fn attestations_of(&self, image: Digest) -> impl Iterator<Item = &Descriptor> {
+        self.attestations.iter().filter(move |entry| is_attestation_of(entry, &image))
+    }
+
+    /// Returns whether something is a manifest with statements that is in the index.
+    pub(crate) fn is_in_index(&self, manifest: &Digest) -> bool {
+        self.attestations.iter().any(|entry| entry.digest == *manifest)
+    }
 }
 
 /// Returns a descriptor without what lists say of it.

@@ -79,6 +79,7 @@ fn bring_image_once(
         let manifest = manifest.value();
         blobs.extend(named(manifest).map(|blob| (blob.digest, blob)));
     }
+    bring_attestations(session, shelf, set, destination)?;
     let mut blobs: Vec<&Descriptor> = blobs.into_values().collect();
     // The largest first, so that no thread ends long after the others.
     blobs.sort_by_key(|blob| (std::cmp::Reverse(blob.size_bytes), blob.digest));
@@ -91,6 +92,26 @@ fn bring_image_once(
     }
     destination.put_document(&set.root)?;
     Ok((blobs.len(), blobs.iter().map(|blob| blob.size_bytes).sum()))
+}
+
+/// Brings the statements that are in an image's index.
+pub(crate) fn bring_attestations(
+    session: &Session<'_>,
+    shelf: &dyn Shelf,
+    set: &ImageSet,
+    destination: &dyn Destination,
+) -> Result<(), Error> {
+    crate::parallel::map(transfers(session), &set.attestations, |entry| {
+        let document = shelf.document(entry)?;
+        if document.is_index() {
+            return Err(ShelfError::NestedIndex { digest: entry.digest }.into());
+        }
+        for blob in named(document.manifest()?.value()) {
+            bring_blob(shelf, blob, destination)?;
+        }
+        destination.put_document(&document)
+    })?;
+    Ok(())
 }
 
 fn bring_blob(
@@ -119,11 +140,18 @@ fn bring_attached_once(
     set: &ImageSet,
     destination: &dyn Destination,
 ) -> Result<(usize, usize), Error> {
-    let counts = crate::parallel::map(transfers(session), &set.subjects(), |subject| {
+    let counts = crate::parallel::map(transfers(session), &set.members(), |subject| {
         let mut left_out = 0;
         let mut all: Vec<(Option<String>, Stored, Raw<Manifest>)> = Vec::new();
         for one in attached(shelf, subject)? {
             match whole(shelf, &one)? {
+                // What is in the index refers to the platform, too, but came with the image; and what refers to that is
+                // brought with it.
+                Some((document, manifest))
+                    if set.is_in_index(&document.descriptor.digest)
+                        || manifest.value().subject.as_ref().is_some_and(|of| {
+                            of.digest != subject.digest && set.is_in_index(&of.digest)
+                        }) => {}
                 Some((document, manifest)) => all.push((one.tag, document, manifest)),
                 None => left_out += 1,
             }

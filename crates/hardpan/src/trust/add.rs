@@ -2,11 +2,13 @@
 //! `attest add`: somebody's own statement about an image.
 
 use hardpan_attest::signature::{SignedStatement, Target, attach};
+use hardpan_attest::verify::Reusing;
 use hardpan_attest::{Statement, Subject};
 use hardpan_image::Descriptor;
 use hardpan_tree::Digest;
 use serde_json::Value;
 
+use super::verify::note_signatures;
 use super::{SignRequest, TrustError};
 use crate::error::Error;
 use crate::session::Session;
@@ -88,6 +90,9 @@ impl Session<'_> {
         let subjects = about.subjects(&set)?;
         let name = opened.image_name();
         let name = name.as_ref().map_or_else(|| location.to_string(), identity);
+        let mut reusing = Reusing::new(sign.signer);
+        note_signatures(self, opened.shelf(), &subjects, &mut reusing)?;
+        let sign = SignRequest { signer: &reusing, ..sign };
         let named: Vec<Subject> =
             subjects.iter().map(|subject| Subject::new(&name, subject.digest)).collect();
         let mut signed = Vec::with_capacity(predicates.len());

@@ -11,6 +11,7 @@ use hardpan_attest::predicate::vex::{
 use hardpan_attest::predicate::{DigestSet, provenance, uri};
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::{Component, Sbom, cyclonedx, spdx2};
+use hardpan_attest::verify::Reusing;
 use hardpan_attest::{Statement, Subject};
 use hardpan_image::{Descriptor, Manifest, Raw, canonical_json};
 use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, Unpacked, segment_key};
@@ -20,10 +21,11 @@ use serde_json::Value;
 
 use super::changes::Previous;
 use super::record::BuiltBy;
-use super::sign::{SignRequest, sign_and_attach};
+use super::sign::{SignRequest, Signed, sign_and_attach};
 use super::tested::TestedFile;
+use super::verify::note_signatures;
 use super::vex::{VexSummary, vex_statement};
-use super::{Format, TrustError};
+use super::{Format, TrustError, in_index};
 use crate::build::BuildSettings;
 use crate::built::{Built, BuiltPlatform};
 use crate::error::Error;
@@ -32,7 +34,8 @@ use crate::project::Project;
 use crate::sbom::{self, FileOrigins, Known, Naming, Release, SbomReport};
 use crate::session::Session;
 use crate::shelf::{
-    ImageSet, LayoutDestination, LayoutShelf, Location, Shelf, ShelfError, identity,
+    DerivedShelf, Destination as _, ImageSet, LayoutDestination, LayoutShelf, Location, Shelf,
+    ShelfError, bring_attestations, identity,
 };
 
 /// Who signs what was built, and what else is said of it.
@@ -56,6 +59,8 @@ pub struct AttestRequest<'k> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Attested {
+    /// Digest of the image index as it is now: another one than was built if statements are in it.
+    pub digest: Digest,
     /// Id of the key.
     pub key: String,
     /// The types of the statements, with how many of each.
@@ -116,7 +121,8 @@ struct StatedKey<'k> {
 impl Session<'_> {
     /// States what is known of a finished build, and signs the image and every statement, in its layout.
     ///
-    /// The same build signed again gives the same bytes, but for what [`BuiltBy::run`] says.
+    /// The same build signed again gives the same bytes, but for what [`BuiltBy::run`] says. With
+    /// [`super::AttachOptions::buildkit`] the index has statements in it, and so depends on them, too.
     pub fn attest(
         &self,
         project: &Project,
@@ -127,7 +133,8 @@ impl Session<'_> {
         request: &AttestRequest<'_>,
     ) -> Result<Attested, Error> {
         let shelf = LayoutShelf::open(layout)?;
-        let set = ImageSet::read(&shelf)?;
+        let there = ImageSet::read(&shelf)?;
+        let set = in_index::without(&there)?;
         let digest = set.root.descriptor.digest;
         if digest != built.digest {
             let (expected, actual) = (built.digest, digest);
@@ -156,10 +163,6 @@ impl Session<'_> {
                 packages: facts.packages.iter().filter_map(installed).collect(),
             });
         }
-        let index = set.root.is_index().then_some(digest);
-        let image = InstalledImage { name: name.0.clone(), index, platforms };
-        let (of_people, vex) = people_say(&image, &digest, lock.epoch, request)?;
-        statements.extend(of_people);
         let mut without_changes = Vec::new();
         if let Some(previous) = &previous {
             for (descriptor, manifest) in &set.platforms {
@@ -175,18 +178,60 @@ impl Session<'_> {
             }
         }
         let record = self.build_record(project, lock, settings, built, &request.by, &release)?;
-        statements.extend(provenance(&record, &set, &name.0, request.provenance_v0_2)?);
+        let of_whole = |set: &ImageSet| -> Result<(Vec<Statement>, Option<VexSummary>), Error> {
+            let root = set.root.descriptor.digest;
+            let index = set.root.is_index().then_some(root);
+            let platforms = platforms.clone();
+            let image = InstalledImage { name: name.0.clone(), index, platforms };
+            let (mut all, vex) = people_say(&image, &root, lock.epoch, request)?;
+            all.extend(provenance(&record, set, &name.0, request.provenance_v0_2)?);
+            Ok((all, vex))
+        };
+        let mut reusing = Reusing::new(request.sign.signer);
+        note_signatures(self, &shelf, &there.members(), &mut reusing)?;
+        let (shelf, set) = if request.sign.options.buildkit {
+            let all: Vec<Statement> = [statements.clone(), of_whole(&set)?.0].concat();
+            self.put_into_index(shelf, &set, &all, layout)?
+        } else {
+            (shelf, set)
+        };
+        let digest = set.root.descriptor.digest;
+        let (of_whole, vex) = of_whole(&set)?;
+        statements.extend(of_whole);
         let mut counts = BTreeMap::new();
         for statement in &statements {
             *counts.entry(statement.predicate_type.clone()).or_default() += 1;
         }
         let destination = LayoutDestination::open(layout, &shelf)?;
-        sign_and_attach(self, &set, &name.0, statements, request.sign, &destination)?;
+        let what = Signed { set: &set, in_index: &set.attestations, identity: &name.0, statements };
+        let sign = SignRequest { signer: &reusing, ..request.sign };
+        sign_and_attach(self, what, sign, &destination)?;
         destination.finish()?;
         problems.sort();
         problems.dedup();
         let key = request.sign.signer.public_key().id().to_string();
-        Ok(Attested { key, statements: counts, problems, vex, without_changes })
+        Ok(Attested { digest, key, statements: counts, problems, vex, without_changes })
+    }
+
+    /// Puts statements into the index of an image and the index into the layout: a signer may look there for what it is
+    /// asked to sign.
+    fn put_into_index(
+        &self,
+        shelf: LayoutShelf,
+        set: &ImageSet,
+        statements: &[Statement],
+        layout: &Path,
+    ) -> Result<(LayoutShelf, ImageSet), Error> {
+        let derived = DerivedShelf::new(&shelf, set, &in_index::make(set, statements)?)?;
+        let set = ImageSet::read(&derived)?;
+        if shelf.root()?.descriptor.digest == set.root.descriptor.digest {
+            return Ok((shelf, set));
+        }
+        let destination = LayoutDestination::open_for(layout, &shelf, Some(&set.root))?;
+        bring_attestations(self, &derived, &set, &destination)?;
+        destination.put_document(&set.root)?;
+        destination.finish()?;
+        Ok((LayoutShelf::open(layout)?, set))
     }
 
     /// Returns what is stated of one platform: from the store where the same was stated before.

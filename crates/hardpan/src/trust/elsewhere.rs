@@ -32,6 +32,10 @@ pub enum ElsewhereError {
     /// A service's.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// A token's.
+    #[cfg(feature = "pkcs11")]
+    #[error(transparent)]
+    Pkcs11(#[from] super::Pkcs11Error),
     /// No token that a server could be sent.
     #[error("the token is empty, or has what no header can hold")]
     Token,
@@ -47,7 +51,7 @@ impl ElsewhereError {
                 format!("install {program} in a directory of PATH; keys of that kind are its matter")
             }
             Self::Plugin(PluginError::Reference(_)) => {
-                "keys are files, env://NAME, unix:///SOCKET, hashivault://NAME or PLUGIN://ID".to_owned()
+                "keys are files, env://NAME, unix:///SOCKET, hashivault://NAME, pkcs11:… or PLUGIN://ID".to_owned()
             }
             Self::Transit(TransitError::Http(source)) => match source.downcast_ref() {
                 Some(error @ RemoteError::NotFound { .. }) => format!(
@@ -62,6 +66,8 @@ impl ElsewhereError {
             Self::Service(ServiceError::Io(_)) => {
                 "is `hardpan signer serve` running, and may you write to its socket?".to_owned()
             }
+            #[cfg(feature = "pkcs11")]
+            Self::Pkcs11(error) => return error.hint().into_iter().collect(),
             _ => return Vec::new(),
         };
         vec![hint]
@@ -120,6 +126,6 @@ pub fn open_service(socket: &Path, layout: Option<&Path>) -> Result<AnySigner, T
     signer::connect(socket, layout).map_err(|error| elsewhere(&name, error))
 }
 
-fn elsewhere(name: &str, source: impl Into<ElsewhereError>) -> TrustError {
+pub(super) fn elsewhere(name: &str, source: impl Into<ElsewhereError>) -> TrustError {
     TrustError::Elsewhere { name: name.to_owned(), source: source.into() }
 }

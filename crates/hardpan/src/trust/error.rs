@@ -95,6 +95,30 @@ pub enum TrustError {
         /// What is wrong with the first of it.
         reason: String,
     },
+    /// An image that has no index to put statements into.
+    #[error("{digest} is no OCI index, and attestations as BuildKit has them are in one")]
+    NoIndex {
+        /// The image.
+        digest: Digest,
+    },
+    /// An image of which nothing is stated that could be in its index.
+    #[error(
+        "nothing is stated about the platform {platform} by the key that could be put into the index"
+    )]
+    NothingForIndex {
+        /// The platform's manifest.
+        platform: Digest,
+    },
+    /// An index that has statements which the key did not sign.
+    #[error(
+        "the index {digest} has attestations already, and not all of them are by the key {key}"
+    )]
+    InIndex {
+        /// The image.
+        digest: Digest,
+        /// The key.
+        key: String,
+    },
     /// A name that no registry would take.
     #[error("{name:?} is not an image name")]
     Name {
@@ -232,6 +256,8 @@ impl TrustError {
             | Self::TestedOther { .. }
             | Self::Unnamed
             | Self::Name { .. }
+            | Self::NoIndex { .. }
+            | Self::NothingForIndex { .. }
             | Self::Serve(ServeError::InUse(_) | ServeError::NotASocket(_)) => Trouble::Usage,
             Self::Elsewhere { .. } | Self::Serve(_) | Self::NotHeld { .. } => Trouble::Network,
             Self::Attach(AttachError::Foreign { .. } | AttachError::TooMany { .. }) => Trouble::No,
@@ -240,6 +266,7 @@ impl TrustError {
             | Self::Statement(_)
             | Self::Predicate(_)
             | Self::NotOurs { .. }
+            | Self::InIndex { .. }
             | Self::NoProvenance { .. }
             | Self::FilePath { .. }
             | Self::NotVerified { .. } => Trouble::Trust,
@@ -257,6 +284,9 @@ impl TrustError {
             Self::NoProvenance { refused: Some(reason), .. } => vec![format!("of what was found, the first does not count: {reason}")],
             Self::TestedOther { .. } => vec!["a build that changed anything has another digest: test it again".to_owned()],
             Self::NoProvenance { .. } => vec!["images that were built with `hardpan build --sign` have it".to_owned()],
+            Self::NoIndex { .. } => vec!["attach without `buildkit`, or build the image with hardpan, which makes an index".to_owned()],
+            Self::NothingForIndex { .. } => vec!["`hardpan build --sign --attach referrers,buildkit` states and attaches it".to_owned()],
+            Self::InIndex { .. } => vec!["publish it without `--attach buildkit`: the index is published as it is".to_owned()],
             Self::NotOurs { .. } => vec![
                 "sign the image again where it was built (`hardpan build --sign`), or publish it without a key to \
                  keep what is attached as it is"

@@ -10,7 +10,10 @@ mod attest;
 mod changes;
 mod elsewhere;
 mod error;
+mod in_index;
 mod inputs;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 pub mod policy;
 mod publish;
 mod rebuild;
@@ -30,6 +33,8 @@ pub use elsewhere::{
 };
 pub use error::TrustError;
 pub use inputs::{DifferentInput, Rebuilt};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11Error, open_pkcs11};
 pub use publish::{PublishRequest, Published};
 pub use rebuild::{Comparison, PlatformDifference, RebuildPlan};
 pub use record::BuiltBy;

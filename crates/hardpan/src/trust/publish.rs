@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `publish`: an image of a layout into a registry, signed, with its tags last.
 
+use hardpan_attest::Statement;
 use hardpan_attest::key::{Keyring, UtcTime};
-use hardpan_attest::verify::{Claim, is_signed};
-use hardpan_attest::{Statement, Subject};
+use hardpan_attest::verify::{Claim, Reusing, is_signed};
 use hardpan_image::{Descriptor, ImageName};
 use hardpan_tree::Digest;
 use serde::Serialize;
 
-use super::{SignRequest, TrustError, sign::sign_and_attach, verify::evidence};
+use super::sign::{Signed, sign_and_attach};
+use super::verify::{evidence, note_signatures};
+use super::{SignRequest, TrustError, in_index};
 use crate::error::Error;
 use crate::session::Session;
 use crate::shelf::{
-    Destination as _, ImageSet, Location, RegistryShelf, Shelf, bring_attached, bring_image,
-    identity, transfers,
+    DerivedShelf, Destination as _, ImageSet, Location, RegistryShelf, Shelf, bring_attached,
+    bring_image, identity, transfers,
 };
 
 /// What to publish where.
@@ -55,30 +57,57 @@ pub struct Published {
 impl Session<'_> {
     /// Publishes an image: layers, manifests of platforms, the index, signatures and attestations, a look whether they
     /// verify, and only then the tags. Publishing the same again changes nothing.
+    ///
+    /// With [`super::AttachOptions::buildkit`] the index is one that has statements in it, if it is not already.
     pub fn publish(&self, request: &PublishRequest<'_>) -> Result<Published, Error> {
         let opened = self.open_shelf(&request.from)?;
         let shelf = opened.shelf();
-        let set = ImageSet::read(shelf)?;
+        let there = ImageSet::read(shelf)?;
         let mut destination = RegistryShelf::new(self, &request.to)?;
         if let Location::Registry(from) = &request.from {
             destination = destination.mounting(from);
         }
         // What can't be signed is refused before anything is published.
-        let name = request.identity.clone().unwrap_or_else(|| identity(&request.to));
-        let statements = match request.sign {
-            Some(sign) => Some((self.own_statements(shelf, &set, sign, &name)?, sign)),
+        let own = match request.sign {
+            Some(sign) => Some((self.own_statements(shelf, &there, sign)?, sign)),
             None => None,
         };
+        let derived = match &own {
+            Some((statements, sign)) => self.derived(shelf, &there, statements, *sign)?,
+            None => None,
+        };
+        let (shelf, set) = match &derived {
+            Some(derived) => (derived as &dyn Shelf, ImageSet::read(derived)?),
+            None => (shelf, there.clone()),
+        };
+        let signed = own.is_some();
+        let in_index = match &own {
+            Some(_) if derived.is_some() => set.attestations.clone(),
+            Some((_, sign)) => in_index::signed_by(self, shelf, &set, &keyring(*sign))?,
+            None => Vec::new(),
+        };
         let (blobs, size_bytes) = bring_image(self, shelf, &set, &destination)?;
-        let attached = match &statements {
+        let attached = match own {
             Some((statements, sign)) => {
-                sign_and_attach(self, &set, &name, statements.clone(), *sign, &destination)?
+                let mut reusing = Reusing::new(sign.signer);
+                let places: [&dyn Shelf; 2] = [shelf, &destination];
+                for place in places {
+                    note_signatures(self, place, &set.members(), &mut reusing)?;
+                }
+                let (old, new) = (there.root.descriptor.digest, set.root.descriptor.digest);
+                let name = request.identity.clone().unwrap_or_else(|| identity(&request.to));
+                let statements = (statements.into_iter())
+                    .filter_map(|statement| in_index::moved(statement, &old, &new))
+                    .map(|statement| renamed(statement, &name));
+                let statements = each_once(statements);
+                let what = Signed { set: &set, in_index: &in_index, identity: &name, statements };
+                let request = SignRequest { signer: &reusing, ..sign };
+                let attached = sign_and_attach(self, what, request, &destination)?;
+                self.check_published(&destination, &set, sign)?;
+                attached
             }
             None => bring_attached(self, shelf, &set, &destination)?.0,
         };
-        if let Some((_, sign)) = &statements {
-            self.check_published(&destination, &set, *sign)?;
-        }
         let mut names = Vec::new();
         for tag in tags(request) {
             destination.put_tag(&tag, &set.root)?;
@@ -91,33 +120,57 @@ impl Session<'_> {
             blobs,
             size_bytes,
             attached,
-            signed: statements.is_some(),
+            signed,
         })
     }
 
-    /// Returns the statements that lie beside an image, about it by its new name. Only those of the same key are
-    /// taken: nothing is signed because it lay there.
+    /// Returns the image with statements in its index, where that is asked for and there are none. An index that has them
+    /// stays as it is, so that the image has one digest wherever it is published.
+    fn derived<'s>(
+        &self,
+        shelf: &'s dyn Shelf,
+        set: &ImageSet,
+        statements: &[Statement],
+        sign: SignRequest<'_>,
+    ) -> Result<Option<DerivedShelf<'s>>, Error> {
+        if !sign.options.buildkit {
+            return Ok(None);
+        }
+        if set.attestations.is_empty() {
+            let made = in_index::make(set, statements)?;
+            return DerivedShelf::new(shelf, set, &made).map(Some);
+        }
+        let own = in_index::signed_by(self, shelf, set, &keyring(sign))?;
+        let is_attested = |digest: Digest| set.attestations_of(digest).next().is_some();
+        if own.len() == set.attestations.len()
+            && set.platforms.iter().all(|(platform, _)| is_attested(platform.digest))
+        {
+            return Ok(None);
+        }
+        let key = sign.signer.public_key().id().to_string();
+        Err(TrustError::InIndex { digest: set.root.descriptor.digest, key }.into())
+    }
+
+    /// Returns the statements that lie beside an image. Only those of the same key are taken: nothing is signed because it
+    /// lay there. What is in the index stays there.
     fn own_statements(
         &self,
         shelf: &dyn Shelf,
         set: &ImageSet,
         sign: SignRequest<'_>,
-        name: &str,
     ) -> Result<Vec<Statement>, Error> {
-        let key = sign.signer.public_key().clone();
-        let keyring = Keyring::of("the signing key", key);
+        let keyring = keyring(sign);
         let now = UtcTime::of_seconds(self.now_seconds());
         let mut statements: Vec<Statement> = Vec::new();
         for subject in set.subjects() {
-            let all = evidence(self, shelf, &subject, &keyring, &now)?;
+            let all = evidence(self, shelf, set, &subject, &keyring, &now)?;
             let mut refused = Vec::new();
-            for one in &all {
+            for one in all.iter().filter(|one| !set.is_in_index(&one.manifest)) {
                 match &one.outcome {
                     Ok(accepted) => {
                         let Claim::Attestation(statement) = &accepted.claim else { continue };
-                        let renamed = renamed(statement, name);
-                        if !statements.contains(&renamed) {
-                            statements.push(renamed);
+                        if !statements.contains(statement) {
+                            statements.push(statement.clone());
                         }
                     }
                     Err(refusal) => refused.push(refusal),
@@ -141,11 +194,11 @@ impl Session<'_> {
         set: &ImageSet,
         sign: SignRequest<'_>,
     ) -> Result<(), Error> {
-        let keyring = Keyring::of("the signing key", sign.signer.public_key().clone());
+        let keyring = keyring(sign);
         let now = UtcTime::of_seconds(self.now_seconds());
         let subjects: Vec<Descriptor> = set.subjects();
         crate::parallel::map(transfers(self), &subjects, |subject| {
-            let all = evidence(self, destination, subject, &keyring, &now)?;
+            let all = evidence(self, destination, set, subject, &keyring, &now)?;
             if is_signed(&all) {
                 return Ok(());
             }
@@ -160,12 +213,27 @@ impl Session<'_> {
 }
 
 /// The same statement about an image that is called something else.
-fn renamed(statement: &Statement, name: &str) -> Statement {
-    let mut renamed = statement.clone();
-    renamed.subject = (statement.subject.iter())
-        .map(|subject| Subject { name: name.to_owned(), ..subject.clone() })
-        .collect();
-    renamed
+fn renamed(mut statement: Statement, name: &str) -> Statement {
+    for subject in &mut statement.subject {
+        name.clone_into(&mut subject.name);
+    }
+    statement
+}
+
+/// Two that had different names may be the same now.
+fn each_once(all: impl Iterator<Item = Statement>) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    for statement in all {
+        if !statements.contains(&statement) {
+            statements.push(statement);
+        }
+    }
+    statements
+}
+
+/// Trusts the signer alone.
+fn keyring(sign: SignRequest<'_>) -> Keyring {
+    Keyring::of("the signing key", sign.signer.public_key().clone())
 }
 
 /// Returns all tags, each once.

@@ -16,11 +16,11 @@ use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
 use hardpan_tree::{Digest, Origin, Tree, TreePath};
 use serde::Serialize;
 
-use super::TrustError;
 use super::attest::image_name;
 use super::changes::configuration;
 use super::inputs::{DifferentInput, Rebuilt, add_definition, inputs_of};
 use super::verify::evidence;
+use super::{TrustError, in_index};
 use crate::error::Error;
 use crate::image_tree::{LayerInput, tree_of_layers};
 use crate::sbom;
@@ -46,6 +46,9 @@ pub struct Comparison {
     pub expected: Digest,
     /// Digest of what was built again.
     pub actual: Digest,
+    /// How many manifests with statements the index of the published image has, as BuildKit writes them. A build does not
+    /// make them, and they can hold times, so what is compared is the index without them, with all of its platforms.
+    pub attestations_left_out: usize,
     /// What differs, platform by platform; empty if nothing does.
     pub differences: Vec<PlatformDifference>,
 }
@@ -72,9 +75,9 @@ pub struct PlatformDifference {
 type PlatformAt<'s> = (&'s dyn Shelf, &'s Descriptor, &'s Raw<Manifest>);
 
 impl Comparison {
-    /// Returns whether it is the same image.
+    /// Returns whether it is the same image, but for what is left out.
     pub fn is_same(&self) -> bool {
-        self.expected == self.actual
+        self.differences.is_empty()
     }
 }
 
@@ -85,7 +88,7 @@ impl Session<'_> {
         let set = ImageSet::read(opened.shelf())?;
         let now = UtcTime::of_seconds(self.now_seconds());
         let root = &set.root.descriptor;
-        let all = evidence(self, opened.shelf(), root, keys, &now)?;
+        let all = evidence(self, opened.shelf(), &set, root, keys, &now)?;
         let found = all.iter().find_map(|one| {
             let accepted = one.outcome.as_ref().ok()?;
             match &accepted.claim {
@@ -114,9 +117,12 @@ impl Session<'_> {
         let old = self.open_shelf(published)?;
         let new = self.open_shelf(&Location::Layout(layout.to_owned()))?;
         let (old_set, new_set) = (ImageSet::read(old.shelf())?, ImageSet::read(new.shelf())?);
-        let (expected, actual) = (old_set.root.descriptor.digest, new_set.root.descriptor.digest);
+        let expected = old_set.root.descriptor.digest;
+        let attestations_left_out = old_set.attestations.len();
+        let (old_set, new_set) = (in_index::without(&old_set)?, in_index::without(&new_set)?);
+        let actual = new_set.root.descriptor.digest;
         let mut differences = Vec::new();
-        if expected != actual {
+        if old_set.root.descriptor.digest != actual {
             for (descriptor, manifest) in &old_set.platforms {
                 let name = platform_name(descriptor);
                 let found = new_set.platforms.iter().find(|(it, _)| platform_name(it) == name);
@@ -135,7 +141,7 @@ impl Session<'_> {
                 differences.push(PlatformDifference::of("index".to_owned(), documents));
             }
         }
-        Ok(Comparison { expected, actual, differences })
+        Ok(Comparison { expected, actual, attestations_left_out, differences })
     }
 
     fn difference(

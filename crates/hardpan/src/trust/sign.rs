@@ -3,7 +3,8 @@
 
 use hardpan_attest::key::Signer;
 use hardpan_attest::signature::{
-    Artifact, AttachOptions, SignedStatement, Target, attach, signature_statement,
+    Artifact, AttachOptions, SignedStatement, Target, attach, sign_attestations,
+    signature_statement,
 };
 use hardpan_attest::{Statement, Subject};
 use hardpan_image::Descriptor;
@@ -11,7 +12,7 @@ use hardpan_image::Descriptor;
 use super::TrustError;
 use crate::error::Error;
 use crate::session::Session;
-use crate::shelf::{Destination, ImageSet, bring_artifacts};
+use crate::shelf::{Destination, ImageSet, bring_artifacts, plain};
 
 /// Who signs, and in which form.
 #[derive(Clone, Copy)]
@@ -28,19 +29,31 @@ impl std::fmt::Debug for SignRequest<'_> {
     }
 }
 
-/// Signs an image, which is its index and each of its platforms, and statements about it, and attaches all of it.
-/// Returns how many statements each is attached to. `identity` is registry and repository.
+/// What is signed.
+pub(crate) struct Signed<'s> {
+    /// The image: its index and each of its platforms.
+    pub(crate) set: &'s ImageSet,
+    /// Those of the statements in the index that are the signer's: they are signed like images.
+    pub(crate) in_index: &'s [Descriptor],
+    /// Registry and repository.
+    pub(crate) identity: &'s str,
+    /// What is stated about it.
+    pub(crate) statements: Vec<Statement>,
+}
+
+/// Signs an image and statements about it, and attaches all of it. Returns how many statements each is attached to.
 pub(crate) fn sign_and_attach(
     session: &Session<'_>,
-    set: &ImageSet,
-    identity: &str,
-    statements: Vec<Statement>,
+    what: Signed<'_>,
     request: SignRequest<'_>,
     destination: &dyn Destination,
 ) -> Result<usize, Error> {
     let SignRequest { signer, options } = request;
+    let Signed { set, in_index, identity, statements } = what;
     let subjects = set.subjects();
-    let named = subjects.iter().map(|subject| Subject::new(identity, subject.digest)).collect();
+    let named = (subjects.iter().chain(in_index))
+        .map(|subject| Subject::new(identity, subject.digest))
+        .collect();
     let signature =
         SignedStatement::new(signature_statement(named), signer).map_err(TrustError::from)?;
     let mut signed = Vec::with_capacity(statements.len());
@@ -58,6 +71,10 @@ pub(crate) fn sign_and_attach(
         let target = Target { identity, subject, signatures: None, attestations: None };
         let artifacts = attach(&target, signer, Some(&signature), &about, options);
         made.push((subject.clone(), artifacts.map_err(TrustError::from)?));
+    }
+    for manifest in in_index.iter().map(plain) {
+        let artifacts = sign_attestations(identity, &manifest, signer, &signature, options);
+        made.push((manifest, artifacts.map_err(TrustError::from)?));
     }
     bring_artifacts(session, &made, destination)?;
     Ok(count)

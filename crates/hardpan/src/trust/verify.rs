@@ -3,15 +3,15 @@
 
 use std::sync::atomic::AtomicU64;
 
-use hardpan_attest::key::{Keyring, UtcTime};
-use hardpan_attest::verify::{self, Evidence, Refusal, is_signed};
+use hardpan_attest::key::{Keyring, Signer as _, UtcTime};
+use hardpan_attest::verify::{self, Evidence, Found, Refusal, Reusing, Source, is_signed};
 use hardpan_image::{Descriptor, ImageConfig, Manifest, Platform, Raw, media_type};
 
 use crate::error::Error;
 use crate::session::Session;
 use crate::shelf::{
-    ATTACHED_BYTES_MAX, Attached, ImageSet, Location, Shelf, Stored, attached, found, identity,
-    transfers,
+    ATTACHED_BYTES_MAX, Attached, ImageSet, Location, Shelf, Stored, Unread, attached, found,
+    identity, transfers, unread,
 };
 
 /// What is proven about an image.
@@ -117,7 +117,7 @@ impl Session<'_> {
                 descriptor: subject.clone(),
                 platform: config.map(ImageConfig::platform),
                 created: config.map(crate::sbom::epoch_of),
-                evidence: evidence(self, shelf, subject, keys, &now)?,
+                evidence: evidence(self, shelf, &set, subject, keys, &now)?,
             })
         })?;
         let repository = match location {
@@ -134,25 +134,86 @@ fn has_image_config(manifest: &Raw<Manifest>) -> bool {
     matches!(media_type, media_type::CONFIG | media_type::DOCKER_CONFIG)
 }
 
-/// Says what all that is attached to an image proves.
+/// Says what all that is attached to an image proves, and what of the index is about it.
 pub(crate) fn evidence(
     session: &Session<'_>,
     shelf: &dyn Shelf,
+    set: &ImageSet,
     subject: &Descriptor,
     keys: &Keyring,
     now: &UtcTime,
 ) -> Result<Vec<Evidence>, Error> {
-    let attached = attached(shelf, subject)?;
-    let bytes_left = AtomicU64::new(ATTACHED_BYTES_MAX);
-    let there: Vec<(&Attached, &Stored)> =
-        attached.iter().filter_map(|one| Some((one, one.document.as_ref()?))).collect();
-    let found = crate::parallel::map(transfers(session), &there, |(one, document)| {
-        found(shelf, one, document, &bytes_left)
-    })?;
+    let attached = all_about(shelf, set, subject)?;
+    let found = contents(session, shelf, &attached)?;
     let mut evidence = verify::verify(subject, &found, keys, now);
     for one in attached.iter().filter(|one| one.document.is_none()) {
         let digest = one.listed.as_ref().map_or(subject.digest, |listed| listed.digest);
         evidence.push(Evidence::not_there(one.source, digest));
     }
     Ok(evidence)
+}
+
+/// Returns what is attached to an image, and the statements about it that are in the index, with what is attached to them.
+fn all_about(
+    shelf: &dyn Shelf,
+    set: &ImageSet,
+    subject: &Descriptor,
+) -> Result<Vec<Attached>, Error> {
+    let mut all = attached(shelf, subject)?;
+    let mut in_index = Vec::new();
+    for entry in set.attestations_of(subject.digest) {
+        // It refers to the image, so a registry may list it as well.
+        all.retain(|one| {
+            one.document.as_ref().is_none_or(|it| it.descriptor.digest != entry.digest)
+        });
+        let document = match shelf.document(entry) {
+            Ok(document) => Some(document),
+            Err(error) if unread(&error) == Some(Unread::NotThere) => None,
+            Err(error) => return Err(error),
+        };
+        let (source, listed) = (Source::Index, Some(entry.clone()));
+        in_index.push(Attached { source, listed, tag: None, document });
+        // Where a registry listed it, these are there already.
+        let is_new = |one: &Attached| {
+            let digest = |one: &Attached| one.document.as_ref().map(|it| it.descriptor.digest);
+            !all.iter().any(|known| digest(known).is_some() && digest(known) == digest(one))
+        };
+        in_index.extend(shelf.referrers(entry)?.into_iter().filter(is_new));
+    }
+    all.extend(in_index);
+    Ok(all)
+}
+
+/// Reads what was found.
+fn contents(
+    session: &Session<'_>,
+    shelf: &dyn Shelf,
+    attached: &[Attached],
+) -> Result<Vec<Found>, Error> {
+    let bytes_left = AtomicU64::new(ATTACHED_BYTES_MAX);
+    let there: Vec<(&Attached, &Stored)> =
+        attached.iter().filter_map(|one| Some((one, one.document.as_ref()?))).collect();
+    crate::parallel::map(transfers(session), &there, |(one, document)| {
+        found(shelf, one, document, &bytes_left)
+    })
+}
+
+/// Takes note of the signatures that lie beside an image: a key that gives another signature each time would else make
+/// something new of the same.
+pub(super) fn note_signatures(
+    session: &Session<'_>,
+    shelf: &dyn Shelf,
+    members: &[Descriptor],
+    reusing: &mut Reusing<'_>,
+) -> Result<(), Error> {
+    if reusing.is_deterministic() {
+        return Ok(());
+    }
+    for member in members {
+        let attached = attached(shelf, member)?;
+        for found in &contents(session, shelf, &attached)? {
+            reusing.note(found);
+        }
+    }
+    Ok(())
 }

@@ -149,7 +149,7 @@ impl World {
         let request = BuildRequest {
             platforms: how.platforms.clone(),
             layout: Some(layout.path().join("out")),
-            docker_archive: None,
+            ..BuildRequest::default()
         };
         let built = session.build(&project, &lock, &settings, &request)?;
         let layout = Layout::open(&layout.path().join("out")).unwrap();

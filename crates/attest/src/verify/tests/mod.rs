@@ -4,6 +4,7 @@ mod cosign;
 mod forms;
 mod mutations;
 mod refusals;
+mod reuse;
 
 use hardpan_image::Descriptor;
 
@@ -28,7 +29,7 @@ pub(super) fn artifacts(
 }
 
 pub(super) fn options(format: Format, dhi: bool) -> AttachOptions {
-    AttachOptions { format, dhi }
+    AttachOptions { format, dhi, buildkit: false }
 }
 
 pub(super) fn found(artifacts: &[Artifact]) -> Vec<Found> {
