@@ -8,14 +8,18 @@
 //! **Invariant**: nothing here touches a disk, a network, a clock or an environment. What is written is a
 //! function of the arguments: the same statement signed twice with the same key gives the same bytes.
 
+pub mod certificate;
 #[cfg(test)]
 mod fixtures;
 pub mod key;
+pub mod log;
 pub mod policy;
 pub mod predicate;
+pub mod root;
 pub mod sbom;
 pub mod signature;
 mod statement;
+pub mod timestamp;
 pub mod verify;
 
 pub use statement::{STATEMENT_BYTES_MAX, Statement, StatementError, Subject};

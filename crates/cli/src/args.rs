@@ -86,8 +86,8 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Build(Build),
-    Test(Test),
+    Build(Box<Build>),
+    Test(Box<Test>),
     Run(Run),
     Resolve(Resolve),
     Check(Check),

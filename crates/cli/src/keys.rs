@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Keys that the command line or the workspace names: private ones to sign with, public ones to trust.
 
+#[cfg(feature = "keyless")]
+mod keyless;
 mod open;
 
 use std::fs;
@@ -11,10 +13,13 @@ use hardpan::Error;
 use hardpan::trust::key::{
     Keyring, PEM_BYTES_MAX, PrivateKey, PublicKey, Signer, Standing, TrustedKey,
 };
-use hardpan::trust::{AnySigner, AttachOptions, Format, SignRequest, TrustError};
+use hardpan::trust::{
+    AnySigner, AttachOptions, Format, Identity, ROOT_BYTES_MAX, Rules, SignRequest, TrustError,
+    TrustedRoot, Witnesses,
+};
 
 use crate::args::Common;
-use crate::args::trust::{AttachChoice, FormatChoice, Keys, Signing};
+use crate::args::trust::{AttachChoice, FormatChoice, Keys, LogChoice, Signing};
 use crate::failure::{Named, Usage};
 use crate::machine::{Machine, caller_variable};
 
@@ -50,9 +55,14 @@ pub(crate) fn open_signing(
     machine: &Machine,
     layout: Option<&Path>,
 ) -> anyhow::Result<Option<AnySigner>> {
+    check_witnesses(common, signing)?;
     // The service that may hold the key has another working directory.
     let wrap = |source| Error::Io { action: "find", path: PathBuf::from("."), source };
     let layout = layout.map(std::path::absolute).transpose().map_err(wrap)?;
+    #[cfg(feature = "keyless")]
+    if signing.keyless {
+        return keyless::open(common, signing).map(Some);
+    }
     let place = |folder| Place { common, folder, layout: layout.as_deref() };
     if let Some(name) = &signing.key {
         return open_key(&place(Path::new("")), name).map(Some);
@@ -69,16 +79,27 @@ pub(crate) fn open_signing(
     Ok(Some(signer))
 }
 
-/// Returns who signs in which form.
-pub(crate) fn request<'k>(signing: &Signing, signer: &'k dyn Signer) -> SignRequest<'k> {
+/// Returns who signs in which form, and who is told.
+pub(crate) fn request<'k>(
+    signing: &'k Signing,
+    signer: &'k dyn Signer,
+) -> Result<SignRequest<'k>, Error> {
     let format = match signing.signature_format {
         FormatChoice::Both => Format::Both,
         FormatChoice::Bundle => Format::Bundle,
         FormatChoice::Legacy => Format::Legacy,
     };
+    // Older forms have no room for a certificate, and without it the key is nobody's.
+    let format = if signer.issued().is_some() { Format::Bundle } else { format };
     let dhi = signing.attach.contains(&AttachChoice::Dhi);
     let buildkit = attaches_to_index(signing);
-    SignRequest { signer, options: AttachOptions { format, dhi, buildkit } }
+    let mut seed = [0; 32];
+    if log(signing).is_some() || signing.tsa.is_some() {
+        let wrap = |source| Error::Io { action: "read", path: RANDOM.into(), source };
+        fill_randomly(&mut seed).map_err(wrap)?;
+    }
+    let witnesses = Witnesses { log: log(signing), authority: signing.tsa.as_deref(), seed };
+    Ok(SignRequest { signer, options: AttachOptions { format, dhi, buildkit }, witnesses })
 }
 
 /// Returns whether attestations are to be in the image index, too.
@@ -96,20 +117,105 @@ pub(crate) fn refuse_index(signing: &Signing) -> Result<(), Usage> {
     Ok(())
 }
 
-/// Reads all trusted keys: files, and folders with `*.pub` and `keyring.json`.
-pub(crate) fn keyring(keys: &Keys, machine: &Machine) -> anyhow::Result<Keyring> {
-    let keyring = optional_keyring(keys, machine)?;
-    if keyring.keys().is_empty() {
+/// The system's source of randomness.
+const RANDOM: &str = "/dev/urandom";
+
+/// Fills bytes from the system's source of randomness.
+pub(crate) fn fill_randomly(bytes: &mut [u8]) -> std::io::Result<()> {
+    fs::File::open(RANDOM)?.read_exact(bytes)
+}
+
+fn log(signing: &Signing) -> Option<&str> {
+    match &signing.tlog {
+        Some(LogChoice::Rekor2(url)) => Some(url),
+        Some(LogChoice::Nobody) | None => None,
+    }
+}
+
+/// Refuses to tell others of signatures where that can't be done, before anything is built or published.
+fn check_witnesses(common: &Common, signing: &Signing) -> Result<(), Usage> {
+    if log(signing).is_none() && signing.tsa.is_none() {
+        return Ok(());
+    }
+    if signing.signature_format == FormatChoice::Legacy {
+        return Err(Usage(
+            "cosign's older tags have no room for proofs of a log and timestamps; --tlog and --tsa need bundles",
+        ));
+    }
+    if common.offline {
+        return Err(Usage("--offline forbids to ask a log or a timestamp authority"));
+    }
+    Ok(())
+}
+
+/// Who is trusted.
+pub(crate) struct Trusted {
+    keyring: Keyring,
+    root: Option<TrustedRoot>,
+    identity: Option<Identity>,
+    require_log: bool,
+    require_timestamp: bool,
+}
+
+impl Trusted {
+    /// Returns whether there is nobody.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.keyring.keys().is_empty() && self.identity.is_none()
+    }
+
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules {
+            keys: &self.keyring,
+            root: self.root.as_ref(),
+            identity: self.identity.as_ref(),
+            certificates_alone: false,
+            require_log: self.require_log,
+            require_timestamp: self.require_timestamp,
+        }
+    }
+}
+
+/// Reads all who are trusted: keys, which are files and folders with `*.pub` and `keyring.json`, or somebody else.
+pub(crate) fn trusted(keys: &Keys, machine: &Machine) -> anyhow::Result<Trusted> {
+    let trusted = optional_trusted(keys, machine)?;
+    if trusted.is_nobody() {
         return Err(Usage(
             "no key is trusted; name a public key or a folder of them with --key or HARDPAN_PUBLIC_KEY, or in [signing] of hardpan.toml",
         )
         .into());
     }
-    Ok(keyring)
+    Ok(trusted)
+}
+
+/// Reads all who are trusted, who may be nobody.
+pub(crate) fn optional_trusted(keys: &Keys, machine: &Machine) -> anyhow::Result<Trusted> {
+    let root = keys.trusted_root.as_deref().map(read_root).transpose()?;
+    let names = (&keys.certificate_identity, &keys.certificate_oidc_issuer);
+    let identity = match names {
+        (Some(name), Some(issuer)) => Some(Identity { name: name.clone(), issuer: issuer.clone() }),
+        _ => None,
+    };
+    Ok(Trusted {
+        // Whoever names an identity trusts nobody else that is not named.
+        keyring: match identity {
+            Some(_) if keys.key.is_empty() => Keyring::default(),
+            _ => optional_keyring(keys, machine)?,
+        },
+        root,
+        identity,
+        require_log: keys.require_tlog,
+        require_timestamp: keys.require_timestamp,
+    })
+}
+
+fn read_root(path: &Path) -> anyhow::Result<TrustedRoot> {
+    let root = TrustedRoot::parse(&read_at_most(path, ROOT_BYTES_MAX)?);
+    let wrap = |source| TrustError::Root { name: path.display().to_string(), source };
+    Ok(root.map_err(wrap).map_err(Error::from)?)
 }
 
 /// Reads the trusted keys, of which there may be none: those that are named, or else the workspace's.
-pub(crate) fn optional_keyring(keys: &Keys, machine: &Machine) -> anyhow::Result<Keyring> {
+fn optional_keyring(keys: &Keys, machine: &Machine) -> anyhow::Result<Keyring> {
     match keys.key.as_slice() {
         [] => keyring_of(&workspace_keys(machine)),
         paths => keyring_of(paths),
@@ -172,6 +278,11 @@ pub(crate) fn read_keyring(folder: &Path) -> anyhow::Result<Keyring> {
 
 /// Reads a small regular file.
 pub(crate) fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
+    read_at_most(path, 4 * PEM_BYTES_MAX)
+}
+
+/// Reads a regular file, of a longer one a little more than the limit.
+fn read_at_most(path: &Path, max: usize) -> anyhow::Result<Vec<u8>> {
     let wrap = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let file = fs::File::open(path).map_err(wrap)?;
     if !file.metadata().map_err(wrap)?.is_file() {
@@ -179,6 +290,6 @@ pub(crate) fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     // What is longer is refused where it is parsed.
-    file.take(4 * PEM_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(wrap)?;
+    file.take(max as u64 + 1).read_to_end(&mut bytes).map_err(wrap)?;
     Ok(bytes)
 }

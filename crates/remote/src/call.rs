@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Questions in JSON to a service's interface: one request, one small answer.
+//! Questions to a service's interface: one request, one small answer.
 
 use ureq::http::Method;
 
@@ -12,13 +12,17 @@ use crate::event::Observer;
 use crate::exchange::{Message, Payload, exchange};
 use crate::url::{Url, redact};
 
+const JSON: &str = "application/json";
+
 /// A question to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// To where.
     pub url: Url,
-    /// JSON that is posted; without it the question is a GET.
+    /// What is posted; without it the question is a GET.
     pub body: Option<Vec<u8>>,
+    /// The media types of what is posted and of the answer: JSON, unless said otherwise.
+    pub media_types: [&'static str; 2],
     /// Who asks. It goes to the URL's own server and no other: redirects are not followed.
     pub authorization: Option<Authorization>,
     /// Most bytes that are accepted as an answer.
@@ -30,7 +34,7 @@ impl Call {
     pub fn new(url: &str, body: Option<Vec<u8>>, limit_bytes: u64) -> Result<Self, RemoteError> {
         let url =
             url.parse().map_err(|problem| RemoteError::BadUrl { url: redact(url), problem })?;
-        Ok(Self { url, body, authorization: None, limit_bytes })
+        Ok(Self { url, body, media_types: [JSON; 2], authorization: None, limit_bytes })
     }
 }
 
@@ -43,7 +47,7 @@ impl Client {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Vec<u8>, RemoteError> {
-        let Call { url, body, authorization, limit_bytes } = call;
+        let Call { url, body, media_types: [sent, answered], authorization, limit_bytes } = call;
         if url.scheme() == "file" {
             let problem = "files answer no questions".to_owned();
             return Err(RemoteError::Protocol { url: url.clone(), problem });
@@ -57,13 +61,12 @@ impl Client {
             });
         }
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        let of_get = [("accept", "application/json")];
-        let of_post = [("accept", "application/json"), ("content-type", "application/json")];
+        let headers = [("accept", *answered), ("content-type", *sent)];
         let message = Message {
             method: &method,
             url,
             shown: url,
-            headers: if body.is_some() { &of_post } else { &of_get },
+            headers: if body.is_some() { &headers } else { &headers[..1] },
             limit_bytes: *limit_bytes,
         };
         let reply = retry(self, url, observer, cancel, || {

@@ -6,6 +6,8 @@
 
 pub(crate) mod base64;
 mod encrypted;
+#[cfg(feature = "keyless")]
+pub mod keyless;
 mod keyring;
 mod location;
 mod pem;

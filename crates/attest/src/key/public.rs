@@ -168,6 +168,19 @@ impl PublicKey {
         self.id
     }
 
+    /// Returns the key alone: a point, a PKCS #1 key, 32 bytes.
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Returns the length of an RSA key.
+    pub(crate) fn modulus_bits(&self) -> Option<usize> {
+        match self.algorithm {
+            KeyAlgorithm::Rsa => modulus_bytes(&self.raw).map(|bytes| bytes * 8),
+            _ => None,
+        }
+    }
+
     /// Returns how its signatures are made.
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
@@ -217,6 +230,14 @@ fn check_point(raw: &[u8]) -> Result<(), PublicKeyError> {
 
 /// Reads RFC 8017's `RSAPublicKey` as far as its length: `ring` checks the rest when it verifies.
 fn check_rsa(raw: &[u8]) -> Result<(), PublicKeyError> {
+    let bytes = modulus_bytes(raw).ok_or(PublicKeyError::Malformed)?;
+    if !MODULUS_BYTES.contains(&bytes) {
+        return Err(PublicKeyError::RsaLength { bits: bytes * 8 });
+    }
+    Ok(())
+}
+
+fn modulus_bytes(raw: &[u8]) -> Option<usize> {
     let read = |raw| {
         let mut reader = SliceReader::new(raw)?;
         let modulus = reader.sequence(|fields| {
@@ -226,9 +247,5 @@ fn check_rsa(raw: &[u8]) -> Result<(), PublicKeyError> {
         })?;
         reader.finish(modulus.as_bytes().len())
     };
-    let bytes = read(raw).map_err(|_| PublicKeyError::Malformed)?;
-    if !MODULUS_BYTES.contains(&bytes) {
-        return Err(PublicKeyError::RsaLength { bits: bytes * 8 });
-    }
-    Ok(())
+    read(raw).ok()
 }

@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use super::PublicKey;
+use crate::certificate::Issued;
 
 /// Makes signatures with one key.
 pub trait Signer {
@@ -17,6 +18,11 @@ pub trait Signer {
     /// already is looked for first ([`crate::verify::Reusing`]).
     fn is_deterministic(&self) -> bool {
         false
+    }
+
+    /// Returns the certificate that stands in for the key, where it is one for minutes.
+    fn issued(&self) -> Option<&Issued> {
+        None
     }
 }
 

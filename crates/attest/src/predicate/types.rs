@@ -161,15 +161,20 @@ pub fn known_aliases() -> Vec<&'static str> {
 /// Returns the command with which cosign verifies statements of a type on an image.
 ///
 /// It names the type by its URI: cosign compares the whole text, and its own short names stand for other URIs
-/// (`openvex` for one without a version) or write predicates anew when they sign.
-pub fn cosign_command(predicate_type: &str, image: &str, key: &str) -> String {
+/// (`openvex` for one without a version) or write predicates anew when they sign. `root` is a trusted root, where the
+/// signature is in a log of it.
+pub fn cosign_command(predicate_type: &str, image: &str, key: &str, root: Option<&str>) -> String {
     let what = if predicate_type == uri::SIGN {
         "verify".to_owned()
     } else {
         format!("verify-attestation --type {}", quoted(predicate_type))
     };
     // Without a public log there is no entry to look for.
-    format!("cosign {what} --key {} --insecure-ignore-tlog {}", quoted(key), quoted(image))
+    let log = root.map_or_else(
+        || "--insecure-ignore-tlog".to_owned(),
+        |root| format!("--trusted-root {}", quoted(root)),
+    );
+    format!("cosign {what} --key {} {log} {}", quoted(key), quoted(image))
 }
 
 /// Writes a text as one word of a shell.
@@ -235,14 +240,14 @@ mod tests {
     #[test]
     fn commands_name_the_whole_uri() {
         assert_eq!(
-            cosign_command(uri::VEX, "registry.example/a@sha256:00", "k.pub"),
+            cosign_command(uri::VEX, "registry.example/a@sha256:00", "k.pub", None),
             "cosign verify-attestation --type https://openvex.dev/ns/v0.2.0 --key k.pub \
              --insecure-ignore-tlog registry.example/a@sha256:00"
         );
         assert_eq!(
-            cosign_command(uri::SIGN, "a", "my key.pub"),
+            cosign_command(uri::SIGN, "a", "my key.pub", None),
             "cosign verify --key 'my key.pub' --insecure-ignore-tlog a"
         );
-        assert!(cosign_command("x", "$(a)'", "k").ends_with("'$(a)'\\'''"));
+        assert!(cosign_command("x", "$(a)'", "k", None).ends_with("'$(a)'\\'''"));
     }
 }

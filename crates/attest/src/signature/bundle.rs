@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Sigstore bundles, version 0.3, with an envelope that a key signed.
+//! Sigstore bundles, version 0.3, with an envelope that a key or a certificate's key signed.
 
 use hardpan_image::canonical_json;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::Witness;
 use super::dsse::{ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, EnvelopeJson, SignedStatement};
+use super::witness::{TimestampsJson, WITNESSES_MAX};
+use crate::key::base64;
 
 /// The media type of a bundle.
 pub const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -38,6 +42,12 @@ pub enum BundleError {
     /// Neither a key nor a certificate, or both.
     #[error("the bundle does not say whether a key or a certificate verifies it")]
     Material,
+    /// A certificate, an entry of a log or a timestamp that is not in base64.
+    #[error("the bundle's {0} is not base64")]
+    Base64(&'static str),
+    /// More than [`WITNESSES_MAX`].
+    #[error("the bundle has {0} log entries or timestamps, more than {WITNESSES_MAX} of a kind")]
+    Witnesses(usize),
     /// The envelope.
     #[error("the bundle's envelope can't be read")]
     Envelope(#[from] EnvelopeError),
@@ -51,15 +61,16 @@ pub enum BundleError {
 pub enum Material {
     /// A key, with its name as base64 of its id.
     PublicKey(String),
-    /// A certificate.
-    Certificate,
+    /// A certificate, in DER.
+    Certificate(Vec<u8>),
 }
 
-/// An envelope with one signature, and what it is verified with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An envelope with one signature, what it is verified with, and what others say of it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
     envelope: Envelope,
     material: Material,
+    witness: Witness,
 }
 
 /// Of unknown fields nothing is said: the JSON form of protocol buffers lets others be added.
@@ -76,15 +87,19 @@ struct BundleJson {
     message_signature: Option<IgnoredAny>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct MaterialJson {
-    #[serde(default, alias = "public_key")]
+    #[serde(alias = "public_key", skip_serializing_if = "Option::is_none")]
     public_key: Option<PublicKeyJson>,
-    #[serde(default, skip_serializing)]
-    certificate: Option<IgnoredAny>,
-    #[serde(default, alias = "x509_certificate_chain", skip_serializing)]
-    x509_certificate_chain: Option<IgnoredAny>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateJson>,
+    #[serde(alias = "x509_certificate_chain", skip_serializing)]
+    x509_certificate_chain: Option<ChainJson>,
+    #[serde(alias = "tlog_entries", skip_serializing_if = "Vec::is_empty")]
+    tlog_entries: Vec<Value>,
+    #[serde(alias = "timestamp_verification_data", skip_serializing_if = "Option::is_none")]
+    timestamp_verification_data: Option<TimestampsJson>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,11 +108,28 @@ struct PublicKeyJson {
     hint: String,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CertificateJson {
+    #[serde(default, alias = "raw_bytes")]
+    raw_bytes: String,
+}
+
+/// The older form, of which only the signer's own certificate is looked at.
+#[derive(Deserialize)]
+struct ChainJson {
+    #[serde(default)]
+    certificates: Vec<CertificateJson>,
+}
+
 impl Bundle {
     /// Makes the bundle of a signed statement.
     pub fn new(signed: &SignedStatement) -> Self {
-        let material = Material::PublicKey(signed.key().to_hint());
-        Self { envelope: signed.envelope().clone(), material }
+        let material = match signed.certificate() {
+            Some(der) => Material::Certificate(der.to_vec()),
+            None => Material::PublicKey(signed.key().to_hint()),
+        };
+        Self { envelope: signed.envelope().clone(), material, witness: signed.witness().clone() }
     }
 
     /// Reads a bundle.
@@ -117,14 +149,18 @@ impl Bundle {
             return Err(BundleError::Signatures(envelope.signatures.len()));
         }
         let material = json.verification_material.ok_or(BundleError::Material)?;
-        let has_certificate =
-            material.certificate.is_some() || material.x509_certificate_chain.is_some();
-        let material = match (material.public_key, has_certificate) {
-            (Some(key), false) => Material::PublicKey(key.hint),
-            (None, true) => Material::Certificate,
+        let witness = witness(material.tlog_entries, material.timestamp_verification_data)?;
+        let chain = material.x509_certificate_chain;
+        let first = chain.map(|chain| chain.certificates.into_iter().next());
+        let material = match (material.public_key, material.certificate, first) {
+            (Some(key), None, None) => Material::PublicKey(key.hint),
+            (None, Some(one), None) | (None, None, Some(Some(one))) => {
+                let der = base64::decode_tolerant(&one.raw_bytes);
+                Material::Certificate(der.ok_or(BundleError::Base64("certificate"))?)
+            }
             _ => return Err(BundleError::Material),
         };
-        Ok(Self { envelope, material })
+        Ok(Self { envelope, material, witness })
     }
 
     /// Returns the envelope, which has one signature.
@@ -137,24 +173,49 @@ impl Bundle {
         &self.material
     }
 
-    /// Returns the bytes that are published, of a bundle that a key signed.
-    pub(super) fn to_bytes(&self, hint: &str) -> Vec<u8> {
+    /// Returns what others say of the signature. Nothing of it is verified.
+    pub fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// Returns the bytes that are published.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut material = MaterialJson {
+            tlog_entries: self.witness.entries().to_vec(),
+            timestamp_verification_data: TimestampsJson::of(self.witness.timestamps()),
+            ..MaterialJson::default()
+        };
+        match &self.material {
+            Material::PublicKey(hint) => {
+                material.public_key = Some(PublicKeyJson { hint: hint.clone() });
+            }
+            Material::Certificate(der) => {
+                material.certificate = Some(CertificateJson { raw_bytes: base64::encode(der) });
+            }
+        }
         canonical_json(&BundleJson {
             media_type: BUNDLE_TYPE.to_owned(),
-            verification_material: Some(MaterialJson {
-                public_key: Some(PublicKeyJson { hint: hint.to_owned() }),
-                certificate: None,
-                x509_certificate_chain: None,
-            }),
+            verification_material: Some(material),
             dsse_envelope: Some(self.envelope.json(None)),
             message_signature: None,
         })
     }
 }
 
+fn witness(entries: Vec<Value>, stamps: Option<TimestampsJson>) -> Result<Witness, BundleError> {
+    let stamps = stamps.map(TimestampsJson::into_texts).unwrap_or_default();
+    let count = entries.len().max(stamps.len());
+    if count > WITNESSES_MAX {
+        return Err(BundleError::Witnesses(count));
+    }
+    let stamps = stamps.iter().map(|text| base64::decode_tolerant(text));
+    let stamps = stamps.collect::<Option<_>>().ok_or(BundleError::Base64("timestamp"))?;
+    Ok(Witness::new(entries, stamps))
+}
+
 impl SignedStatement {
     /// Returns it as a bundle.
     pub fn to_bundle(&self) -> Vec<u8> {
-        Bundle::new(self).to_bytes(&self.key().to_hint())
+        Bundle::new(self).to_bytes()
     }
 }

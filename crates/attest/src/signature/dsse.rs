@@ -4,7 +4,10 @@
 use hardpan_image::canonical_json;
 use serde::{Deserialize, Serialize};
 
-use crate::key::{SignError, Signer, base64, sign_and_check};
+use super::{Bundle, Material, Witness};
+use crate::key::{PublicKey, SignError, Signer, base64, sign_and_check};
+use crate::log::{LogEntry, Signed, Verifier, is_called};
+use crate::timestamp::Timestamp;
 use crate::{STATEMENT_BYTES_MAX, Statement, StatementError};
 
 /// The type of the payload: an in-toto statement in JSON.
@@ -13,6 +16,8 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 pub const ENVELOPE_BYTES_MAX: usize = STATEMENT_BYTES_MAX / 3 * 4 + (1 << 20);
 /// The most signatures of an envelope. Each is tried with each key, over as much as [`ENVELOPE_BYTES_MAX`].
 const SIGNATURES_MAX: usize = 4;
+/// How many bytes of a seed are written as white space: as many as make it unlikely that two are the same.
+const PADDING_BYTES: usize = 8;
 
 /// Why there is no envelope.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +138,9 @@ impl EnvelopeJson {
 pub struct SignedStatement {
     statement: Statement,
     envelope: Envelope,
-    key: crate::key::KeyId,
+    key: PublicKey,
+    certificate: Option<Vec<u8>>,
+    witness: Witness,
 }
 
 /// Why a statement could not be signed.
@@ -157,13 +164,35 @@ pub enum SignStatementError {
 impl SignedStatement {
     /// Signs a statement.
     pub fn new(statement: Statement, signer: &dyn Signer) -> Result<Self, SignStatementError> {
-        let bytes = statement.to_bytes();
+        Self::of_bytes(statement.to_bytes(), statement, signer)
+    }
+
+    /// Signs a statement in other bytes: with white space behind it, which is different for each seed.
+    pub fn with_padding(
+        statement: Statement,
+        signer: &dyn Signer,
+        seed: &[u8; 32],
+    ) -> Result<Self, SignStatementError> {
+        let mut bytes = statement.to_bytes();
+        let bits =
+            seed.iter().take(PADDING_BYTES).flat_map(|byte| (0..8).map(move |at| byte >> at));
+        bytes.extend(bits.map(|bit| if bit & 1 == 1 { b'\t' } else { b' ' }));
+        Self::of_bytes(bytes, statement, signer)
+    }
+
+    fn of_bytes(
+        bytes: Vec<u8>,
+        statement: Statement,
+        signer: &dyn Signer,
+    ) -> Result<Self, SignStatementError> {
         Statement::parse(&bytes).map_err(SignStatementError::Statement)?;
         let envelope = Envelope::sign(bytes, signer).map_err(|source| {
             let predicate_type = statement.predicate_type.clone();
             SignStatementError::Sign { predicate_type, source }
         })?;
-        Ok(Self { statement, envelope, key: signer.public_key().id() })
+        let key = signer.public_key().clone();
+        let certificate = signer.issued().map(|issued| issued.certificate.der().to_vec());
+        Ok(Self { statement, envelope, key, certificate, witness: Witness::default() })
     }
 
     /// Returns what is stated.
@@ -176,8 +205,91 @@ impl SignedStatement {
         &self.envelope
     }
 
+    /// Takes what a bundle has, which was verified with the key.
+    pub(crate) fn of_bundle(bundle: &Bundle, statement: Statement, key: PublicKey) -> Self {
+        let certificate = match bundle.material() {
+            Material::Certificate(der) => Some(der.clone()),
+            Material::PublicKey(_) => None,
+        };
+        let (envelope, witness) = (bundle.envelope().clone(), bundle.witness().clone());
+        Self { statement, envelope, key, certificate, witness }
+    }
+
+    /// Reads a bundle that a key signed; `None` if it did not.
+    pub fn of_signed_bundle(bytes: &[u8], key: &PublicKey) -> Option<Self> {
+        let bundle = Bundle::parse(bytes).ok()?;
+        let message = bundle.envelope().message();
+        let signature = bundle.envelope().signatures.first()?;
+        key.verify(&message, signature).ok()?;
+        let statement = Statement::parse(&bundle.envelope().payload).ok()?;
+        Some(Self::of_bundle(&bundle, statement, key.clone()))
+    }
+
+    /// Returns whether it has an entry of the log of a host and a timestamp, as far as these are asked for, that are about
+    /// this signature. Who signed them is not looked at.
+    pub fn is_witnessed(&self, log: Option<&str>, by_time: bool) -> bool {
+        let message = self.message();
+        let signed = self.signed(&message);
+        let has_entry = |host: &str| {
+            let mut entries = self.witness.entries().iter();
+            entries.any(|value| {
+                let entry = LogEntry::parse(value);
+                entry.is_ok_and(|it| is_called(it.origin(), host) && it.check(&signed).is_ok())
+            })
+        };
+        let has_time = || {
+            let mut stamps = self.witness.timestamps().iter();
+            stamps.any(|der| {
+                let stamp = Timestamp::parse(der);
+                stamp.is_ok_and(|stamp| stamp.check(signed.signature).is_ok())
+            })
+        };
+        log.is_none_or(has_entry) && (!by_time || has_time())
+    }
+
+    /// Says that the key is that of a certificate, in DER.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Vec<u8>) -> Self {
+        Self { certificate: Some(certificate), ..self }
+    }
+
+    /// Adds what others say of the signature.
+    #[must_use]
+    pub fn with_witness(self, witness: Witness) -> Self {
+        Self { witness, ..self }
+    }
+
     /// Returns the key that signed.
     pub fn key(&self) -> crate::key::KeyId {
-        self.key
+        self.key.id()
+    }
+
+    /// Returns the certificate of the key, if it has one, in DER.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
+    }
+
+    /// Returns what others say of the signature.
+    pub fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// Returns the signature.
+    pub fn signature(&self) -> &[u8] {
+        self.envelope.signatures.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns what the key verifies the signature over.
+    pub fn message(&self) -> Vec<u8> {
+        self.envelope.message()
+    }
+
+    /// Says what was signed, how, and by whom, to those who witness it. `message` is [`Self::message`].
+    pub fn signed<'s>(&'s self, message: &'s [u8]) -> Signed<'s> {
+        let verifier = match &self.certificate {
+            Some(der) => Verifier::Certificate(der, &self.key),
+            None => Verifier::Key(&self.key),
+        };
+        Signed { message, signature: self.signature(), verifier }
     }
 }

@@ -15,6 +15,7 @@ mod referrer;
 mod simple_signing;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 pub use artifact::{Artifact, Placement};
 pub use attach::{AttachError, AttachOptions, Format, Target, attach, sign_attestations};
@@ -39,6 +40,7 @@ pub use simple_signing::{
     ANNOTATION_SIGNATURE, SIGNATURE_ARTIFACT_TYPE, SIMPLE_SIGNING_TYPE, SignedPayload,
     SimpleSigning, SimpleSigningError,
 };
+pub use witness::{WITNESSES_MAX, Witness};
 
 pub(crate) use legacy::ANNOTATION_PREDICATE as ANNOTATION_LEGACY_PREDICATE_TYPE;
 pub(crate) use simple_signing::PAYLOAD_BYTES_MAX;

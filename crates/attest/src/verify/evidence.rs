@@ -5,7 +5,7 @@ use std::fmt;
 
 use hardpan_tree::Digest;
 
-use super::{Found, Refusal, Source};
+use super::{Found, Refusal, Source, Witnessed};
 use crate::Statement;
 use crate::key::KeyId;
 
@@ -60,10 +60,12 @@ pub enum Claim {
 pub struct Accepted {
     /// The key.
     pub key: KeyId,
-    /// What the keyring calls it.
+    /// What the keyring calls it; of a certificate's key, whose certificate it is.
     pub key_name: String,
     /// What it signed.
     pub claim: Claim,
+    /// What others say of the signature.
+    pub witnessed: Witnessed,
 }
 
 /// Something that was found, and what it proves or why it does not.

@@ -4,7 +4,7 @@
 use hardpan_image::Descriptor;
 
 use super::found::Parsed;
-use super::trust::{Trust, accepted};
+use super::trust::Trust;
 use super::{Accepted, Claim, Refusal, bundle};
 use crate::key::base64;
 use crate::signature::{
@@ -39,7 +39,7 @@ fn signature(
     if payload.digest != image.digest {
         return Err(Refusal::OtherImage(image.digest));
     }
-    Ok(accepted(key, Claim::Signature { identity: Some(payload.identity) }))
+    trust.accept_bare(key, Claim::Signature { identity: Some(payload.identity) })
 }
 
 pub(super) fn check_attestations(
@@ -65,7 +65,7 @@ fn attestation(
         .map_err(|refusal| keyless(refusal, layer))?;
     let statement = bundle::statement(&envelope.payload, image)?;
     one.check_predicate_type(layer, &statement.predicate_type)?;
-    Ok(accepted(key, Claim::Attestation(statement)))
+    trust.accept_bare(key, Claim::Attestation(statement))
 }
 
 fn check_type(layer: &Descriptor, expected: &str) -> Result<(), Refusal> {

@@ -13,6 +13,7 @@ mod plain;
 mod refusal;
 mod reuse;
 mod trust;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -25,9 +26,11 @@ pub use evidence::{Accepted, Claim, Evidence, Form, attestations, is_signed};
 pub use found::{Found, Source};
 pub use refusal::Refusal;
 pub use reuse::Reusing;
+pub use trust::Rules;
+pub use witness::{LogPlace, SeenAt, Witnessed};
 
-use crate::key::{Keyring, UtcTime};
-use crate::signature::{ENVELOPE_TYPE, PAYLOAD_TYPE, SIMPLE_SIGNING_TYPE};
+use crate::key::UtcTime;
+use crate::signature::{ENVELOPE_TYPE, PAYLOAD_TYPE, SIMPLE_SIGNING_TYPE, SignedStatement};
 use found::Parsed;
 use trust::Trust;
 
@@ -46,19 +49,41 @@ pub fn is_looked_at(media_type: &str) -> bool {
 /// what keys' dates are compared with.
 ///
 /// Where statements are not signed themselves but by something that refers to them, put both into `found`.
-pub fn verify(image: &Descriptor, found: &[Found], keys: &Keyring, now: &UtcTime) -> Vec<Evidence> {
-    verify_within(FOUND_BYTES_MAX, image, found, keys, now)
+pub fn verify<'r>(
+    image: &Descriptor,
+    found: &[Found],
+    rules: impl Into<Rules<'r>>,
+    now: &UtcTime,
+) -> Vec<Evidence> {
+    verify_within(FOUND_BYTES_MAX, image, found, rules, now)
 }
 
-fn verify_within(
+/// Returns the bundles about an image that a trusted key signed, as they were signed: what they say need not be signed
+/// again. Of logs and timestamps in them nothing is verified.
+pub fn signed_by<'r>(
+    image: &Descriptor,
+    found: &[Found],
+    rules: impl Into<Rules<'r>>,
+    now: &UtcTime,
+) -> Vec<SignedStatement> {
+    let budget = Cell::new(FOUND_BYTES_MAX);
+    let trust = Trust { rules: rules.into(), now, budget: &budget };
+    let parsed = found.iter().take(FOUND_MAX).filter_map(|found| found.parse().ok());
+    parsed
+        .filter(|one| one.form == Form::Bundle && found::check_place(one, image).is_ok())
+        .filter_map(|one| bundle::signed_by(image, &one, trust).ok())
+        .collect()
+}
+
+fn verify_within<'r>(
     bytes_max: usize,
     image: &Descriptor,
     found: &[Found],
-    keys: &Keyring,
+    rules: impl Into<Rules<'r>>,
     now: &UtcTime,
 ) -> Vec<Evidence> {
     let budget = Cell::new(bytes_max);
-    let trust = Trust { keys, now, budget: &budget };
+    let trust = Trust { rules: rules.into(), now, budget: &budget };
     let (found, rest) = found.split_at(found.len().min(FOUND_MAX));
     let mut evidence = Vec::new();
     let mut parsed = Vec::new();

@@ -7,8 +7,11 @@ use hardpan_tree::Digest;
 use super::Evidence;
 use super::found::artifact_type;
 use crate::StatementError;
+use crate::certificate::CertificateError;
 use crate::key::{KeyId, NotTrusted};
+use crate::log::LogError;
 use crate::signature::{BundleError, EnvelopeError, SimpleSigningError};
+use crate::timestamp::TimestampError;
 
 /// Why something that was found proves nothing about the image.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +123,41 @@ pub enum Refusal {
     /// Verified by a certificate, which is not a key.
     #[error("it is signed with a certificate (keyless), not with a key")]
     Certificate,
+    /// A certificate that is none, or that nobody who is trusted issued.
+    #[error("its certificate proves nothing")]
+    BadCertificate(#[source] CertificateError),
+    /// A signature that the certificate's key did not make.
+    #[error("the signature is not by the key of its certificate: it was altered")]
+    NotCertificates,
+    /// Somebody else's certificate.
+    #[error("it is signed by {found:?}, who is somebody else than the identity that is trusted")]
+    OtherIdentity {
+        /// Whose it is, if its authority is to be believed.
+        found: String,
+    },
+    /// A certificate for which somebody else proved the identity.
+    #[error("{found:?} proved the identity, which is not the issuer that is trusted")]
+    OtherIssuer {
+        /// Who did.
+        found: String,
+    },
+    /// A certificate without a time at which it was used.
+    #[error(
+        "it is signed with a certificate, and no timestamp proves that this was while that was valid"
+    )]
+    NoTime,
+    /// An entry of a log.
+    #[error("its entry in a transparency log proves nothing")]
+    Log(#[source] LogError),
+    /// A timestamp.
+    #[error("its timestamp proves nothing")]
+    Timestamp(#[source] TimestampError),
+    /// No entry of a log.
+    #[error("it has no entry in a transparency log, which is required")]
+    NotLogged,
+    /// No timestamp.
+    #[error("it has no timestamp, which is required")]
+    NotTimestamped,
     /// No key to verify with.
     #[error("there is no trusted key")]
     NoKeys,

@@ -11,6 +11,7 @@ use hardpan_image::{Descriptor, Manifest, Raw};
 use hardpan_tree::Digest;
 
 use super::{Found, bundle};
+use crate::certificate::Issued;
 use crate::key::{PublicKey, SignError, Signer, base64};
 use crate::signature::{
     ANNOTATION_SIGNATURE, Bundle, ENVELOPE_TYPE, Envelope, SIMPLE_SIGNING_TYPE,
@@ -97,5 +98,9 @@ impl Signer for Reusing<'_> {
 
     fn is_deterministic(&self) -> bool {
         self.signer.is_deterministic()
+    }
+
+    fn issued(&self) -> Option<&Issued> {
+        self.signer.issued()
     }
 }

@@ -3,13 +3,59 @@
 
 use std::cell::Cell;
 
-use super::{Accepted, Claim, Refusal};
-use crate::key::{Keyring, TrustedKey, UtcTime};
+use super::{Accepted, Claim, Refusal, Witnessed};
+use crate::certificate::Identity;
+use crate::key::{Keyring, Signer, TrustedKey, UtcTime};
+use crate::root::TrustedRoot;
+
+/// Who is trusted, and what must be proven.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// Keys.
+    pub keys: &'a Keyring,
+    /// Logs, timestamp authorities and certificate authorities. Where there is none, what these say is not verified.
+    pub root: Option<&'a TrustedRoot>,
+    /// Who may sign without a key of their own, with a certificate that an authority of the root issued.
+    pub identity: Option<&'a Identity>,
+    /// Whether certificates count without logs and timestamps, as if used at once: for those who look at what they signed
+    /// themselves.
+    pub certificates_alone: bool,
+    /// Whether a signature counts only with an entry of a log of the root.
+    pub require_log: bool,
+    /// Whether a signature counts only with a timestamp of an authority of the root.
+    pub require_timestamp: bool,
+}
+
+impl<'a> From<&'a Keyring> for Rules<'a> {
+    fn from(keys: &'a Keyring) -> Self {
+        Self {
+            keys,
+            root: None,
+            identity: None,
+            certificates_alone: false,
+            require_log: false,
+            require_timestamp: false,
+        }
+    }
+}
+
+impl<'a> Rules<'a> {
+    /// Trusts what a signer signed: its key, or the identity of its certificate with any other key.
+    pub fn of_signer(signer: &'a dyn Signer, keys: &'a Keyring) -> Self {
+        let issued = signer.issued();
+        Self {
+            root: issued.map(|issued| &issued.root),
+            identity: issued.map(|issued| issued.certificate.identity()),
+            certificates_alone: true,
+            ..Self::from(keys)
+        }
+    }
+}
 
 /// Who is trusted, and when it is.
 #[derive(Clone, Copy)]
 pub(super) struct Trust<'a> {
-    pub(super) keys: &'a Keyring,
+    pub(super) rules: Rules<'a>,
     pub(super) now: &'a UtcTime,
     /// How many bytes may still be looked at.
     pub(super) budget: &'a Cell<usize>,
@@ -23,6 +69,23 @@ impl<'a> Trust<'a> {
         Ok(())
     }
 
+    /// Checks that others say as much of a signature as they must.
+    pub(super) fn check_witnesses(self, witnessed: &Witnessed) -> Result<(), Refusal> {
+        if self.rules.require_log && witnessed.entries.is_empty() {
+            return Err(Refusal::NotLogged);
+        }
+        if self.rules.require_timestamp && witnessed.timestamps.is_empty() {
+            return Err(Refusal::NotTimestamped);
+        }
+        Ok(())
+    }
+
+    /// Says what a key signed in a form that has room for nobody else's word.
+    pub(super) fn accept_bare(self, key: &TrustedKey, claim: Claim) -> Result<Accepted, Refusal> {
+        self.check_witnesses(&Witnessed::default())?;
+        Ok(accepted(key, claim))
+    }
+
     /// Returns the trusted key that made one of the signatures over a message. `hint` is what was said about the key; it
     /// only decides what is wrong if none did.
     pub(super) fn signer(
@@ -31,7 +94,7 @@ impl<'a> Trust<'a> {
         signatures: &[Vec<u8>],
         hint: Option<&str>,
     ) -> Result<&'a TrustedKey, Refusal> {
-        let keys = self.keys.keys();
+        let keys = self.rules.keys.keys();
         if keys.is_empty() {
             return Err(Refusal::NoKeys);
         }
@@ -60,5 +123,6 @@ impl<'a> Trust<'a> {
 
 /// What a key signed.
 pub(super) fn accepted(key: &TrustedKey, claim: Claim) -> Accepted {
-    Accepted { key: key.key.id(), key_name: key.name.clone(), claim }
+    let (id, key_name) = (key.key.id(), key.name.clone());
+    Accepted { key: id, key_name, claim, witnessed: Witnessed::default() }
 }

@@ -99,6 +99,51 @@ pub(crate) struct Signing {
         value_name = "HOW"
     )]
     pub(crate) attach: Vec<AttachChoice>,
+    /// Tell a transparency log of each signature, and put its proof into the bundles: rekor2=URL, a Rekor of version 2. It gets digests and signatures, and nothing of what is signed [default: none]
+    #[arg(long, value_name = "rekor2=URL", env = "HARDPAN_TLOG", value_parser = parse_log)]
+    pub(crate) tlog: Option<LogChoice>,
+    /// Put a timestamp for each signature into the bundles, of this timestamp authority (RFC 3161) [default: none]
+    #[arg(long, value_name = "URL", env = "HARDPAN_TSA", value_parser = parse_url)]
+    pub(crate) tsa: Option<String>,
+    /// Sign with a certificate for an identity in place of a key: a new key gets one, which is valid for minutes. Needs --tsa, and writes bundles only
+    #[cfg(feature = "keyless")]
+    #[arg(long, conflicts_with = "key", requires_all = ["fulcio_url", "tsa"])]
+    pub(crate) keyless: bool,
+    /// The authority that issues the certificate (Fulcio)
+    #[cfg(feature = "keyless")]
+    #[arg(long, value_name = "URL", env = "HARDPAN_FULCIO_URL", value_parser = parse_url)]
+    pub(crate) fulcio_url: Option<String>,
+    /// A file with the token that says who signs [default: the token in HARDPAN_IDENTITY_TOKEN]
+    #[cfg(feature = "keyless")]
+    #[arg(long, value_name = "FILE", requires = "keyless")]
+    pub(crate) identity_token: Option<PathBuf>,
+}
+
+/// Which transparency log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogChoice {
+    /// None, whatever the environment says.
+    Nobody,
+    /// A Rekor of version 2, by its URL.
+    Rekor2(String),
+}
+
+fn parse_log(text: &str) -> Result<LogChoice, String> {
+    match text.split_once('=') {
+        None if text == "none" => Ok(LogChoice::Nobody),
+        Some(("rekor2", url)) => parse_url(url).map(LogChoice::Rekor2),
+        _ => Err("expected rekor2=URL, or none".to_owned()),
+    }
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !text.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected a URL that begins with https:// or http://".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,6 +172,7 @@ pub(crate) enum AttachChoice {
   hardpan publish out/python registry.example/python:3.13 --key hardpan.key
   hardpan publish out/python registry.example/python:3.13 --tag 3 --tag latest
   hardpan publish out/python registry.example/python:3.13 --key hardpan.key --attach referrers,buildkit
+  hardpan publish out/python registry.example/python:3.13 --key hardpan.key --tlog rekor2=https://rekor.example --tsa https://tsa.example/api/v1/timestamp
   hardpan publish python.tar 127.0.0.1:5000/python:3.13 --json")]
 pub(crate) struct Publish {
     /// The image: an OCI layout, an archive of one, or an image of a registry
@@ -154,6 +200,7 @@ Examples:
   hardpan verify registry.example/python:3.13 --key hardpan.pub
   hardpan verify out/python --key keys --require spdx --require provenance
   hardpan verify registry.example/python:3.13 --key hardpan.pub --explain
+  hardpan verify registry.example/python:3.13 --key hardpan.pub --trusted-root trusted_root.json --require-tlog --require-timestamp
   hardpan verify registry.example/python:3.13 --key hardpan.pub --policy policy.yaml --vsa vsa.json --sign-key auditor.key"
 )]
 pub(crate) struct Verify {
@@ -196,6 +243,21 @@ pub(crate) struct Keys {
     /// A trusted public key, or a folder of them; may be given several times [default: the workspace's]
     #[arg(long, value_name = "KEY", env = "HARDPAN_PUBLIC_KEY")]
     pub(crate) key: Vec<PathBuf>,
+    /// Which transparency logs, timestamp authorities and certificate authorities are trusted: a trusted root of Sigstore (trusted_root.json). Nothing is fetched
+    #[arg(long, value_name = "FILE", env = "HARDPAN_TRUSTED_ROOT")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    /// Count a signature only with a proof that it is in a log of the trusted root
+    #[arg(long, requires = "trusted_root")]
+    pub(crate) require_tlog: bool,
+    /// Count a signature only with a timestamp of an authority of the trusted root
+    #[arg(long, requires = "trusted_root")]
+    pub(crate) require_timestamp: bool,
+    /// Trust signatures with a certificate for this identity (keyless), an address or URI
+    #[arg(long, value_name = "NAME", requires_all = ["trusted_root", "certificate_oidc_issuer"])]
+    pub(crate) certificate_identity: Option<String>,
+    /// Who must have proven the identity: the issuer of the token, a URL
+    #[arg(long, value_name = "URL", requires = "certificate_identity")]
+    pub(crate) certificate_oidc_issuer: Option<String>,
 }
 
 /// Show attestations of an image, or add one

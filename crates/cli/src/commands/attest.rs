@@ -40,9 +40,9 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
 fn subjects(common: &Common, image: &str, keys: &Keys) -> anyhow::Result<Vec<SubjectReport>> {
     let location = place::existing(image)?;
     let machine = place::machine(common)?;
-    let keyring = keys::optional_keyring(keys, &machine)?;
+    let trusted = keys::optional_trusted(keys, &machine)?;
     let progress = Progress::new(common);
-    let report = machine.session(&progress).verify(&location, &keyring);
+    let report = machine.session(&progress).verify(&location, trusted.rules());
     progress.clear();
     Ok(report?.subjects)
 }
@@ -96,7 +96,7 @@ fn get(
     keys: &Keys,
 ) -> anyhow::Result<ExitCode> {
     let uris = known(kind)?;
-    if keys.key.is_empty() {
+    if keys.key.is_empty() && keys.certificate_identity.is_none() {
         return Err(Usage(
             "no key is trusted; name the key whose word counts with --key or HARDPAN_PUBLIC_KEY",
         )
@@ -163,7 +163,7 @@ fn add(
         predicate_type: predicate_type.clone(),
         predicate: value,
         platform,
-        sign: keys::request(signing, &*signer),
+        sign: keys::request(signing, &*signer)?,
     };
     let added = machine.session(&progress).add_attestation(&location, &request);
     progress.clear();

@@ -52,7 +52,7 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
             let attested = match (&signer, &request.layout) {
                 (Some(signer), Some(layout)) => {
                     let request =
-                        attest_request(command, &said, &**signer, started, session.now_seconds());
+                        attest_request(command, &said, &**signer, started, session.now_seconds())?;
                     let attested =
                         session.attest(&project, &lock, &settings, &built, layout, &request)?;
                     built.digest = attested.digest;
@@ -141,12 +141,12 @@ fn said(common: &Common, command: &Build, project: &Project) -> anyhow::Result<S
 }
 
 fn attest_request<'k>(
-    command: &Build,
+    command: &'k Build,
     said: &Said,
     signer: &'k dyn Signer,
     started: i64,
     now: i64,
-) -> AttestRequest<'k> {
+) -> Result<AttestRequest<'k>, Error> {
     let options = &command.attestations;
     let run = options.invocation_id.as_ref().map(|id| Run {
         invocation_id: Some(id.clone()),
@@ -158,15 +158,15 @@ fn attest_request<'k>(
         source: options.source_uri.as_deref().map(source),
         run,
     };
-    let sign = keys::request(&options.signing, signer);
-    AttestRequest {
+    let sign = keys::request(&options.signing, signer)?;
+    Ok(AttestRequest {
         sign,
         by,
         provenance_v0_2: options.provenance_v0_2,
         vex: said.vex.clone(),
         tests: said.tests.clone(),
         previous: said.previous.clone(),
-    }
+    })
 }
 
 /// Splits `git+https://forge.example/images@COMMIT` into the place and the commit.

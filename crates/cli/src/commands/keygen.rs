@@ -37,7 +37,7 @@ pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode>
             return Err(Named { message, help }.into());
         }
     }
-    let mut fill = |bytes: &mut [u8]| fill_randomly(bytes).map_err(|_| NoRandomness);
+    let mut fill = |bytes: &mut [u8]| keys::fill_randomly(bytes).map_err(|_| NoRandomness);
     let wrap = |source| {
         let name = private_path.display().to_string();
         Error::from(TrustError::PrivateKey { name, source })
@@ -97,12 +97,6 @@ fn rotated(folder: &Path, key: hardpan::trust::key::PublicKey) -> anyhow::Result
     let wrap = |source| Error::from(TrustError::Keyring { name, source });
     keyring.rotate(key).map_err(wrap)?;
     Ok(keyring)
-}
-
-/// Fills bytes from the system's source of randomness.
-fn fill_randomly(bytes: &mut [u8]) -> io::Result<()> {
-    use std::io::Read as _;
-    fs::File::open("/dev/urandom")?.read_exact(bytes)
 }
 
 /// Writes a file that only its owner changes: complete or not at all.

@@ -30,7 +30,9 @@ pub(crate) fn run(common: &Common, command: &Publish) -> anyhow::Result<ExitCode
         from,
         to,
         tags: command.tag.clone(),
-        sign: signer.as_ref().map(|signer| keys::request(&command.signing, &**signer)),
+        sign: (signer.as_ref())
+            .map(|signer| keys::request(&command.signing, &**signer))
+            .transpose()?,
         identity: command.sign_container_identity.clone(),
     };
     let published = machine.session(&progress).publish(&request);

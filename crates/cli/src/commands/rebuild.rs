@@ -27,9 +27,9 @@ const PATHS_SHOWN_MAX: usize = 50;
 pub(crate) fn run(common: &Common, command: &Rebuild) -> anyhow::Result<ExitCode> {
     let location = place::existing(&command.image)?;
     let machine = place::machine(common)?;
-    let keyring = keys::keyring(&command.keys, &machine)?;
+    let trusted = keys::trusted(&command.keys, &machine)?;
     let progress = Progress::new(common);
-    let plan = machine.session(&progress).rebuild_plan(&location, &keyring);
+    let plan = machine.session(&progress).rebuild_plan(&location, trusted.rules());
     progress.clear();
     let plan = plan?;
     let this = env!("CARGO_PKG_VERSION");

@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use hardpan::trust::key::Keyring;
 use hardpan::trust::sbom::{
     Drift, Drifted, Row, Sbom, rows, write_cyclonedx, write_cyclonedx_1_7, write_spdx, write_spdx3,
 };
@@ -37,23 +36,25 @@ pub(crate) fn run(common: &Common, command: &trust::Sbom) -> anyhow::Result<Exit
     let choice =
         SbomChoice { image: command.image_name.as_deref(), platform: command.platform.as_deref() };
     let machine = place::machine(common)?;
-    let keys = if command.from_files {
-        Keyring::default()
+    let trusted = if command.from_files {
+        None
     } else {
-        keys::optional_keyring(&command.keys, &machine)?
+        Some(keys::optional_trusted(&command.keys, &machine)?)
     };
+    let trusted = trusted.filter(|trusted| !trusted.is_nobody());
     let progress = Progress::new(common);
-    let checked = if keys.keys().is_empty() {
-        let of_files = machine.session(&progress).sbom(&source, choice);
-        of_files.map(|of_files| CheckedSbom { of_files, attached: AttachedSboms::default() })
+    let session = machine.session(&progress);
+    let checked = if let Some(trusted) = &trusted {
+        session.checked_sbom(&source, choice, trusted.rules())
     } else {
-        machine.session(&progress).checked_sbom(&source, choice, &keys)
+        let of_files = session.sbom(&source, choice);
+        of_files.map(|of_files| CheckedSbom { of_files, attached: AttachedSboms::default() })
     };
     progress.clear();
     let checked = checked?;
     if !common.quiet {
         warn(&checked);
-        if checked.attached.trusted.is_none() && !keys.keys().is_empty() {
+        if checked.attached.trusted.is_none() && trusted.is_some() {
             say_alone(&checked.attached);
         }
     }

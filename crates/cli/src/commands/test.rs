@@ -52,7 +52,7 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
         let document = ctrf(std::slice::from_ref(&report), env!("CARGO_PKG_VERSION"));
         // No test runs any more, and none could see the key.
         if let Some(signer) = &signer {
-            let sign = keys::request(&command.signing, &**signer);
+            let sign = keys::request(&command.signing, &**signer)?;
             let place = Location::Layout(layout_of(&opened, &command.image));
             let definition = tested.and_then(|project| {
                 let source = project.parsed.sources().first()?;

@@ -6,7 +6,9 @@ use std::error::Error as _;
 use std::process::ExitCode;
 
 use hardpan::trust::policy::{BuildLevel, RuleResult};
-use hardpan::trust::{Accepted, Claim, Evidence, SubjectReport, VerifyReport, predicate};
+use hardpan::trust::{
+    Accepted, Claim, Evidence, SubjectReport, VerifyReport, Witnessed, predicate,
+};
 use serde_json::{Value, json};
 
 use super::{place, vsa};
@@ -38,11 +40,11 @@ pub(crate) fn run(common: &Common, command: &Verify) -> anyhow::Result<ExitCode>
     let policy = policy.map_err(hardpan::Error::from)?;
     let required = command.require.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
     let machine = place::machine(common)?;
-    let keyring = keys::keyring(&command.keys, &machine)?;
+    let trusted = keys::trusted(&command.keys, &machine)?;
     let signer = vsa::signer(common, command, &location)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);
-    let report = session.verify(&location, &keyring);
+    let report = session.verify(&location, trusted.rules());
     progress.clear();
     let report = report?;
     let rules = policy.as_ref();
@@ -193,11 +195,15 @@ impl Verdict {
                 return;
             };
             let image = format!("{repository}@{}", subject.descriptor.digest);
+            let accepted = subject.evidence.iter().filter_map(|one| one.outcome.as_ref().ok());
+            let is_logged = accepted.into_iter().any(|it| !it.witnessed.entries.is_empty());
             let mut types: BTreeSet<&str> = BTreeSet::from([predicate::uri::SIGN]);
             let own = subject.evidence.iter().filter_map(Evidence::statement);
             types.extend(own.map(|statement| statement.predicate_type.as_str()));
             for kind in types {
-                say!("  {}", predicate::cosign_command(kind, &image, &key));
+                let root = command.keys.trusted_root.as_ref().filter(|_| is_logged);
+                let root = root.map(|path| path.display().to_string());
+                say!("  {}", predicate::cosign_command(kind, &image, &key, root.as_deref()));
             }
         }
     }
@@ -245,6 +251,9 @@ fn print_subject(subject: &SubjectReport, explain: bool) {
                 let text =
                     format!("{what}, by {} ({}; {})", accepted.key_name, one.form, one.source);
                 say!("  {:<12} {} {}", "", styled(GOOD, "+"), styled(DIM, &text));
+                for line in witnesses(&accepted.witnessed) {
+                    say!("  {:<12}   {}", "", styled(DIM, &line));
+                }
             }
             Ok(_) => {}
             Err(refusal) => {
@@ -266,11 +275,34 @@ fn print_subject(subject: &SubjectReport, explain: bool) {
     }
 }
 
+/// Says what others say of a signature, and whether that is proven.
+fn witnesses(witnessed: &Witnessed) -> Vec<String> {
+    let proof = if witnessed.is_checked { "" } else { " (not verified: no trusted root)" };
+    let entries = witnessed.entries.iter();
+    let entries = entries.map(|it| format!("in the log {} as entry {}{proof}", it.log, it.index));
+    let stamps = witnessed.timestamps.iter().map(|seen| match &seen.authority {
+        Some(authority) => format!("seen at {} by {authority}{proof}", seen.time),
+        None => format!("seen at {}{proof}", seen.time),
+    });
+    entries.chain(stamps).collect()
+}
+
 fn claim(accepted: &Accepted) -> String {
     match &accepted.claim {
         Claim::Signature { identity: Some(name) } => format!("signature as {name}"),
         Claim::Signature { identity: None } => "signature".to_owned(),
         Claim::Attestation(statement) => short(&statement.predicate_type),
+    }
+}
+
+fn witnesses_json(witnessed: &Witnessed, value: &mut Value) {
+    let entries = witnessed.entries.iter().map(|it| json!({"log": it.log, "index": it.index}));
+    let stamps = (witnessed.timestamps.iter())
+        .map(|seen| json!({"time": seen.time.to_string(), "authority": seen.authority}));
+    let (entries, stamps): (Vec<Value>, Vec<Value>) = (entries.collect(), stamps.collect());
+    if !entries.is_empty() || !stamps.is_empty() {
+        value["witnessed"] =
+            json!({"tlog": entries, "timestamps": stamps, "verified": witnessed.is_checked});
     }
 }
 
@@ -285,6 +317,7 @@ pub(super) fn subject_json(subject: &SubjectReport) -> Value {
                 Ok(accepted) => {
                     value["key"] = json!(accepted.key_name);
                     value["key-id"] = json!(accepted.key.to_string());
+                    witnesses_json(&accepted.witnessed, &mut value);
                     match &accepted.claim {
                         Claim::Signature { identity } => value["signature"] = json!({"identity": identity}),
                         Claim::Attestation(statement) => {

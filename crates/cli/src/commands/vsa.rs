@@ -7,6 +7,7 @@ use hardpan::trust::key::Signer;
 use hardpan::trust::policy::{BuildLevel, PolicyFile};
 use hardpan::trust::{
     AnySigner, AttachOptions, Format, SignRequest, SummaryRequest, TrustError, VerifyReport,
+    Witnesses,
 };
 use hardpan::{Error, Location, Session};
 
@@ -57,7 +58,8 @@ pub(super) fn write(
     let fail = |error: TrustError| Error::from(error);
     let summary = report.summary(&request).map_err(fail)?;
     let options = AttachOptions { format: Format::Both, dhi: false, buildkit: false };
-    let sign = signer.map(|signer| SignRequest { signer, options });
+    let sign =
+        signer.map(|signer| SignRequest { signer, options, witnesses: Witnesses::default() });
     if let Some(path) = &command.vsa {
         let bytes = report.write_summary(&summary, sign).map_err(fail)?;
         hardpan::write_file(path, &bytes)?;

@@ -20,7 +20,7 @@ struct Row {
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/// Changes the bundles of all, or all that one of cosign's tags names.
+/// Changes the manifests of all bundles, or all that one of cosign's tags names.
 fn each(edited: &mut Edited, suffix: &str, change: impl Fn(&Edited, &mut Value, &mut Value)) {
     let changed = edited.change(|edited, entry, manifest| {
         let is_one = match suffix {
@@ -43,7 +43,8 @@ fn content(edited: &mut Edited, suffix: &str, change: impl Fn(Vec<u8>) -> Vec<u8
     });
 }
 
-fn bundle(edited: &mut Edited, change: impl Fn(&mut Value)) {
+/// Changes the bundles of all.
+pub(crate) fn bundle(edited: &mut Edited, change: impl Fn(&mut Value)) {
     content(edited, "", |bytes| {
         let mut bundle: Value = serde_json::from_slice(&bytes).unwrap();
         change(&mut bundle);
@@ -52,7 +53,7 @@ fn bundle(edited: &mut Edited, change: impl Fn(&mut Value)) {
 }
 
 /// Flips a bit amid something in base64.
-fn flip(text: &mut Value) {
+pub(crate) fn flip(text: &mut Value) {
     let mut bytes = decode(text.as_str().unwrap());
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

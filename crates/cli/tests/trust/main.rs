@@ -10,8 +10,11 @@ mod concurrent;
 mod copy;
 mod damage;
 mod faults;
+mod forged;
 mod idempotence;
 mod in_index;
+#[cfg(feature = "keyless")]
+mod keyless;
 mod others;
 mod policy;
 mod rebuild;
@@ -19,6 +22,7 @@ mod sboms;
 mod strangers;
 #[cfg(feature = "pkcs11")]
 mod tokens;
+mod witnesses;
 mod world;
 
 #[allow(dead_code, reason = "this binary uses a part")]

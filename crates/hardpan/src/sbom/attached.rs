@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use hardpan_attest::key::{Keyring, UtcTime};
+use hardpan_attest::key::UtcTime;
 use hardpan_attest::predicate::{find_all, uri};
 use hardpan_attest::sbom::read::{self, Listing};
 use hardpan_attest::sbom::{Component, Sbom, SbomFile};
-use hardpan_attest::verify::{Claim, Evidence};
+use hardpan_attest::verify::{Claim, Evidence, Rules};
 use hardpan_image::Descriptor;
 use hardpan_scan::drift::{self, Drift};
 use serde_json::Value;
@@ -81,11 +81,11 @@ pub(crate) fn attached(
     shelf: &dyn Shelf,
     set: &ImageSet,
     manifest: &Descriptor,
-    keys: &Keyring,
+    rules: Rules<'_>,
     found: &BTreeMap<String, Component>,
 ) -> Result<AttachedSboms, Error> {
     let now = UtcTime::of_seconds(session.now_seconds());
-    let evidence = crate::trust::evidence(session, shelf, set, &plain(manifest), keys, &now)?;
+    let evidence = crate::trust::evidence(session, shelf, set, &plain(manifest), rules, &now)?;
     Ok(choose(&evidence, found))
 }
 

@@ -16,10 +16,10 @@ mod rootfs;
 
 use std::collections::BTreeSet;
 
-use hardpan_attest::key::Keyring;
 use hardpan_attest::sbom::{
     Component, ComponentKind, Sbom, SbomFile, SbomSubject, purl::PackageUrl,
 };
+use hardpan_attest::verify::Rules;
 use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogError, CatalogOptions};
 
@@ -89,16 +89,16 @@ impl Session<'_> {
         &self,
         source: &SbomSource,
         choice: SbomChoice<'_>,
-        keys: &Keyring,
+        rules: Rules<'_>,
     ) -> Result<CheckedSbom, Error> {
-        self.look(source, choice, Some(keys))
+        self.look(source, choice, Some(rules))
     }
 
     fn look(
         &self,
         source: &SbomSource,
         choice: SbomChoice<'_>,
-        keys: Option<&Keyring>,
+        rules: Option<Rules<'_>>,
     ) -> Result<CheckedSbom, Error> {
         let alone = |of_files| CheckedSbom { of_files, attached: AttachedSboms::default() };
         let location = match source {
@@ -143,7 +143,7 @@ impl Session<'_> {
         let of_files = sbom_of(&catalog, &naming, &Known::default());
         let found = &of_files.sbom.components;
         let attached =
-            keys.map(|keys| attached(self, shelf, &set, descriptor, keys, found)).transpose()?;
+            rules.map(|rules| attached(self, shelf, &set, descriptor, rules, found)).transpose()?;
         Ok(CheckedSbom { attached: attached.unwrap_or_default(), of_files })
     }
 }

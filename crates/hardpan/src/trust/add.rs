@@ -9,6 +9,7 @@ use hardpan_tree::Digest;
 use serde_json::Value;
 
 use super::verify::note_signatures;
+use super::witness::sign_all;
 use super::{SignRequest, TrustError};
 use crate::error::Error;
 use crate::session::Session;
@@ -95,13 +96,13 @@ impl Session<'_> {
         let sign = SignRequest { signer: &reusing, ..sign };
         let named: Vec<Subject> =
             subjects.iter().map(|subject| Subject::new(&name, subject.digest)).collect();
-        let mut signed = Vec::with_capacity(predicates.len());
+        let mut statements = Vec::with_capacity(predicates.len());
         for (predicate_type, predicate) in predicates {
             let wrap = |source| TrustError::Json { predicate_type: predicate_type.clone(), source };
-            let statement =
-                Statement::new(named.clone(), predicate_type, predicate).map_err(wrap)?;
-            signed.push(SignedStatement::new(statement, sign.signer).map_err(TrustError::from)?);
+            let statement = Statement::new(named.clone(), predicate_type, predicate);
+            statements.push(statement.map_err(wrap)?);
         }
+        let signed = sign_all(self, opened.shelf(), &subjects, statements, sign)?;
         match location {
             Location::Registry(target) => {
                 let destination = RegistryShelf::new(self, target)?;
@@ -127,7 +128,7 @@ fn add(
     sign: SignRequest<'_>,
     destination: &dyn Destination,
 ) -> Result<(), Error> {
-    let SignRequest { signer, options } = sign;
+    let SignRequest { signer, options, .. } = sign;
     let mut all = Vec::new();
     for subject in subjects {
         let target = Target { identity: name, subject, signatures: None, attestations: None };

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hardpan_attest::key::Signer;
 use hardpan_attest::predicate::image_sources::{ImageSources, PackageSource};
 use hardpan_attest::predicate::vex::{
     InstalledImage, InstalledPackage, InstalledPlatform, VexRead,
@@ -61,7 +62,7 @@ pub struct AttestRequest<'k> {
 pub struct Attested {
     /// Digest of the image index as it is now: another one than was built if statements are in it.
     pub digest: Digest,
-    /// Id of the key.
+    /// Id of the key, or whose certificate it has.
     pub key: String,
     /// The types of the statements, with how many of each.
     pub statements: BTreeMap<String, usize>,
@@ -205,11 +206,11 @@ impl Session<'_> {
         let destination = LayoutDestination::open(layout, &shelf)?;
         let what = Signed { set: &set, in_index: &set.attestations, identity: &name.0, statements };
         let sign = SignRequest { signer: &reusing, ..request.sign };
-        sign_and_attach(self, what, sign, &destination)?;
+        sign_and_attach(self, what, sign, &shelf, &destination)?;
         destination.finish()?;
         problems.sort();
         problems.dedup();
-        let key = request.sign.signer.public_key().id().to_string();
+        let key = signed_by(request.sign.signer);
         Ok(Attested { digest, key, statements: counts, problems, vex, without_changes })
     }
 
@@ -411,6 +412,14 @@ pub(super) fn statement(
     Statement::new(subject, predicate_type, predicate).map_err(|source| {
         TrustError::Json { predicate_type: predicate_type.to_owned(), source }.into()
     })
+}
+
+/// Returns the id of the key that signs, or whose certificate it has.
+fn signed_by(signer: &dyn Signer) -> String {
+    match signer.issued() {
+        Some(issued) => issued.certificate.identity().to_string(),
+        None => signer.public_key().id().to_string(),
+    }
 }
 
 /// Returns registry and repository, and the first tag.

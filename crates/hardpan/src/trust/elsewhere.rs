@@ -36,6 +36,10 @@ pub enum ElsewhereError {
     #[cfg(feature = "pkcs11")]
     #[error(transparent)]
     Pkcs11(#[from] super::Pkcs11Error),
+    /// A key for minutes.
+    #[cfg(feature = "keyless")]
+    #[error(transparent)]
+    Keyless(#[from] hardpan_attest::key::keyless::KeylessError),
     /// No token that a server could be sent.
     #[error("the token is empty, or has what no header can hold")]
     Token,
@@ -117,6 +121,29 @@ pub fn open_transit(
         client.call(&call, &Silent, &Cancel::new())
     };
     let signer = TransitSigner::open(key, send).map_err(|error| elsewhere(&name, error))?;
+    Ok(Box::new(signer))
+}
+
+/// Makes a key for minutes, and gets a certificate for it from the authority at a URL, which is shown an identity token.
+#[cfg(feature = "keyless")]
+pub fn open_keyless(
+    key: hardpan_attest::key::PrivateKey,
+    url: &str,
+    token: &str,
+    client: &Client,
+) -> Result<AnySigner, TrustError> {
+    use hardpan_attest::key::keyless::{ANSWER_BYTES_MAX, KeylessSigner};
+    let authorization = Authorization::bearer(token.trim().as_bytes());
+    let authorization = authorization.ok_or_else(|| elsewhere(url, ElsewhereError::Token))?;
+    let target = format!("{}{}", url.trim_end_matches('/'), KeylessSigner::PATH);
+    let send = |question: &[u8]| {
+        let mut call = Call::new(&target, Some(question.to_vec()), ANSWER_BYTES_MAX as u64)?;
+        // Whoever reads the token can sign for its subject: so it goes nowhere without TLS.
+        call.authorization = Some(authorization);
+        client.call(&call, &Silent, &Cancel::new())
+    };
+    let signer =
+        KeylessSigner::open(key, token, url, send).map_err(|error| elsewhere(url, error))?;
     Ok(Box::new(signer))
 }
 

@@ -6,13 +6,14 @@ use hardpan_attest::key::{KeyringError, PrivateKeyError, PublicKeyError};
 use hardpan_attest::policy::PolicyError;
 use hardpan_attest::predicate::PredicateError;
 use hardpan_attest::predicate::vex::VexError;
+use hardpan_attest::root::RootError;
 use hardpan_attest::signature::{AttachError, SignStatementError};
 use hardpan_image::ImageNameError;
 use hardpan_tree::{Digest, PathError};
 
 use std::path::PathBuf;
 
-use super::ElsewhereError;
+use super::{ElsewhereError, WitnessError};
 use crate::error::Trouble;
 use crate::signer::ServeError;
 
@@ -228,6 +229,33 @@ pub enum TrustError {
         #[source]
         source: PolicyError,
     },
+    /// A transparency log.
+    #[error("the signature is not in the log {url}")]
+    Log {
+        /// Its URL.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<WitnessError>,
+    },
+    /// A timestamp authority.
+    #[error("the signature has no timestamp of {url}")]
+    Timestamp {
+        /// Its URL.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<WitnessError>,
+    },
+    /// A trusted root.
+    #[error("the trusted root {name} can't be used")]
+    Root {
+        /// Its file.
+        name: String,
+        /// Why.
+        #[source]
+        source: RootError,
+    },
     /// A signature that was just published is not there.
     #[error("{subject} was published, but its signature does not verify: {reason}")]
     NotVerified {
@@ -255,11 +283,15 @@ impl TrustError {
             | Self::Tests { .. }
             | Self::TestedOther { .. }
             | Self::Unnamed
+            | Self::Root { .. }
             | Self::Name { .. }
             | Self::NoIndex { .. }
             | Self::NothingForIndex { .. }
             | Self::Serve(ServeError::InUse(_) | ServeError::NotASocket(_)) => Trouble::Usage,
             Self::Elsewhere { .. } | Self::Serve(_) | Self::NotHeld { .. } => Trouble::Network,
+            Self::Log { source, .. } | Self::Timestamp { source, .. } if source.is_of_network() => {
+                Trouble::Network
+            }
             Self::Attach(AttachError::Foreign { .. } | AttachError::TooMany { .. }) => Trouble::No,
             Self::Attach(_)
             | Self::Sign(_)
@@ -267,6 +299,8 @@ impl TrustError {
             | Self::Predicate(_)
             | Self::NotOurs { .. }
             | Self::InIndex { .. }
+            | Self::Log { .. }
+            | Self::Timestamp { .. }
             | Self::NoProvenance { .. }
             | Self::FilePath { .. }
             | Self::NotVerified { .. } => Trouble::Trust,
@@ -281,6 +315,7 @@ impl TrustError {
                 "give the password in HARDPAN_PASSWORD or COSIGN_PASSWORD (it may be empty)".to_owned(),
             ],
             Self::Elsewhere { source, .. } => source.hints(),
+            Self::Log { source, .. } | Self::Timestamp { source, .. } => source.hints(),
             Self::NoProvenance { refused: Some(reason), .. } => vec![format!("of what was found, the first does not count: {reason}")],
             Self::TestedOther { .. } => vec!["a build that changed anything has another digest: test it again".to_owned()],
             Self::NoProvenance { .. } => vec!["images that were built with `hardpan build --sign` have it".to_owned()],

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use hardpan_attest::Statement;
-use hardpan_attest::key::{Keyring, UtcTime};
+use hardpan_attest::key::UtcTime;
 use hardpan_attest::predicate::uri;
 use hardpan_attest::signature::{
     Artifact, attestation_manifest, index_without, names, within_index,
 };
+use hardpan_attest::verify::Rules;
 use hardpan_image::Descriptor;
 use hardpan_tree::Digest;
 
@@ -60,7 +61,7 @@ pub(super) fn signed_by(
     session: &Session<'_>,
     shelf: &dyn Shelf,
     set: &ImageSet,
-    keys: &Keyring,
+    rules: Rules<'_>,
 ) -> Result<Vec<Descriptor>, Error> {
     let now = UtcTime::of_seconds(session.now_seconds());
     let mut signed = Vec::new();
@@ -68,7 +69,7 @@ pub(super) fn signed_by(
         if set.attestations_of(platform.digest).next().is_none() {
             continue;
         }
-        let found = evidence(session, shelf, set, platform, keys, &now)?;
+        let found = evidence(session, shelf, set, platform, rules, &now)?;
         let is_signed = |entry: &&Descriptor| {
             let own: Vec<_> = found.iter().filter(|one| one.manifest == entry.digest).collect();
             !own.is_empty() && own.iter().all(|one| one.outcome.is_ok())

@@ -24,10 +24,13 @@ mod summary;
 mod tested;
 mod verify;
 mod vex;
+mod witness;
 
 pub use add::AddRequest;
 pub use attest::{AttestRequest, Attested, format_of};
 pub use changes::ImageDifference;
+#[cfg(feature = "keyless")]
+pub use elsewhere::open_keyless;
 pub use elsewhere::{
     AnySigner, ElsewhereError, TransitServer, open_plugin, open_service, open_transit,
 };
@@ -44,6 +47,7 @@ pub use tested::TestedFile;
 pub(crate) use verify::evidence;
 pub use verify::{SubjectReport, VerifyReport};
 pub use vex::{VexSummary, read_vex, read_vex_of};
+pub use witness::{WitnessError, Witnesses};
 
 pub use hardpan_attest::key;
 
@@ -80,8 +84,12 @@ pub mod sbom {
     }
 }
 
+pub use hardpan_attest::certificate::Identity;
+pub use hardpan_attest::root::{ROOT_BYTES_MAX, RootError, TrustedRoot};
 pub use hardpan_attest::signature::{AttachOptions, Format};
-pub use hardpan_attest::verify::{Accepted, Claim, Evidence, Refusal};
+pub use hardpan_attest::verify::{
+    Accepted, Claim, Evidence, LogPlace, Refusal, Rules, SeenAt, Witnessed,
+};
 
 /// Reads a file that the user names, if it is one and not too large.
 fn read_file(path: &std::path::Path, max: usize) -> Result<Vec<u8>, TrustError> {

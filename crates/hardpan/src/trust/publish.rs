@@ -3,7 +3,7 @@
 
 use hardpan_attest::Statement;
 use hardpan_attest::key::{Keyring, UtcTime};
-use hardpan_attest::verify::{Claim, Reusing, is_signed};
+use hardpan_attest::verify::{Claim, Reusing, Rules, is_signed};
 use hardpan_image::{Descriptor, ImageName};
 use hardpan_tree::Digest;
 use serde::Serialize;
@@ -83,7 +83,12 @@ impl Session<'_> {
         let signed = own.is_some();
         let in_index = match &own {
             Some(_) if derived.is_some() => set.attestations.clone(),
-            Some((_, sign)) => in_index::signed_by(self, shelf, &set, &keyring(*sign))?,
+            Some((_, sign)) => in_index::signed_by(
+                self,
+                shelf,
+                &set,
+                Rules::of_signer(sign.signer, &keyring(*sign)),
+            )?,
             None => Vec::new(),
         };
         let (blobs, size_bytes) = bring_image(self, shelf, &set, &destination)?;
@@ -102,7 +107,7 @@ impl Session<'_> {
                 let statements = each_once(statements);
                 let what = Signed { set: &set, in_index: &in_index, identity: &name, statements };
                 let request = SignRequest { signer: &reusing, ..sign };
-                let attached = sign_and_attach(self, what, request, &destination)?;
+                let attached = sign_and_attach(self, what, request, &destination, &destination)?;
                 self.check_published(&destination, &set, sign)?;
                 attached
             }
@@ -140,7 +145,8 @@ impl Session<'_> {
             let made = in_index::make(set, statements)?;
             return DerivedShelf::new(shelf, set, &made).map(Some);
         }
-        let own = in_index::signed_by(self, shelf, set, &keyring(sign))?;
+        let own =
+            in_index::signed_by(self, shelf, set, Rules::of_signer(sign.signer, &keyring(sign)))?;
         let is_attested = |digest: Digest| set.attestations_of(digest).next().is_some();
         if own.len() == set.attestations.len()
             && set.platforms.iter().all(|(platform, _)| is_attested(platform.digest))
@@ -151,8 +157,8 @@ impl Session<'_> {
         Err(TrustError::InIndex { digest: set.root.descriptor.digest, key }.into())
     }
 
-    /// Returns the statements that lie beside an image. Only those of the same key are taken: nothing is signed because it
-    /// lay there. What is in the index stays there.
+    /// Returns the statements that lie beside an image. Only those of the same key, or identity, are taken: nothing is signed
+    /// because it lay there. What is in the index stays there.
     fn own_statements(
         &self,
         shelf: &dyn Shelf,
@@ -160,10 +166,11 @@ impl Session<'_> {
         sign: SignRequest<'_>,
     ) -> Result<Vec<Statement>, Error> {
         let keyring = keyring(sign);
+        let rules = Rules::of_signer(sign.signer, &keyring);
         let now = UtcTime::of_seconds(self.now_seconds());
         let mut statements: Vec<Statement> = Vec::new();
         for subject in set.subjects() {
-            let all = evidence(self, shelf, set, &subject, &keyring, &now)?;
+            let all = evidence(self, shelf, set, &subject, rules, &now)?;
             let mut refused = Vec::new();
             for one in all.iter().filter(|one| !set.is_in_index(&one.manifest)) {
                 match &one.outcome {
@@ -195,10 +202,11 @@ impl Session<'_> {
         sign: SignRequest<'_>,
     ) -> Result<(), Error> {
         let keyring = keyring(sign);
+        let rules = Rules::of_signer(sign.signer, &keyring);
         let now = UtcTime::of_seconds(self.now_seconds());
         let subjects: Vec<Descriptor> = set.subjects();
         crate::parallel::map(transfers(self), &subjects, |subject| {
-            let all = evidence(self, destination, set, subject, &keyring, &now)?;
+            let all = evidence(self, destination, set, subject, rules, &now)?;
             if is_signed(&all) {
                 return Ok(());
             }

@@ -7,11 +7,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use hardpan_attest::key::{Keyring, UtcTime};
+use hardpan_attest::key::UtcTime;
 use hardpan_attest::predicate::provenance::{FileRole, Provenance, RebuildInputs};
 use hardpan_attest::predicate::uri;
 use hardpan_attest::sbom::Sbom;
-use hardpan_attest::verify::{Claim, Evidence};
+use hardpan_attest::verify::{Claim, Evidence, Rules};
 use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
 use hardpan_tree::{Digest, Origin, Tree, TreePath};
 use serde::Serialize;
@@ -83,12 +83,17 @@ impl Comparison {
 
 impl Session<'_> {
     /// Reads how an image was built out of provenance that a trusted key signed.
-    pub fn rebuild_plan(&self, location: &Location, keys: &Keyring) -> Result<RebuildPlan, Error> {
+    pub fn rebuild_plan<'r>(
+        &self,
+        location: &Location,
+        rules: impl Into<Rules<'r>>,
+    ) -> Result<RebuildPlan, Error> {
+        let rules = rules.into();
         let opened = self.open_shelf(location)?;
         let set = ImageSet::read(opened.shelf())?;
         let now = UtcTime::of_seconds(self.now_seconds());
         let root = &set.root.descriptor;
-        let all = evidence(self, opened.shelf(), &set, root, keys, &now)?;
+        let all = evidence(self, opened.shelf(), &set, root, rules, &now)?;
         let found = all.iter().find_map(|one| {
             let accepted = one.outcome.as_ref().ok()?;
             match &accepted.claim {

@@ -10,9 +10,10 @@ use hardpan_attest::{Statement, Subject};
 use hardpan_image::Descriptor;
 
 use super::TrustError;
+use super::witness::{Witnesses, sign_all};
 use crate::error::Error;
 use crate::session::Session;
-use crate::shelf::{Destination, ImageSet, bring_artifacts, plain};
+use crate::shelf::{Destination, ImageSet, Shelf, bring_artifacts, plain};
 
 /// Who signs, and in which form.
 #[derive(Clone, Copy)]
@@ -21,11 +22,15 @@ pub struct SignRequest<'k> {
     pub signer: &'k dyn Signer,
     /// The form.
     pub options: AttachOptions,
+    /// Who is told of signatures. They are in bundles only: older forms have no room for them.
+    pub witnesses: Witnesses<'k>,
 }
 
 impl std::fmt::Debug for SignRequest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SignRequest").field("options", &self.options).finish_non_exhaustive()
+        let Self { options, witnesses, .. } = self;
+        let mut shown = f.debug_struct("SignRequest");
+        shown.field("options", options).field("witnesses", witnesses).finish_non_exhaustive()
     }
 }
 
@@ -42,24 +47,24 @@ pub(crate) struct Signed<'s> {
 }
 
 /// Signs an image and statements about it, and attaches all of it. Returns how many statements each is attached to.
+/// `shelf` is the destination as it was.
 pub(crate) fn sign_and_attach(
     session: &Session<'_>,
     what: Signed<'_>,
     request: SignRequest<'_>,
+    shelf: &dyn Shelf,
     destination: &dyn Destination,
 ) -> Result<usize, Error> {
-    let SignRequest { signer, options } = request;
+    let SignRequest { signer, options, .. } = request;
     let Signed { set, in_index, identity, statements } = what;
     let subjects = set.subjects();
     let named = (subjects.iter().chain(in_index))
         .map(|subject| Subject::new(identity, subject.digest))
         .collect();
-    let signature =
-        SignedStatement::new(signature_statement(named), signer).map_err(TrustError::from)?;
-    let mut signed = Vec::with_capacity(statements.len());
-    for statement in statements {
-        signed.push(SignedStatement::new(statement, signer).map_err(TrustError::from)?);
-    }
+    let mut all = vec![signature_statement(named)];
+    all.extend(statements);
+    let mut signed = sign_all(session, shelf, &subjects, all, request)?;
+    let signature = signed.remove(0);
     let mut count = 0;
     let mut made: Vec<(Descriptor, Vec<Artifact>)> = Vec::with_capacity(subjects.len());
     for subject in &subjects {

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::AtomicU64;
 
-use hardpan_attest::key::{Keyring, Signer as _, UtcTime};
-use hardpan_attest::verify::{self, Evidence, Found, Refusal, Reusing, Source, is_signed};
+use hardpan_attest::key::{Signer as _, UtcTime};
+use hardpan_attest::verify::{self, Evidence, Found, Refusal, Reusing, Rules, Source, is_signed};
 use hardpan_image::{Descriptor, ImageConfig, Manifest, Platform, Raw, media_type};
 
 use crate::error::Error;
@@ -78,6 +78,11 @@ impl VerifyReport {
 
 /// Returns whether a refusal tells of an attack or of damage, and not only of somebody else's key.
 fn is_tampering(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Log(error) => return error.is_tampering(),
+        Refusal::Timestamp(error) => return error.is_tampering(),
+        _ => {}
+    }
     matches!(
         refusal,
         Refusal::Listed { .. }
@@ -92,6 +97,7 @@ fn is_tampering(refusal: &Refusal) -> bool {
             | Refusal::Payload(_)
             | Refusal::SignatureText
             | Refusal::BadSignature { .. }
+            | Refusal::NotCertificates
             | Refusal::Statement(_)
             | Refusal::OtherImage(_)
             | Refusal::PredicateType { .. }
@@ -100,8 +106,13 @@ fn is_tampering(refusal: &Refusal) -> bool {
 }
 
 impl Session<'_> {
-    /// Says what is proven about an image, wherever it lies. Nothing but the keys is believed.
-    pub fn verify(&self, location: &Location, keys: &Keyring) -> Result<VerifyReport, Error> {
+    /// Says what is proven about an image, wherever it lies. Nobody but those whom the rules name is believed.
+    pub fn verify<'r>(
+        &self,
+        location: &Location,
+        rules: impl Into<Rules<'r>>,
+    ) -> Result<VerifyReport, Error> {
+        let rules = rules.into();
         let opened = self.open_shelf(location)?;
         let shelf = opened.shelf();
         let set = ImageSet::read(shelf)?;
@@ -117,7 +128,7 @@ impl Session<'_> {
                 descriptor: subject.clone(),
                 platform: config.map(ImageConfig::platform),
                 created: config.map(crate::sbom::epoch_of),
-                evidence: evidence(self, shelf, &set, subject, keys, &now)?,
+                evidence: evidence(self, shelf, &set, subject, rules, &now)?,
             })
         })?;
         let repository = match location {
@@ -140,12 +151,12 @@ pub(crate) fn evidence(
     shelf: &dyn Shelf,
     set: &ImageSet,
     subject: &Descriptor,
-    keys: &Keyring,
+    rules: Rules<'_>,
     now: &UtcTime,
 ) -> Result<Vec<Evidence>, Error> {
     let attached = all_about(shelf, set, subject)?;
     let found = contents(session, shelf, &attached)?;
-    let mut evidence = verify::verify(subject, &found, keys, now);
+    let mut evidence = verify::verify(subject, &found, rules, now);
     for one in attached.iter().filter(|one| one.document.is_none()) {
         let digest = one.listed.as_ref().map_or(subject.digest, |listed| listed.digest);
         evidence.push(Evidence::not_there(one.source, digest));

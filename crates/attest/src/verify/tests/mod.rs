@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+mod certificates;
 mod cosign;
 mod forms;
 mod mutations;
