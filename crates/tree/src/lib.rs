@@ -9,6 +9,7 @@ pub mod bytes_text;
 mod difference;
 mod digest;
 mod dump;
+pub mod glob;
 pub mod layers;
 mod node;
 mod path;

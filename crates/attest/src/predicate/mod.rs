@@ -12,11 +12,13 @@ pub mod changelog;
 pub mod image_sources;
 pub mod provenance;
 mod resource;
+pub mod secrets;
 pub mod sign;
 pub mod test_result;
 mod time;
 mod types;
 pub mod vex;
+pub mod virus;
 pub mod vsa;
 
 #[cfg(test)]

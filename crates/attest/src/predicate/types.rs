@@ -6,9 +6,11 @@ pub mod uri {
     pub use super::super::changelog::URI as CHANGELOG;
     pub use super::super::image_sources::URI as IMAGE_SOURCES;
     pub use super::super::provenance::{URI as PROVENANCE, URI_V0_2 as PROVENANCE_V0_2};
+    pub use super::super::secrets::URI as SECRETS;
     pub use super::super::sign::URI as SIGN;
     pub use super::super::test_result::{URI as TEST_RESULT, URI_CTRF as TESTS};
     pub use super::super::vex::URI as VEX;
+    pub use super::super::virus::URI as VIRUS;
     pub use super::super::vsa::URI as VSA;
 
     /// An SBOM in CycloneDX 1.6.
@@ -19,10 +21,6 @@ pub mod uri {
     pub const SPDX_3: &str = "https://spdx.dev/Document/v3";
     /// What a scan for vulnerabilities found.
     pub const VULNS: &str = "https://in-toto.io/attestation/vulns/v0.1";
-    /// What a scan for secrets found.
-    pub const SECRETS: &str = "https://scout.docker.com/secrets/v0.1";
-    /// What a scan for malware found.
-    pub const VIRUS: &str = "https://scout.docker.com/virus/v0.1";
 }
 
 /// A kind of predicate.
@@ -96,7 +94,7 @@ pub const TYPES: &[PredicateType] = &[
     ),
     kind(uri::CHANGELOG, &["changelog"], "what changed since an older build", true),
     kind(uri::SIGN, &["signature", "sign"], "nothing but the signature", true),
-    kind(uri::VULNS, &["vulns", "cves"], "what a scan for vulnerabilities found", false),
+    kind(uri::VULNS, &["vulns", "cves"], "what a scan for vulnerabilities found", true),
     kind(
         "https://in-toto.io/attestation/vulns/v0.2",
         &["vulns", "cves"],
@@ -109,8 +107,8 @@ pub const TYPES: &[PredicateType] = &[
         "the same, as cosign writes it",
         false,
     ),
-    kind(uri::SECRETS, &["secrets"], "what a scan for secrets found", false),
-    kind(uri::VIRUS, &["virus", "malware"], "what a scan for malware found", false),
+    kind(uri::SECRETS, &["secrets"], "what a scan for secrets found", true),
+    kind(uri::VIRUS, &["virus", "malware"], "what a scan for malware found", true),
     kind("https://scout.docker.com/sbom/v0.1", &["scout-sbom"], "Docker Scout's own SBOM", false),
     kind(
         "https://scout.docker.com/provenance/v0.1",

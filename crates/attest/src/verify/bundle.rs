@@ -2,6 +2,7 @@
 //! Sigstore bundles.
 
 use hardpan_image::Descriptor;
+use hardpan_tree::Digest;
 
 use super::found::Parsed;
 use super::trust::{Trust, accepted};
@@ -37,7 +38,21 @@ pub(super) fn check(
     one: &Parsed<'_>,
     trust: Trust<'_>,
 ) -> Result<Accepted, Refusal> {
-    let Opened { bundle, message, statement, by } = open(image, one, trust)?;
+    conclude(open(image, one, trust)?, trust)
+}
+
+/// Says what a bundle proves about what has this digest.
+pub(super) fn check_bytes(
+    bytes: &[u8],
+    digest: &Digest,
+    trust: Trust<'_>,
+) -> Result<Accepted, Refusal> {
+    conclude(open_bytes(bytes, digest, trust)?, trust)
+}
+
+/// Checks what others say of a signature, and says what it comes to.
+fn conclude(opened: Opened<'_>, trust: Trust<'_>) -> Result<Accepted, Refusal> {
+    let Opened { bundle, message, statement, by } = opened;
     let signature = bundle.envelope().signatures.first().map_or(&[][..], Vec::as_slice);
     let verifier = match &by {
         By::Key(key) => Verifier::Key(&key.key),
@@ -85,6 +100,12 @@ fn open<'k>(image: &Descriptor, one: &Parsed<'_>, trust: Trust<'k>) -> Result<Op
         return Err(Refusal::Layers(one.manifest.value().layers.len()));
     };
     let bytes = one.content(layer, BUNDLE_BYTES_MAX, trust)?;
+    let opened = open_bytes(bytes, &image.digest, trust)?;
+    one.check_predicate_type(layer, &opened.statement.predicate_type)?;
+    Ok(opened)
+}
+
+fn open_bytes<'k>(bytes: &[u8], digest: &Digest, trust: Trust<'k>) -> Result<Opened<'k>, Refusal> {
     let bundle = Bundle::parse(bytes).map_err(Refusal::Bundle)?;
     let envelope = bundle.envelope();
     let message = envelope.message();
@@ -96,8 +117,7 @@ fn open<'k>(image: &Descriptor, one: &Parsed<'_>, trust: Trust<'k>) -> Result<Op
             By::Certificate(Box::new(signer(der, &message, &envelope.signatures, trust)?))
         }
     };
-    let statement = statement(&envelope.payload, image)?;
-    one.check_predicate_type(layer, &statement.predicate_type)?;
+    let statement = statement(&envelope.payload, digest)?;
     Ok(Opened { bundle, message, statement, by })
 }
 
@@ -152,11 +172,7 @@ fn check_certificate(
 }
 
 /// Reads what was signed, and checks that it is about the image.
-pub(super) fn statement(payload: &[u8], image: &Descriptor) -> Result<Statement, Refusal> {
+pub(super) fn statement(payload: &[u8], image: &Digest) -> Result<Statement, Refusal> {
     let statement = Statement::parse(payload).map_err(Refusal::Statement)?;
-    if statement.is_about(&image.digest) {
-        Ok(statement)
-    } else {
-        Err(Refusal::OtherImage(image.digest))
-    }
+    if statement.is_about(image) { Ok(statement) } else { Err(Refusal::OtherImage(*image)) }
 }

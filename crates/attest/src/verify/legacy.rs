@@ -63,7 +63,7 @@ fn attestation(
     let key = trust
         .signer(&envelope.message(), &envelope.signatures, None)
         .map_err(|refusal| keyless(refusal, layer))?;
-    let statement = bundle::statement(&envelope.payload, image)?;
+    let statement = bundle::statement(&envelope.payload, &image.digest)?;
     one.check_predicate_type(layer, &statement.predicate_type)?;
     trust.accept_bare(key, Claim::Attestation(statement))
 }

@@ -7,6 +7,7 @@
 
 mod bundle;
 mod evidence;
+mod file;
 mod found;
 mod legacy;
 mod plain;
@@ -23,6 +24,7 @@ use std::cell::Cell;
 use hardpan_image::{Descriptor, Manifest, Raw};
 
 pub use evidence::{Accepted, Claim, Evidence, Form, attestations, is_signed};
+pub use file::verify_file;
 pub use found::{Found, Source};
 pub use refusal::Refusal;
 pub use reuse::Reusing;

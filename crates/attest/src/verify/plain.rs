@@ -82,7 +82,8 @@ fn statement(
         let found = super::refusal::short(&layer.media_type);
         return Err(Refusal::MixedLayers { expected: PAYLOAD_TYPE.to_owned(), found });
     }
-    let statement = bundle::statement(one.content(layer, STATEMENT_BYTES_MAX, trust)?, image)?;
+    let statement =
+        bundle::statement(one.content(layer, STATEMENT_BYTES_MAX, trust)?, &image.digest)?;
     one.check_predicate_type(layer, &statement.predicate_type)?;
     Ok(statement)
 }

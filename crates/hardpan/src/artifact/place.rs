@@ -9,8 +9,8 @@ use hardpan_tree::{InsertError, Kind, Metadata, Node, Origin, ResolveError, Tree
 use super::error::ArtifactProblem;
 use super::{ImageTree, LockedArtifact};
 use crate::error::Error;
-use crate::glob::Filter;
 use crate::session::Session;
+use hardpan_tree::glob::Filter;
 
 /// What an entry of `artifacts` brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl<'p> Plan<'p> {
             artifact.includes.iter().map(|glob| glob.value.as_str()),
             artifact.excludes.iter().map(|glob| glob.value.as_str()),
         );
-        let wrong = |error: crate::glob::GlobError| {
+        let wrong = |error: hardpan_tree::glob::GlobError| {
             let (image, problem) = (image.to_owned(), error.to_string());
             ArtifactProblem::Pattern { image, problem }
         };

@@ -19,9 +19,9 @@ use super::source::file_name;
 use super::spdx;
 use super::unpack::Unpacked;
 use crate::error::Error;
-use crate::glob::Filter;
 use crate::session::Session;
 use crate::store::StoreError;
+use hardpan_tree::glob::Filter;
 
 /// The mode of a file whose definition names none.
 const FILE_MODE: u32 = 0o644;

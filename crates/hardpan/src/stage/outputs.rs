@@ -14,7 +14,7 @@ use super::definition::{SOURCE_DIRECTORY, TARGET_DIRECTORY};
 use super::error::StageError;
 use super::plan::{PlannedOutput, PlannedStage};
 use super::result::{RecordedKind, StageChanges, linked_paths};
-use crate::glob::{Glob, GlobError};
+use hardpan_tree::glob::{Glob, GlobError};
 
 /// How many names that may have been meant are shown.
 const NEAR_MAX: usize = 3;

@@ -13,6 +13,8 @@
 //! [`PackagePurl`] is the binary package with its exact version and at most `arch`. Without a version it would
 //! hold for all time; with more it would hold for one scanner.
 
+mod csaf;
+mod cyclonedx;
 mod document;
 mod image;
 mod iri;
@@ -20,7 +22,11 @@ mod merge;
 mod model;
 mod product;
 mod read;
+mod repository;
+mod warning;
 
+#[cfg(test)]
+mod foreign_tests;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +38,9 @@ pub use model::{
     Component, Justification, Product, Reason, Status, Text, VexError, VexStatement, Vulnerability,
 };
 pub use product::{Assessment, ImageProducts, PackagePurl, Scope, assess, document_id};
-pub use read::{VexRead, VexWarning, duplicated_ids, from_value, read};
+pub use read::{VexRead, duplicated_ids, from_value, read, read_any};
+pub use repository::{VexRepository, repository};
+pub use warning::VexWarning;
 
 /// Its type.
 pub const URI: &str = "https://openvex.dev/ns/v0.2.0";

@@ -277,7 +277,7 @@ impl Status {
     }
 
     /// Returns how much there is to fear, for two statements of one time: the worse one counts.
-    pub(super) fn exploitability(&self) -> u8 {
+    pub fn exploitability(&self) -> u8 {
         match self {
             Self::NotAffected(_) => 0,
             Self::Fixed => 1,
@@ -314,7 +314,7 @@ impl Component {
     }
 
     /// Returns a text that is equal where components are the same.
-    pub(super) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         if let Some(purl) = self.purl() {
             return purl.to_string();
         }

@@ -2,7 +2,6 @@
 //! Documents of others, of OpenVEX 0.2.0 and 0.0.1, with what is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde_json::Value;
 
@@ -13,6 +12,7 @@ use super::model::{
     Component, Justification, Product, Reason, Status, Text, VexError, VexStatement, Vulnerability,
     says_accepted,
 };
+use super::warning::VexWarning;
 use super::{COMPONENTS_MAX, STATEMENTS_MAX, VEX_BYTES_MAX};
 use crate::sbom::purl::PackageUrl;
 
@@ -20,7 +20,7 @@ use crate::sbom::purl::PackageUrl;
 const WARNINGS_MAX: usize = 1_000;
 /// The most aliases of a vulnerability that are read.
 const ALIASES_MAX: usize = 1_000;
-const KIND: &str = "VEX";
+pub(super) const KIND: &str = "VEX";
 /// Hashes that the format knows.
 const HASHES: [&str; 12] = [
     "md5",
@@ -56,93 +56,6 @@ pub struct VexRead {
     pub warnings: Vec<VexWarning>,
 }
 
-/// Something that is wrong with a document, and what was made of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum VexWarning {
-    /// An id is not an IRI. It is not used.
-    NotAnIri(String),
-    /// Two statements have one id.
-    DuplicateId(String),
-    /// The document has no version that is a number.
-    NoVersion,
-    /// A statement has no time, and neither has the document. It counts as older than all others.
-    NoTime(String),
-    /// Products without a version: the statement holds for every version there will ever be.
-    NoProductVersion {
-        /// The vulnerability.
-        vulnerability: String,
-        /// How many.
-        count: usize,
-    },
-    /// Package URLs with qualifiers that keep scanners from finding the package.
-    TooNarrow {
-        /// The vulnerability.
-        vulnerability: String,
-        /// How many.
-        count: usize,
-    },
-    /// An image's name has a slash, which its package URL can't have.
-    ImageName(String),
-    /// A risk that was accepted is called "not affected". It counts as affected.
-    AcceptedRisk(String),
-    /// "Not affected" without a reason, or an unknown status. The statement is left out.
-    LeftOut {
-        /// The vulnerability.
-        vulnerability: String,
-        /// Why.
-        reason: String,
-    },
-    /// "Affected" without an action.
-    NoAction(String),
-    /// A product that can't be identified. It is left out.
-    NoProductId(String),
-    /// A field of another status. It is ignored.
-    WrongField {
-        /// The vulnerability.
-        vulnerability: String,
-        /// The field.
-        field: &'static str,
-    },
-    /// There are more warnings than are listed.
-    More,
-}
-
-impl fmt::Display for VexWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAnIri(id) => write!(f, "the id {id:?} is not an IRI"),
-            Self::DuplicateId(id) => write!(f, "two statements have the id {id:?}"),
-            Self::NoVersion => write!(f, "the document has no version"),
-            Self::NoTime(name) => {
-                write!(f, "{name}: no time, so it counts as older than all others")
-            }
-            Self::NoProductVersion { vulnerability, count } => {
-                write!(f, "{vulnerability}: {count} products without a version: it holds for ever")
-            }
-            Self::TooNarrow { vulnerability, count } => write!(
-                f,
-                "{vulnerability}: {count} package URLs with more than `arch`: scanners may not find them"
-            ),
-            Self::ImageName(name) => {
-                write!(f, "{name:?} has a slash in an image's name: scanners do not find it")
-            }
-            Self::AcceptedRisk(name) => {
-                write!(f, "{name}: an accepted risk is called not_affected; it counts as affected")
-            }
-            Self::LeftOut { vulnerability, reason } => {
-                write!(f, "{vulnerability}: left out: {reason}")
-            }
-            Self::NoAction(name) => write!(f, "{name}: affected, and not what to do"),
-            Self::NoProductId(name) => write!(f, "{name}: a product has no id, and is left out"),
-            Self::WrongField { vulnerability, field } => {
-                write!(f, "{vulnerability}: {field} does not go with its status, and is ignored")
-            }
-            Self::More => write!(f, "and more like this"),
-        }
-    }
-}
-
 /// Reads a document from a file.
 ///
 /// # Errors
@@ -170,12 +83,7 @@ pub fn from_value(document: &Value) -> Result<VexRead, VexError> {
         return Err(VexError::NotOpenVex("it has no statements".to_owned()));
     };
     limited(KIND, "statements", statements.len(), STATEMENTS_MAX).map_err(VexError::TooMany)?;
-    let mut reader = Reader {
-        warnings: Vec::new(),
-        components: 0,
-        image_names: BTreeSet::new(),
-        time: time(document, "timestamp"),
-    };
+    let mut reader = Reader::new(time(document, "timestamp"));
     let id = text(document, "@id").unwrap_or_default();
     reader.iri(id);
     // Older documents write the number as a text.
@@ -205,6 +113,29 @@ pub fn from_value(document: &Value) -> Result<VexRead, VexError> {
     })
 }
 
+/// Reads a document of any of the formats: OpenVEX, CSAF 2, or CycloneDX with analyses; bare, or as the predicate of an
+/// in-toto statement.
+///
+/// # Errors
+/// As of [`read`].
+pub fn read_any(bytes: &[u8]) -> Result<VexRead, VexError> {
+    if bytes.len() > VEX_BYTES_MAX {
+        return Err(VexError::TooLarge(bytes.len()));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let document: Value = serde_json::from_slice(bytes).map_err(VexError::NotJson)?;
+    let is_statement = text(&document, "_type").is_some() && document["predicate"].is_object();
+    let document = if is_statement { &document["predicate"] } else { &document };
+    if text(&document["document"], "csaf_version").is_some_and(|version| version.starts_with("2."))
+    {
+        return super::csaf::read(document);
+    }
+    if text(document, "bomFormat") == Some("CycloneDX") {
+        return super::cyclonedx::read(document);
+    }
+    from_value(document)
+}
+
 /// Returns ids that several different documents have: whoever made them numbers none of them.
 pub fn duplicated_ids(documents: &[VexRead]) -> BTreeSet<&str> {
     let mut first: BTreeMap<&str, &VexRead> = BTreeMap::new();
@@ -218,33 +149,38 @@ pub fn duplicated_ids(documents: &[VexRead]) -> BTreeSet<&str> {
     duplicated
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
     value.get(key)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
-fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+pub(super) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn time(value: &Value, key: &str) -> Option<Time> {
+pub(super) fn time(value: &Value, key: &str) -> Option<Time> {
     text(value, key)?.parse().ok()
 }
 
-fn long_text(value: &Value, key: &str) -> Option<Text> {
+pub(super) fn long_text(value: &Value, key: &str) -> Option<Text> {
     Text::new(text(value, key)?).ok()
 }
 
-struct Reader {
-    warnings: Vec<VexWarning>,
+pub(super) struct Reader {
+    pub(super) warnings: Vec<VexWarning>,
     components: usize,
     /// Names that were warned of.
     image_names: BTreeSet<String>,
     /// The document's.
-    time: Option<Time>,
+    pub(super) time: Option<Time>,
 }
 
 impl Reader {
-    fn warn(&mut self, warning: VexWarning) {
+    /// Begins with the time of the document.
+    pub(super) fn new(time: Option<Time>) -> Self {
+        Self { warnings: Vec::new(), components: 0, image_names: BTreeSet::new(), time }
+    }
+
+    pub(super) fn warn(&mut self, warning: VexWarning) {
         match self.warnings.len() {
             0..WARNINGS_MAX => self.warnings.push(warning),
             WARNINGS_MAX => self.warnings.push(VexWarning::More),
@@ -260,7 +196,7 @@ impl Reader {
         iri
     }
 
-    fn leave_out(&mut self, vulnerability: &str, reason: impl Into<String>) {
+    pub(super) fn leave_out(&mut self, vulnerability: &str, reason: impl Into<String>) {
         let vulnerability = shortened(vulnerability);
         self.warn(VexWarning::LeftOut { vulnerability, reason: reason.into() });
     }
@@ -317,33 +253,60 @@ impl Reader {
     }
 
     fn not_affected(&mut self, value: &Value, name: &str) -> Option<Status> {
-        let accepted = ["status_notes", "impact_statement"]
-            .iter()
-            .filter_map(|field| text(value, field))
-            .find(|text| says_accepted(text));
+        let accepted = text(value, "status_notes").filter(|notes| says_accepted(notes));
         if let Some(words) = accepted {
-            self.warn(VexWarning::AcceptedRisk(name.to_owned()));
-            let action = Text::new(&format!("accepted: {}", shortened(words))).ok()?;
-            return Some(Status::Affected { action, action_time: None });
+            return self.accepted(words, name);
         }
         let word = text(value, "justification");
         let justification = word.and_then(Justification::of);
-        let impact = long_text(value, "impact_statement");
+        if let (Some(word), None, None) = (word, justification, text(value, "impact_statement")) {
+            let word = shortened(word);
+            self.leave_out(name, format!("not_affected needs a reason, and has {word:?}"));
+            return None;
+        }
+        self.not_affected_with(justification, text(value, "impact_statement"), name)
+    }
+
+    /// States that something is not affected, for the reasons that somebody gives. An accepted risk is none.
+    pub(super) fn not_affected_with(
+        &mut self,
+        justification: Option<Justification>,
+        impact: Option<&str>,
+        name: &str,
+    ) -> Option<Status> {
+        if let Some(words) = impact.filter(|impact| says_accepted(impact)) {
+            return self.accepted(words, name);
+        }
+        let impact = impact.and_then(|impact| Text::new(impact).ok());
         let reason = match (justification, impact) {
             (Some(justification), impact) => Reason::justified(justification, impact),
             (None, Some(impact)) => Reason::explained(impact),
             (None, None) => {
-                let word = word.map_or("none".to_owned(), |word| format!("{:?}", shortened(word)));
-                self.leave_out(name, format!("not_affected needs a reason, and has {word}"));
+                self.leave_out(name, "not_affected needs a reason, and has none");
                 return None;
             }
         };
         reason.ok().map(Status::NotAffected)
     }
 
+    fn accepted(&mut self, words: &str, name: &str) -> Option<Status> {
+        self.warn(VexWarning::AcceptedRisk(name.to_owned()));
+        let action = Text::new(&format!("accepted: {}", shortened(words))).ok()?;
+        Some(Status::Affected { action, action_time: None })
+    }
+
     fn affected(&mut self, value: &Value, name: &str) -> Status {
         let action_time = time(value, "action_statement_timestamp");
-        let action = long_text(value, "action_statement").unwrap_or_else(|| {
+        self.affected_with(long_text(value, "action_statement"), action_time, name)
+    }
+
+    pub(super) fn affected_with(
+        &mut self,
+        action: Option<Text>,
+        action_time: Option<Time>,
+        name: &str,
+    ) -> Status {
+        let action = action.unwrap_or_else(|| {
             self.warn(VexWarning::NoAction(name.to_owned()));
             Text::none_stated()
         });
@@ -368,19 +331,23 @@ impl Reader {
             }
             products.insert(Product { component, subcomponents });
         }
-        let vulnerability = || name.to_owned();
-        if state.versionless > 0 {
-            let (vulnerability, count) = (vulnerability(), state.versionless);
-            self.warn(VexWarning::NoProductVersion { vulnerability, count });
-        }
-        if state.narrow > 0 {
-            let (vulnerability, count) = (vulnerability(), state.narrow);
-            self.warn(VexWarning::TooNarrow { vulnerability, count });
-        }
+        self.tell(name, &state);
         Ok(products)
     }
 
-    fn component(
+    /// Warns of components that do not fit what scanners compare them with.
+    pub(super) fn tell(&mut self, name: &str, unfit: &Unfit) {
+        if unfit.versionless > 0 {
+            let (vulnerability, count) = (name.to_owned(), unfit.versionless);
+            self.warn(VexWarning::NoProductVersion { vulnerability, count });
+        }
+        if unfit.narrow > 0 {
+            let (vulnerability, count) = (name.to_owned(), unfit.narrow);
+            self.warn(VexWarning::TooNarrow { vulnerability, count });
+        }
+    }
+
+    pub(super) fn component(
         &mut self,
         value: &Value,
         name: &str,
@@ -422,7 +389,7 @@ impl Reader {
 
 /// Components that do not fit what scanners compare them with.
 #[derive(Default)]
-struct Unfit {
+pub(super) struct Unfit {
     versionless: usize,
     narrow: usize,
 }

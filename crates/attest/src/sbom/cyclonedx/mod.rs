@@ -66,7 +66,7 @@ pub fn write(sbom: &Sbom, version: SpecVersion) -> Vec<u8> {
 }
 
 /// A UUID made from a digest (RFC 9562, version 8).
-fn serial_number(digest: &Digest) -> String {
+pub fn serial_number(digest: &Digest) -> String {
     let hex = digest.to_hex();
     // The variant's two bits are 10.
     let variant = ["8", "9", "a", "b"][usize::from(digest.as_bytes()[8] & 3)];

@@ -153,6 +153,13 @@ impl PackageUrl {
         purl
     }
 
+    /// Returns it without some of its qualifiers.
+    pub fn without(&self, keys: &[&str]) -> Self {
+        let mut purl = self.clone();
+        purl.qualifiers.retain(|own, _| !keys.contains(&own.as_str()));
+        purl
+    }
+
     /// Returns it without version, qualifiers and subpath: what names the package in any version.
     pub fn package(&self) -> Self {
         Self {

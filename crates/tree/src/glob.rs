@@ -7,14 +7,14 @@
 //! take what is in `usr`, and the first takes mode and owner of `usr` itself, too. Slashes at the ends
 //! and a `./` in front mean nothing.
 
-use hardpan_tree::TreePath;
+use crate::path::TreePath;
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 4_096;
 
 /// A pattern, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Glob {
+pub struct Glob {
     names: Vec<Name>,
 }
 
@@ -36,7 +36,7 @@ enum Token {
 /// Why a text is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern {pattern:?} {problem}")]
-pub(crate) struct GlobError {
+pub struct GlobError {
     pattern: String,
     problem: &'static str,
 }
@@ -44,14 +44,14 @@ pub(crate) struct GlobError {
 /// What of a set of paths is wanted: all that is included, or everything if nothing is, without what
 /// is excluded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Filter {
+pub struct Filter {
     includes: Vec<Glob>,
     excludes: Vec<Glob>,
 }
 
 impl Glob {
     /// Parses a pattern.
-    pub(crate) fn parse(pattern: &str) -> Result<Self, GlobError> {
+    pub fn parse(pattern: &str) -> Result<Self, GlobError> {
         let fail = |problem| GlobError { pattern: pattern.chars().take(200).collect(), problem };
         if pattern.len() > PATTERN_BYTES_MAX {
             return Err(fail("is too long"));
@@ -74,7 +74,7 @@ impl Glob {
     }
 
     /// Whether it matches a path or a directory above it.
-    pub(crate) fn covers(&self, path: &TreePath) -> bool {
+    pub fn covers(&self, path: &TreePath) -> bool {
         // Which parts of the pattern may be next: all ways at once, so that no pattern takes long.
         let mut next = vec![false; self.names.len() + 1];
         next[0] = true;
@@ -107,7 +107,7 @@ impl Glob {
 
 impl Filter {
     /// Parses `includes` and `excludes`.
-    pub(crate) fn parse<'p>(
+    pub fn parse<'p>(
         includes: impl IntoIterator<Item = &'p str>,
         excludes: impl IntoIterator<Item = &'p str>,
     ) -> Result<Self, GlobError> {
@@ -118,13 +118,13 @@ impl Filter {
     }
 
     /// Whether a path is wanted.
-    pub(crate) fn wants(&self, path: &TreePath) -> bool {
+    pub fn wants(&self, path: &TreePath) -> bool {
         (self.includes.is_empty() || self.includes.iter().any(|glob| glob.covers(path)))
             && !self.excludes.iter().any(|glob| glob.covers(path))
     }
 
     /// Returns the `includes` by number that cover none of some paths: they are probably misspelled.
-    pub(crate) fn unused_includes<'p>(
+    pub fn unused_includes<'p>(
         &self,
         paths: impl Iterator<Item = &'p TreePath> + Clone,
     ) -> Vec<usize> {
