@@ -24,22 +24,25 @@ mod patterns;
 mod python;
 mod root;
 mod sources;
+pub(crate) mod sums;
 mod survey;
 mod want;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use hardpan_attest::sbom::purl::{DistroPackage, PackageUrl};
 use hardpan_tree::{Digest, TreePath};
 
 pub use builder::{CatalogBuilder, CatalogOptions};
 pub use error::{CatalogError, FormatError};
 pub use os::OsRelease;
+pub(crate) use python::normal as normal_python_name;
 
 /// What is in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,6 +188,41 @@ pub struct Package {
 }
 
 impl Package {
+    /// Returns its package URL, in an image whose os-release has that `ID` and `VERSION_ID`; `None` if it has a name that no package
+    /// URL can have.
+    pub fn purl(&self, distro: &str, distro_version: &str) -> Option<PackageUrl> {
+        let version = self.version.as_deref().unwrap_or_default();
+        let name = &self.name;
+        let found = match self.kind {
+            PackageKind::Deb | PackageKind::Apk => {
+                let source = self.source.as_ref();
+                let distro_package = DistroPackage {
+                    distro,
+                    distro_version,
+                    name,
+                    version,
+                    arch: self.architecture.as_deref().unwrap_or_default(),
+                    source: source.map(|(name, version)| (name.as_str(), version.as_str())),
+                };
+                if self.kind == PackageKind::Deb {
+                    PackageUrl::deb(&distro_package)
+                } else {
+                    PackageUrl::apk(&distro_package)
+                }
+            }
+            PackageKind::Golang => PackageUrl::golang(name, version),
+            PackageKind::Cargo => PackageUrl::cargo(name, version),
+            PackageKind::Pypi => PackageUrl::pypi(name, version),
+            PackageKind::Npm => PackageUrl::npm(name, version),
+            PackageKind::Maven => {
+                let (group, artifact) = name.split_once(':').unwrap_or(("", name));
+                PackageUrl::maven(group, artifact, version)
+            }
+            _ => PackageUrl::generic(name, version, "", None),
+        };
+        found.ok()
+    }
+
     /// Makes a package of which only the name is known, with an id that has the place in it.
     pub(crate) fn found_at(
         kind: PackageKind,

@@ -125,7 +125,7 @@ fn relative(base: &TreePath, name: &str) -> Option<TreePath> {
 }
 
 /// Returns a name as all spellings of it compare (PEP 503).
-pub(super) fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }

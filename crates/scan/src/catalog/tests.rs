@@ -11,7 +11,7 @@ use hardpan_testkit::deb::RawEntry;
 use super::*;
 
 /// Makes a layer. A path with a slash at its end is a directory, `a -> b` a link, `a = b` a hard link.
-fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut tar = Vec::new();
     for (path, data) in entries {
         let entry = if path.ends_with('/') {

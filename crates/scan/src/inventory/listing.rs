@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Inventories of SBOMs, of this and of other programs.
+
+use std::collections::BTreeMap;
+
+use hardpan_attest::sbom::purl::PackageUrl;
+use hardpan_attest::sbom::read::Listing;
+use hardpan_attest::sbom::{Component, ComponentKind};
+
+use crate::catalog::PackageKind;
+
+use super::{Distribution, Inventory, Package, advisory_name};
+
+/// Where packages of Debian have their modules of Python; pip has `/usr/local/lib`.
+const DEBIAN_PYTHON: &str = "usr/lib/python3/dist-packages/";
+
+impl From<&Listing> for Inventory {
+    fn from(listing: &Listing) -> Self {
+        let packages: Vec<Package> = (listing.components.iter())
+            .filter_map(|(id, component)| package(id, component, listing))
+            .collect();
+        let distribution = distribution(listing, &packages);
+        let packages = with_owners(packages);
+        Self { distribution, packages, unread: 0 }
+    }
+}
+
+/// Returns the distribution: its own component, or what most of its packages say.
+fn distribution(listing: &Listing, packages: &[Package]) -> Option<Distribution> {
+    let own = listing.components.values().find(|it| it.kind == ComponentKind::OperatingSystem);
+    let stated = own.map(|own| {
+        let version = own.version.clone().unwrap_or_default();
+        let id = own.name.to_ascii_lowercase();
+        // Syft writes `debian`, Trivy too; some write the name with its version.
+        Distribution::of_qualifier(&id, &format!("{id}-{version}"))
+    });
+    if stated.as_ref().is_some_and(|own| own.claim() != super::Claim::Unknown) {
+        return stated;
+    }
+    let mut said: BTreeMap<Distribution, usize> = BTreeMap::new();
+    for package in packages.iter().filter(|package| package.kind.is_distribution()) {
+        let Some(purl) = &package.purl else { continue };
+        let Some(namespace) = purl.namespace() else { continue };
+        let qualifier = purl.qualifier("distro").unwrap_or_default();
+        *said.entry(Distribution::of_qualifier(namespace, qualifier)).or_default() += 1;
+    }
+    let most = said.into_iter().max_by_key(|(_, count)| *count).map(|(said, _)| said);
+    stated.or(most)
+}
+
+fn package(id: &str, component: &Component, listing: &Listing) -> Option<Package> {
+    let kind = match component.kind {
+        ComponentKind::Deb => PackageKind::Deb,
+        ComponentKind::Apk => PackageKind::Apk,
+        ComponentKind::Golang => PackageKind::Golang,
+        ComponentKind::Cargo => PackageKind::Cargo,
+        ComponentKind::Pypi => PackageKind::Pypi,
+        ComponentKind::Npm => PackageKind::Npm,
+        ComponentKind::Maven => PackageKind::Maven,
+        ComponentKind::Elf => PackageKind::Elf,
+        // Programs and downloads are told of, as nobody knows advisories about them by name.
+        ComponentKind::Download => PackageKind::Generic,
+        _ => return None,
+    };
+    let purl: Option<PackageUrl> = component.purl.as_ref().and_then(|purl| purl.parse().ok());
+    let stated = component.version.clone().filter(|version| !version.is_empty());
+    let version = stated.or_else(|| purl.as_ref().and_then(version_of));
+    let source = component.source.clone().map(|(name, version)| {
+        // `upstream=glibc` has no version: it is the package's.
+        (name, Some(version).filter(|version| !version.is_empty()))
+    });
+    let source = source.map(|(name, own)| {
+        let version = own.or_else(|| version.clone()).unwrap_or_default();
+        (name, version)
+    });
+    let owner = component.part_of.as_ref().filter(|owner| {
+        let owner = listing.components.get(*owner);
+        owner.is_some_and(|it| matches!(it.kind, ComponentKind::Deb | ComponentKind::Apk))
+    });
+    Some(Package {
+        id: id.to_owned(),
+        kind,
+        name: advisory_name(kind, &name(kind, component, purl.as_ref())),
+        version,
+        source,
+        purl,
+        maintainer: component.originator.clone().or_else(|| component.supplier.clone()),
+        evidence: component.evidence.clone(),
+        inside: None,
+        files: 0,
+        layer: None,
+        owned_by: owner.cloned().filter(|_| !kind.is_distribution()),
+    })
+}
+
+/// Gives packages of Python in Debian's own directory to the package that brought them, which other programs do not say:
+/// nobody but dpkg puts any there.
+fn with_owners(mut packages: Vec<Package>) -> Vec<Package> {
+    let debs: BTreeMap<String, String> = (packages.iter())
+        .filter(|package| package.kind == PackageKind::Deb)
+        .map(|package| (package.name.clone(), package.id.clone()))
+        .collect();
+    if debs.is_empty() {
+        return packages;
+    }
+    for package in packages.iter_mut().filter(|package| package.kind == PackageKind::Pypi) {
+        let is_debians = |place: &String| place.starts_with(DEBIAN_PYTHON);
+        if package.owned_by.is_none()
+            && !package.evidence.is_empty()
+            && package.evidence.iter().all(is_debians)
+        {
+            // Many have another name; then the directory stands for the package.
+            let named = debs.get(&format!("python3-{}", package.name)).cloned();
+            package.owned_by = Some(named.unwrap_or_else(|| DEBIAN_PYTHON.to_owned()));
+        }
+    }
+    packages
+}
+
+/// Returns the version of a package URL. Trivy writes the epoch beside it.
+fn version_of(purl: &PackageUrl) -> Option<String> {
+    let version = purl.version()?;
+    match purl.qualifier("epoch") {
+        Some(epoch) if epoch != "0" && !version.contains(':') => Some(format!("{epoch}:{version}")),
+        _ => Some(version.to_owned()),
+    }
+}
+
+/// Returns the name as its registry has it. Other programs split it, and only the package URL says where.
+fn name(kind: PackageKind, component: &Component, purl: Option<&PackageUrl>) -> String {
+    let Some(purl) = purl else { return component.name.clone() };
+    let with = |separator: char| match purl.namespace() {
+        Some(namespace) => format!("{namespace}{separator}{}", purl.name()),
+        None => purl.name().to_owned(),
+    };
+    match kind {
+        PackageKind::Npm => with('/'),
+        PackageKind::Maven => with(':'),
+        PackageKind::Golang => {
+            let path = with('/');
+            // Some writers of package URLs lower the case, which module paths have.
+            if component.name.eq_ignore_ascii_case(&path) { component.name.clone() } else { path }
+        }
+        _ => component.name.clone(),
+    }
+}

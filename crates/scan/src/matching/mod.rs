@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which known vulnerabilities the packages of an image have.
+//!
+//! [`match_all`] looks up each package where advisories about it are: those of a distribution by release and source package,
+//! those of languages by their own names. What can't be looked up is a [`Warning`] or a [`MatchError`], and
+//! never a result that looks clean.
+
+mod explain;
+mod facts;
+mod finding;
+mod plan;
+mod range;
+mod row;
+mod support;
+
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::advisory::{Advisories, Space};
+use crate::inventory::{Claim, Distribution, Inventory};
+
+pub use explain::Explanation;
+pub use finding::{
+    Basis, Finding, Findings, Fix, LeftOut, Record, RecordOutcome, Standing, Warning,
+};
+pub use range::{Compared, Until};
+
+pub(crate) use plan::Lookup;
+pub(crate) use row::{Judged, Row, Wanted, rows};
+
+use plan::Plan;
+
+/// The most findings of an image. One with every package of a release and no update for years has 200,000.
+pub const FINDINGS_MAX: usize = 2_000_000;
+/// Releases of Debian with numbers, among which a name is looked for.
+const DEBIAN_RELEASES: std::ops::RangeInclusive<u32> = 7..=40;
+
+/// What a run of matching should know beside the data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MatchOptions {
+    /// The release to look in, whatever the image says.
+    pub release: Option<Space>,
+    /// Whether only the packages of languages are looked up where the distribution is not known. It is an error otherwise.
+    pub allows_unknown_distribution: bool,
+    /// Today, as days since 1970; without it nothing is said of support that has ended.
+    pub today: Option<u32>,
+}
+
+/// Why nothing was looked up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MatchError {
+    /// There is no data about the distribution.
+    #[error(
+        "no advisories are known for {0}: what it has can't be told; name the release it is made from, or have only \
+         the packages of languages looked up"
+    )]
+    UnknownDistribution(Distribution),
+    /// There are packages of a distribution, and nothing says of which.
+    #[error(
+        "the image has {0} packages of a distribution, and nothing in it says which release it is: name the release"
+    )]
+    NoDistribution(usize),
+    /// The data has nothing about the release.
+    #[error("the vulnerability data has nothing about {0}: update it, or add that release to it")]
+    NoData(Space),
+    /// More than [`FINDINGS_MAX`].
+    #[error("there are more than {FINDINGS_MAX} findings")]
+    TooMany,
+}
+
+/// Finds the known vulnerabilities of all packages.
+///
+/// # Errors
+/// If the distribution of an image or its release is not known, so that nothing found would mean nothing.
+pub fn match_all(
+    inventory: &Inventory,
+    advisories: &impl Advisories,
+    options: &MatchOptions,
+) -> Result<Findings, MatchError> {
+    let release = release(inventory, advisories, options)?;
+    let Plan { lookups, left_out, mut warnings } =
+        plan::plan(inventory, advisories, release.as_ref());
+    if inventory.unread > 0 {
+        warnings.push(Warning::Unread(inventory.unread));
+    }
+    let sources = advisories.sources();
+    let mut findings = Vec::new();
+    let mut undetermined = BTreeMap::new();
+    for (what, packages) in &lookups {
+        let rows = rows(advisories, what, Wanted::Affected);
+        for row in rows {
+            row.warn(what, &mut warnings);
+            if row.is_undetermined() {
+                let names = undetermined.entry(row.id).or_insert_with(Vec::new);
+                names.extend(packages.iter().map(|&at| inventory.packages[at].id.clone()));
+                continue;
+            }
+            if !row.is_affected() {
+                continue;
+            }
+            if findings.len() + packages.len() > FINDINGS_MAX {
+                return Err(MatchError::TooMany);
+            }
+            let facts = facts::of(advisories, &row);
+            for &at in packages {
+                let package = &inventory.packages[at];
+                findings.push(finding::finding(package, what, &row, &facts, &sources));
+            }
+        }
+    }
+    warnings.extend(support::warnings(inventory, advisories, release.as_ref(), options));
+    warnings.sort();
+    warnings.dedup();
+    findings.sort_by(|a, b| (&a.package, &a.id).cmp(&(&b.package, &b.id)));
+    Ok(Findings { release, findings, undetermined, left_out, warnings })
+}
+
+/// Says which packages are looked up by what, as indexes into the inventory's.
+pub(crate) fn planned(
+    inventory: &Inventory,
+    advisories: &impl Advisories,
+    options: &MatchOptions,
+) -> Result<BTreeMap<Lookup, Vec<usize>>, MatchError> {
+    let release = release(inventory, advisories, options)?;
+    Ok(plan::plan(inventory, advisories, release.as_ref()).lookups)
+}
+
+/// Says in which release the distribution's packages are looked up; `None` if there is no distribution.
+fn release(
+    inventory: &Inventory,
+    advisories: &impl Advisories,
+    options: &MatchOptions,
+) -> Result<Option<Space>, MatchError> {
+    let known = |space: Space| match advisories.release(&space) {
+        Some(_) => Ok(Some(space)),
+        None => Err(MatchError::NoData(space)),
+    };
+    if let Some(space) = &options.release {
+        return known(space.clone());
+    }
+    let Some(distribution) = &inventory.distribution else {
+        let packages = inventory.packages.iter().filter(|it| it.kind.is_distribution()).count();
+        return match packages {
+            0 => Ok(None),
+            _ if options.allows_unknown_distribution => Ok(None),
+            packages => Err(MatchError::NoDistribution(packages)),
+        };
+    };
+    let found = match distribution.claim() {
+        Claim::Space(space) => known(space),
+        Claim::DebianNamed(name) => named(&name, advisories)
+            .map(Some)
+            .ok_or_else(|| MatchError::UnknownDistribution(distribution.clone())),
+        Claim::Unknown => Err(MatchError::UnknownDistribution(distribution.clone())),
+    };
+    if options.allows_unknown_distribution { Ok(found.unwrap_or(None)) } else { found }
+}
+
+/// Returns the release of Debian with that name.
+fn named(name: &str, advisories: &impl Advisories) -> Option<Space> {
+    let releases = DEBIAN_RELEASES.map(|number| Space::Debian(number.to_string()));
+    let mut releases = releases.chain([Space::Debian("sid".to_owned())]);
+    releases.find(|space| advisories.release(space).is_some_and(|it| it.codename == name))
+}
