@@ -6,6 +6,7 @@ use hardpan_tree::{Kind, Origin, TreePath};
 use super::ControlId;
 use super::report::Report;
 use super::view::{self, View};
+use crate::secrets::private_key;
 
 /// The largest file that is read for a private key.
 const KEY_BYTES_MAX: u64 = 64 * 1024;
@@ -26,7 +27,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
         } else if !is_packaged && files_read < KEY_FILES_MAX && file.size_bytes <= KEY_BYTES_MAX {
             files_read += 1;
             let bytes = view::small_content(view.input.contents, file, KEY_BYTES_MAX);
-            if bytes.is_some_and(|bytes| holds_private_key(&bytes)) {
+            if bytes.is_some_and(|bytes| private_key::is_in(&bytes)) {
                 report.path(ControlId::Secret, path, "holds a private key");
             }
         }
@@ -69,30 +70,6 @@ fn named_like_a_secret(path: &TreePath, is_packaged: bool) -> Option<&'static st
     (is_credential && !is_packaged).then_some("holds credentials by its name")
 }
 
-/// Whether a PEM or OpenSSH private key stands at the start of a line, and not just its header in the
-/// text of a program.
-fn holds_private_key(bytes: &[u8]) -> bool {
-    // Compiled code may have a key in it as a test's text; a key file is text alone.
-    if bytes.contains(&0) {
-        return false;
-    }
-    let mut lines = bytes.split(|&byte| byte == b'\n');
-    while let Some(line) = lines.next() {
-        let Some(label) = line.trim_ascii().strip_prefix(b"-----BEGIN ") else { continue };
-        let is_key = label.strip_suffix(b"-----").is_some_and(|label| {
-            label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK")
-        });
-        // The next line of a real one is base64, or a header such as "Proc-Type: 4,ENCRYPTED";
-        // that of a PGP key is empty.
-        let next = lines.clone().next().map(<[u8]>::trim_ascii);
-        let has_body = next.is_some_and(|line| line.is_empty() || line.len() >= 16);
-        if is_key && has_body {
-            return true;
-        }
-    }
-    false
-}
-
 /// Returns what is wrong with the second fields of an account file.
 fn open_accounts(text: &str) -> Vec<String> {
     let mut open = Vec::new();
@@ -118,26 +95,6 @@ mod tests {
     fn account_files() {
         let text = "root:*:1::::::\na:!:\nb:!*:\nc:x:\n\n# x\nd::1\ne:$y$j9T$x:1\nshort\n";
         assert_eq!(open_accounts(text), ["lets d in without a password", "has a password for e"]);
-    }
-
-    #[test]
-    fn private_keys() {
-        let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC";
-        for (text, expected) in [
-            (format!("-----BEGIN PRIVATE KEY-----\n{body}\n"), true),
-            (format!("x\n-----BEGIN OPENSSH PRIVATE KEY-----\r\n{body}\n"), true),
-            (format!("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{body}\n"), true),
-            (format!("-----BEGIN CERTIFICATE-----\n{body}\n"), false),
-            (format!("-----BEGIN PUBLIC KEY-----\n{body}\n"), false),
-            ("if line == '-----BEGIN PRIVATE KEY-----':\n    go()\n".to_owned(), false),
-            ("-----BEGIN PRIVATE KEY-----".to_owned(), false),
-            ("-----BEGIN PRIVATE KEY-----\n...\n".to_owned(), false),
-            (format!("\0-----BEGIN PRIVATE KEY-----\n{body}\n"), false),
-            (format!("\0\n-----BEGIN PRIVATE KEY-----\n{body}\n"), false),
-            (String::new(), false),
-        ] {
-            assert_eq!(holds_private_key(text.as_bytes()), expected, "{text}");
-        }
     }
 
     #[test]

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Regular expressions as rule files have them: Go's RE2, which differs from ours in a few places.
+//!
+//! Where Go takes a character as it is and we would not, it is escaped, so that an expression means the same. What
+//! can't be translated is refused with a word about why. Both take time that is linear in what they search.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::RulesError;
+
+/// How large a compiled expression may be, in bytes. Expressions with a repetition of a thousand come to a tenth.
+const COMPILED_BYTES_MAX: usize = 8 << 20;
+/// How much memory the search with one expression may take, in bytes, before it gets slower instead.
+const CACHE_BYTES_MAX: usize = 1 << 20;
+/// The longest expression, in bytes. The longest ones that are published list a thousand words in 10 kB.
+const PATTERN_BYTES_MAX: usize = 64 << 10;
+
+/// An expression.
+#[derive(Clone)]
+pub(super) struct Pattern {
+    /// As it is compiled.
+    translated: String,
+    compiled: OnceLock<Regex>,
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.translated)
+    }
+}
+
+impl Pattern {
+    /// Takes an expression after trying it.
+    pub(super) fn parse(source: &str, rule: &str) -> Result<Self, RulesError> {
+        let pattern = Self::trusted(source);
+        let fail = |reason: String| RulesError::Pattern {
+            rule: rule.to_owned(),
+            pattern: source.chars().take(200).collect(),
+            reason,
+        };
+        if source.len() > PATTERN_BYTES_MAX {
+            return Err(fail(format!("it is longer than {PATTERN_BYTES_MAX} bytes")));
+        }
+        let compiled = compile(&pattern.translated).map_err(|error| {
+            let reason = match &error {
+                regex::Error::CompiledTooBig(_) => {
+                    format!("it needs more than {COMPILED_BYTES_MAX} bytes; make its repetitions shorter")
+                }
+                error => last_line(&error.to_string()).to_owned(),
+            };
+            fail(match difference(source) {
+                Some(difference) => format!("{reason}; {difference}"),
+                None => reason,
+            })
+        })?;
+        let _ = pattern.compiled.set(compiled);
+        Ok(pattern)
+    }
+
+    /// Takes one of our own expressions, which a test compiles, and compiles it when it is needed: of a hundred,
+    /// most images need ten.
+    pub(super) fn trusted(source: &str) -> Self {
+        Self { translated: translate(source), compiled: OnceLock::new() }
+    }
+
+    /// Returns the compiled expression.
+    pub(super) fn regex(&self) -> &Regex {
+        self.compiled.get_or_init(|| {
+            compile(&self.translated)
+                .expect("it was compiled in `parse`, or in a test of our own rules")
+        })
+    }
+
+    /// Returns whether it is somewhere in a text.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        self.regex().is_match(text)
+    }
+}
+
+fn compile(translated: &str) -> Result<Regex, regex::Error> {
+    let build = |is_unicode| {
+        RegexBuilder::new(translated)
+            .unicode(is_unicode)
+            .size_limit(COMPILED_BYTES_MAX)
+            .dfa_size_limit(CACHE_BYTES_MAX)
+            .build()
+    };
+    // In Go, \w, \d, \s and \b are about ASCII alone, and so it is faster. Characters beyond need the other way.
+    build(false).or_else(|_| build(true))
+}
+
+/// Returns the line of a message that says what is wrong, without the drawing above it.
+fn last_line(message: &str) -> &str {
+    let line = message.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(message);
+    line.trim().trim_start_matches("error: ")
+}
+
+/// Says which known difference is the likely reason that an expression can't be compiled.
+fn difference(source: &str) -> Option<&'static str> {
+    let has = |texts: &[&str]| texts.iter().any(|text| source.contains(text));
+    if has(&["(?=", "(?!", "(?<=", "(?<!"]) {
+        return Some("looking ahead and behind is neither in RE2 nor here");
+    }
+    if has(&["(?>", "*+", "++", "?+"]) {
+        return Some("possessive and atomic groups are neither in RE2 nor here");
+    }
+    let escaped = |wanted: fn(u8) -> bool| {
+        let bytes = source.as_bytes();
+        let mut at = 0;
+        while at + 1 < bytes.len() {
+            if bytes[at] == b'\\' {
+                if wanted(bytes[at + 1]) {
+                    return true;
+                }
+                at += 1;
+            }
+            at += 1;
+        }
+        false
+    };
+    if escaped(|byte| matches!(byte, b'1'..=b'9')) {
+        return Some(
+            "references to groups are neither in RE2 nor here; write octal numbers as \\x{..}",
+        );
+    }
+    if escaped(|byte| byte == b'0') {
+        return Some("RE2 takes octal numbers (\\012), here they are \\x0a");
+    }
+    if escaped(|byte| byte == b'C') {
+        return Some("RE2's \\C, any byte, is (?s-u:.) here");
+    }
+    if escaped(|byte| byte == b'Z') {
+        return Some("the end is \\z, in RE2 too");
+    }
+    None
+}
+
+/// Escapes what Go takes as it is: braces that are no repetition, and brackets, `&&`, `--` and `~~` in classes. Replaces
+/// `\Q…\E`, which is not known here.
+fn translate(source: &str) -> String {
+    let mut out = String::with_capacity(source.len() + 8);
+    let mut rest = source;
+    let mut in_class = false;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        if let Some(quoted) = rest.strip_prefix("\\Q") {
+            let (text, end) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+            out.push_str(&regex::escape(text));
+            rest = end;
+        } else if c == '\\' {
+            let length = after.chars().next().map_or(0, char::len_utf8);
+            // \pN, \p{..} and \x{..} keep their braces.
+            let braces = matches!(after.as_bytes(), [b'p' | b'P' | b'x', b'{', ..]);
+            let length =
+                if braces { after.find('}').map_or(length, |end| end + 1) } else { length };
+            out.push_str(&rest[..=length]);
+            rest = &after[length..];
+        } else if in_class {
+            rest = translate_in_class(rest, &mut out, &mut in_class);
+        } else if c == '[' {
+            in_class = true;
+            // A bracket right at the start of a class is a character of it.
+            let start = ["[^]", "[]", "[^", "["].iter().find(|start| rest.starts_with(**start));
+            let start = start.copied().unwrap_or("[");
+            out.push_str(&start.replace(']', "\\]"));
+            rest = &rest[start.len()..];
+        } else if c == '{' && repetition(rest).is_none() {
+            out.push_str("\\{");
+            rest = after;
+        } else if let Some(length) = repetition(rest) {
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+        } else {
+            out.push(c);
+            rest = after;
+        }
+    }
+    out
+}
+
+fn translate_in_class<'s>(rest: &'s str, out: &mut String, in_class: &mut bool) -> &'s str {
+    if rest.starts_with("[:")
+        && let Some(end) = rest.find(":]")
+    {
+        out.push_str(&rest[..end + 2]);
+        return &rest[end + 2..];
+    }
+    for (pair, escaped) in [("&&", "\\&\\&"), ("~~", "\\~\\~"), ("--", "\\-\\-")] {
+        if let Some(after) = rest.strip_prefix(pair) {
+            out.push_str(escaped);
+            return after;
+        }
+    }
+    let c = rest.chars().next().unwrap_or(']');
+    match c {
+        '[' => out.push_str("\\["),
+        ']' => {
+            *in_class = false;
+            out.push(']');
+        }
+        c => out.push(c),
+    }
+    &rest[c.len_utf8()..]
+}
+
+/// Returns the length of a repetition in braces, `{2}`, `{2,}`, `{2,4}`, if there is one.
+fn repetition(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix('{')?;
+    let end = inside.find('}')?;
+    let (low, high) = inside[..end].split_once(',').unwrap_or((&inside[..end], ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (!low.is_empty() && digits(low) && digits(high)).then_some(end + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gos_expressions_mean_the_same() {
+        for (source, yes, no) in [
+            ("a{2}b{1,}c{1,2}", "aabcc", "abc"),
+            ("x{,3}", "x{,3}", "xxx"),
+            ("\\$\\{[A-Z]+}", "${A}", "$A"),
+            ("{{ *secret", "{{ secret", "{ secret"),
+            ("a{b}", "a{b}", "ab"),
+            ("^[[a]$", "[", "b"),
+            ("^[a&&b]+$", "a&b", "c"),
+            ("^[+--~~]{3}$", "+-~", "&&&"),
+            ("^[]a]+$", "a]", "b"),
+            ("^[^]a]$", "b", "]"),
+            ("^[[:alpha:]]+$", "abc", "[:"),
+            ("\\Qa.b*\\E+", "a.b**", "axb"),
+            ("\\Qa.b", "a.b", "axb"),
+            ("^\\w+$", "abc", "\u{e4}"),
+            ("\\x{41}\\x42", "AB", "ab"),
+            ("^(?i:ab)[\\]}]$", "AB}", "AB{"),
+            ("^\\pL$", "\u{e4}", "1"),
+            ("^[\u{e4}\u{f6}]$", "\u{f6}", "o"),
+            ("^\\{{2}$", "{{", "{"),
+        ] {
+            let pattern = Pattern::parse(source, "test").unwrap();
+            assert!(pattern.is_in(yes.as_bytes()), "{source} in {yes}: {pattern:?}");
+            assert!(!pattern.is_in(no.as_bytes()), "{source} not in {no}: {pattern:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_compiled_names_rule_and_reason() {
+        for (source, expected) in [
+            ("(", "unclosed group"),
+            ("[a", "unclosed character class"),
+            ("a**", ""),
+            ("*a", "repetition operator missing expression"),
+            ("(?=a)", "looking ahead"),
+            ("(?<!a)b", "looking ahead"),
+            ("(a)\\1", "references to groups"),
+            ("\\012", "octal"),
+            ("a\\Z", "\\z"),
+            ("\\C", "any byte"),
+            ("(?:a{1000}){1000}", "repetitions"),
+            ("\\", "incomplete escape"),
+            ("[z-a]", "invalid character class range"),
+        ] {
+            match Pattern::parse(source, "my-rule") {
+                Ok(_) => assert_eq!(expected, "", "{source}"),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(
+                        text.contains("my-rule") && text.contains(expected),
+                        "{source}: {text}"
+                    );
+                }
+            }
+        }
+        let long = "a".repeat(PATTERN_BYTES_MAX + 1);
+        assert!(Pattern::parse(&long, "r").unwrap_err().to_string().contains("longer than"));
+    }
+}
