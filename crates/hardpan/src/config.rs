@@ -17,11 +17,13 @@ mod checksum;
 mod images;
 mod packages;
 mod portable;
+mod scan;
 mod signing;
 
 pub use checksum::OverrideChecksum;
 pub use images::{ImageSubstitution, ImagesSection};
 pub use packages::{PackageSubstitution, PackagesSection, Substituted};
+pub use scan::ScanSection;
 pub use signing::SigningSection;
 
 /// The name of the workspace file.
@@ -56,6 +58,9 @@ pub struct Workspace {
     /// Who signs, and who is trusted.
     #[serde(skip_serializing_if = "SigningSection::is_empty")]
     pub signing: SigningSection,
+    /// What is known of vulnerabilities, and what is excused.
+    #[serde(skip_serializing_if = "ScanSection::is_empty")]
+    pub scan: ScanSection,
 }
 
 /// `[store]`
@@ -366,6 +371,7 @@ impl Workspace {
         self.images.check()?;
         self.registries.check()?;
         self.signing.check()?;
+        self.scan.check()?;
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
                 let known: Vec<&str> = StripRule::ALL.iter().map(|rule| rule.as_str()).collect();

@@ -19,6 +19,7 @@ use hardpan_scan::controls::Finding;
 use hardpan_tree::{Digest, PathError};
 
 use crate::action::ActionError;
+use crate::advisories::AdvisoriesError;
 use crate::artifact::{ArtifactError, ArtifactProblem};
 use crate::container::ContainerError;
 use crate::demand::DemandError;
@@ -29,10 +30,13 @@ use crate::image_test::TestError;
 use crate::image_tree::ImageTreeError;
 use crate::indexes::ApkIndexError;
 use crate::lock::{LockError, Stale};
+use crate::malware::MalwareError;
 use crate::project::ProjectError;
 use crate::sandbox::SandboxError;
 use crate::sandboxed::{SandboxedError, Work};
 use crate::sbom::SbomError;
+use crate::scan::ScanError;
+use crate::secrets::SecretsError;
 use crate::shelf::ShelfError;
 use crate::stage::StageError;
 use crate::store::StoreError;
@@ -277,6 +281,18 @@ pub enum Error {
     /// What an image is made of can't be told.
     #[error(transparent)]
     Sbom(Box<SbomError>),
+    /// There is no advisory database, or it is not believed.
+    #[error(transparent)]
+    Advisories(Box<AdvisoriesError>),
+    /// Of a scan for vulnerabilities.
+    #[error(transparent)]
+    Scan(Box<ScanError>),
+    /// Which secrets are in an image can't be told.
+    #[error(transparent)]
+    Secrets(Box<SecretsError>),
+    /// Whether malware is in an image can't be told.
+    #[error(transparent)]
+    Malware(Box<MalwareError>),
     /// Something is not stated, not signed or not proven.
     #[error(transparent)]
     Trust(Box<TrustError>),
@@ -325,9 +341,33 @@ impl From<ShelfError> for Error {
     }
 }
 
+impl From<ScanError> for Error {
+    fn from(error: ScanError) -> Self {
+        Self::Scan(Box::new(error))
+    }
+}
+
+impl From<AdvisoriesError> for Error {
+    fn from(error: AdvisoriesError) -> Self {
+        Self::Advisories(Box::new(error))
+    }
+}
+
 impl From<SbomError> for Error {
     fn from(error: SbomError) -> Self {
         Self::Sbom(Box::new(error))
+    }
+}
+
+impl From<SecretsError> for Error {
+    fn from(error: SecretsError) -> Self {
+        Self::Secrets(Box::new(error))
+    }
+}
+
+impl From<MalwareError> for Error {
+    fn from(error: MalwareError) -> Self {
+        Self::Malware(Box::new(error))
     }
 }
 
@@ -348,7 +388,11 @@ impl Error {
             Self::Action(error) => error.trouble(),
             Self::Shelf(error) => error.trouble(),
             Self::Trust(error) => error.trouble(),
+            Self::Advisories(error) => error.trouble(),
+            Self::Scan(error) => error.trouble(),
             Self::Sbom(error) => error.trouble(),
+            Self::Secrets(error) => error.trouble(),
+            Self::Malware(error) => error.trouble(),
             Self::ImageTree(error) => error.trouble(),
             Self::Container(error) => error.trouble(),
             Self::Test(error) => error.trouble(),
@@ -443,7 +487,10 @@ impl Error {
             Self::Artifact(error) => error.problem.hints(),
             Self::Action(error) => error.hints(),
             Self::Shelf(error) => error.hints(),
+            Self::Advisories(error) => error.hints(),
+            Self::Scan(error) => error.hints(),
             Self::Sbom(error) => error.hints(),
+            Self::Malware(error) => error.hints(),
             Self::Trust(error) => error.hints(),
             Self::Container(error) => error.hints(),
             Self::Test(error) => error.hints(),

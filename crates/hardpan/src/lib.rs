@@ -12,6 +12,7 @@ pub use hardpan_remote::registry::{HelperReply, Logins};
 pub use hardpan_remote::{Client, Options as ClientOptions, RootCertificates};
 
 pub mod action;
+pub mod advisories;
 mod artifact;
 mod assemble;
 mod build;
@@ -27,7 +28,6 @@ mod error;
 mod explain;
 mod fetch;
 pub mod finish;
-mod glob;
 mod graph;
 pub mod image_test;
 mod image_tree;
@@ -35,6 +35,7 @@ mod indexes;
 mod inspect;
 mod layers;
 pub mod lock;
+pub mod malware;
 mod materialize;
 mod observer;
 mod others;
@@ -44,7 +45,9 @@ mod resolve;
 pub mod sandbox;
 mod sandboxed;
 mod sbom;
+pub mod scan;
 mod script_tools;
+pub mod secrets;
 mod session;
 mod settings;
 mod shelf;
@@ -71,6 +74,7 @@ pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace}
 pub use sandboxed::{SandboxedError, Work};
 pub use sbom::{
     AttachedSbom, AttachedSboms, CheckedSbom, SbomChoice, SbomError, SbomReport, SbomSource,
+    ScannedImage,
 };
 pub use session::{Mirrors, Session};
 pub use settings::LABEL_PREFIX;

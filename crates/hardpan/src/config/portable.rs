@@ -7,7 +7,7 @@ use hardpan_tree::Digest;
 
 use super::{
     AlpineArchive, ArchivesSection, DebianArchives, DownloadOverride, DownloadsSection,
-    KeyringsSection, RegistriesSection, SigningSection, StoreSection, Workspace,
+    KeyringsSection, RegistriesSection, ScanSection, SigningSection, StoreSection, Workspace,
 };
 
 impl Workspace {
@@ -74,6 +74,8 @@ impl Workspace {
             registries: RegistriesSection::default(),
             // Who signs is nothing of an image.
             signing: SigningSection::default(),
+            // Nor is what is found in it.
+            scan: ScanSection::default(),
             ..self.clone()
         }
     }

@@ -3,19 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use hardpan_attest::key::UtcTime;
 use hardpan_attest::predicate::{find_all, uri};
 use hardpan_attest::sbom::read::{self, Listing};
 use hardpan_attest::sbom::{Component, Sbom, SbomFile};
-use hardpan_attest::verify::{Claim, Evidence, Rules};
-use hardpan_image::Descriptor;
+use hardpan_attest::verify::{Claim, Evidence};
 use hardpan_scan::drift::{self, Drift};
 use serde_json::Value;
 
 use super::SbomReport;
-use crate::error::Error;
-use crate::session::Session;
-use crate::shelf::{ImageSet, Shelf, plain};
 
 /// The short name of all types of SBOMs.
 const SBOM: &str = "sbom";
@@ -74,23 +69,12 @@ impl CheckedSbom {
     }
 }
 
-/// Returns the SBOM that is attached to the manifest of a platform, where a trusted key signed it. `found` are the
-/// components that the image's files tell of.
+/// Chooses among what was found beside an image. `found` are the components that the image's files tell of, if anybody looked
+/// at them.
 pub(crate) fn attached(
-    session: &Session<'_>,
-    shelf: &dyn Shelf,
-    set: &ImageSet,
-    manifest: &Descriptor,
-    rules: Rules<'_>,
-    found: &BTreeMap<String, Component>,
-) -> Result<AttachedSboms, Error> {
-    let now = UtcTime::of_seconds(session.now_seconds());
-    let evidence = crate::trust::evidence(session, shelf, set, &plain(manifest), rules, &now)?;
-    Ok(choose(&evidence, found))
-}
-
-/// Chooses among what was found beside an image.
-fn choose(evidence: &[Evidence], found: &BTreeMap<String, Component>) -> AttachedSboms {
+    evidence: &[Evidence],
+    found: Option<&BTreeMap<String, Component>>,
+) -> AttachedSboms {
     let types: Vec<&str> = find_all(SBOM).into_iter().map(|kind| kind.uri).collect();
     let refused = evidence.iter().filter(|one| {
         let is_sbom = one.announced.as_deref().is_none_or(|announced| types.contains(&announced));
@@ -110,7 +94,9 @@ fn choose(evidence: &[Evidence], found: &BTreeMap<String, Component>) -> Attache
                         predicate_type: wanted.to_owned(),
                         key_name: accepted.key_name.clone(),
                         document: document.clone(),
-                        drift: drift::compare(&listing, found),
+                        drift: found
+                            .map(|found| drift::compare(&listing, found))
+                            .unwrap_or_default(),
                         listing,
                     }));
                     return sboms;

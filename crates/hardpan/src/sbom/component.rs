@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_attest::sbom::license::read_copyright;
-use hardpan_attest::sbom::purl::{DistroPackage, PackageUrl};
+use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::{Component, ComponentKind};
 use hardpan_scan::catalog::{Catalog, OsRelease, Package, PackageKind};
 use hardpan_tree::TreePath;
@@ -132,34 +132,5 @@ fn person(text: &str) -> String {
 
 /// Returns the package URL of a package.
 pub(crate) fn purl(package: &Package, release: &Release) -> Option<PackageUrl> {
-    let version = package.version.as_deref().unwrap_or_default();
-    let name = &package.name;
-    let found = match package.kind {
-        PackageKind::Deb | PackageKind::Apk => {
-            let source = package.source.as_ref();
-            let distro_package = DistroPackage {
-                distro: &release.id,
-                distro_version: &release.version,
-                name,
-                version,
-                arch: package.architecture.as_deref().unwrap_or_default(),
-                source: source.map(|(name, version)| (name.as_str(), version.as_str())),
-            };
-            if package.kind == PackageKind::Deb {
-                PackageUrl::deb(&distro_package)
-            } else {
-                PackageUrl::apk(&distro_package)
-            }
-        }
-        PackageKind::Golang => PackageUrl::golang(name, version),
-        PackageKind::Cargo => PackageUrl::cargo(name, version),
-        PackageKind::Pypi => PackageUrl::pypi(name, version),
-        PackageKind::Npm => PackageUrl::npm(name, version),
-        PackageKind::Maven => {
-            let (group, artifact) = name.split_once(':').unwrap_or(("", name));
-            PackageUrl::maven(group, artifact, version)
-        }
-        _ => PackageUrl::generic(name, version, "", None),
-    };
-    found.ok()
+    package.purl(&release.id, &release.version)
 }

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use hardpan_image::{
     Compression, Descriptor, Document as _, ImageConfig, Manifest, Raw, decompress,
 };
-use hardpan_scan::catalog::CatalogError;
 use hardpan_tree::{Digest, Hasher};
 
 use super::SbomError;
@@ -41,7 +40,7 @@ pub(super) fn read(
     shelf: &dyn Shelf,
     layer: &Descriptor,
     diff_id: Digest,
-    reader: impl FnOnce(&mut dyn Read) -> Result<(), CatalogError>,
+    reader: impl FnOnce(&mut dyn Read) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let media_type = &layer.media_type;
     let compression = compression(media_type).ok_or_else(|| SbomError::MediaType {
@@ -65,14 +64,11 @@ pub(super) fn read_tar(
     compression: Compression,
     layer: Digest,
     diff_id: Digest,
-    reader: impl FnOnce(&mut dyn Read) -> Result<(), CatalogError>,
+    reader: impl FnOnce(&mut dyn Read) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let wrap = |source| SbomError::Layer { layer, source };
     let mut tar = Hashing::new(decompress(blob, compression).map_err(wrap)?);
-    let taken = reader(&mut tar);
-    if let Err(source) = taken {
-        return Err(SbomError::Catalog { layer: Some(layer), source }.into());
-    }
+    reader(&mut tar)?;
     io::copy(&mut tar, &mut io::sink()).map_err(wrap)?;
     let size_bytes = tar.size_bytes;
     let actual = tar.finish();

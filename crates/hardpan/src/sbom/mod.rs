@@ -13,6 +13,8 @@ mod known;
 mod layers;
 mod origins;
 mod rootfs;
+mod target;
+mod walk;
 
 use std::collections::BTreeSet;
 
@@ -28,12 +30,16 @@ pub use attached::{AttachedSbom, AttachedSboms, CheckedSbom};
 pub(crate) use component::{Release, purl, text as path_text};
 pub(crate) use known::Known;
 pub(crate) use origins::{FileOrigins, package_id};
+pub(crate) use target::Target;
+pub(crate) use walk::LayerVisitor;
+pub use walk::ScannedImage;
 
 use crate::error::Error;
 use crate::session::Session;
 use crate::shelf::{ImageSet, Location, Shelf};
 /// Every file has its digests.
-const OPTIONS: CatalogOptions = CatalogOptions { hash_files: true, ..CatalogOptions::DEFAULT };
+pub(crate) const OPTIONS: CatalogOptions =
+    CatalogOptions { hash_files: true, ..CatalogOptions::DEFAULT };
 
 /// What an SBOM is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,84 +106,14 @@ impl Session<'_> {
         choice: SbomChoice<'_>,
         rules: Option<Rules<'_>>,
     ) -> Result<CheckedSbom, Error> {
-        let alone = |of_files| CheckedSbom { of_files, attached: AttachedSboms::default() };
-        let location = match source {
-            SbomSource::Rootfs(path) => {
-                let catalog = rootfs::catalog(path)?;
-                let name = path.display().to_string();
-                let naming =
-                    Naming { name: &name, version: None, digest: None, platform: None, epoch: 0 };
-                return Ok(alone(sbom_of(&catalog, &naming, &Known::default())));
-            }
-            SbomSource::Image(location) => location,
-        };
-        if let Location::Archive(path) = location
-            && let Some(image) = docker::open(path, choice.image)?
-        {
-            return Ok(alone(sbom_of_docker(&image, &location.to_string(), choice)?));
-        }
-        let opened = self.open_shelf(location)?;
-        let shelf = opened.shelf();
-        let set = match choice.image {
-            Some(wanted) => ImageSet::of(shelf, opened.chosen(wanted)?)?,
-            None => ImageSet::read(shelf)?,
-        };
-        let (descriptor, manifest) = choose(&set, choice.platform)?;
-        let catalog_config = layers::config(shelf, manifest)?;
-        let catalog = catalog(shelf, manifest, &catalog_config)?;
-        let image_name = match choice.image {
-            Some(name) => name.parse().ok(),
-            None => opened.image_name(),
-        };
-        let name = match &image_name {
-            Some(name) => crate::shelf::identity(name),
-            None => location.to_string(),
-        };
-        let naming = Naming {
-            name: &name,
-            version: image_name.as_ref().and_then(|name| name.tag()),
-            digest: Some(descriptor.digest),
-            platform: Some(catalog_config.value().platform().to_string()),
-            epoch: layers::epoch(catalog_config.value()),
-        };
-        let of_files = sbom_of(&catalog, &naming, &Known::default());
+        let target = self.target(source, choice)?;
+        let catalog = target.catalog(OPTIONS)?;
+        let of_files = sbom_of(&catalog, &target.naming(), &Known::default());
+        let evidence = rules.map(|rules| target.evidence(self, rules)).transpose()?;
         let found = &of_files.sbom.components;
-        let attached =
-            rules.map(|rules| attached(self, shelf, &set, descriptor, rules, found)).transpose()?;
+        let attached = evidence.map(|evidence| attached(&evidence, Some(found)));
         Ok(CheckedSbom { attached: attached.unwrap_or_default(), of_files })
     }
-}
-
-/// Makes the SBOM of an image that has no manifest, and so no digest by which others know it.
-fn sbom_of_docker(
-    image: &docker::DockerImage,
-    location: &str,
-    choice: SbomChoice<'_>,
-) -> Result<SbomReport, Error> {
-    let config = image.config.value();
-    let platform = config.platform().to_string();
-    if let Some(wanted) = choice.platform.filter(|wanted| *wanted != platform) {
-        let (platform, others) = (wanted.to_owned(), vec![platform]);
-        return Err(SbomError::NoPlatform { platform, others }.into());
-    }
-    let mut builder = CatalogBuilder::new(OPTIONS);
-    for (number, &diff_id) in config.rootfs.diff_ids.iter().enumerate().rev() {
-        let wrap = |source| SbomError::Layer { layer: diff_id, source };
-        let (blob, compression) = image.layer(number).map_err(wrap)?;
-        layers::read_tar(blob, compression, diff_id, diff_id, |reader| builder.layer(reader))?;
-    }
-    let catalog = builder.finish().map_err(|source| SbomError::Catalog { layer: None, source })?;
-    let id = image.config.digest().to_string();
-    let name = image.name.as_ref();
-    let identity = name.map_or_else(|| location.to_owned(), crate::shelf::identity);
-    let naming = Naming {
-        name: &identity,
-        version: Some(name.and_then(|name| name.tag()).unwrap_or(&id)),
-        digest: None,
-        platform: Some(platform),
-        epoch: layers::epoch(config),
-    };
-    Ok(sbom_of(&catalog, &naming, &Known::default()))
 }
 
 /// Returns a platform's manifest: the one that was asked for, or this machine's, or the only one.
@@ -206,7 +142,7 @@ pub(crate) fn catalog(
     manifest: &Raw<Manifest>,
     config: &Raw<ImageConfig>,
 ) -> Result<Catalog, Error> {
-    Ok(catalog_and_size(shelf, manifest, config)?.0)
+    Ok(catalog_and_size(shelf, manifest, config, OPTIONS)?.0)
 }
 
 /// Reads the layers of an image, the uppermost first, each once. Returns the sum of their sizes, too.
@@ -214,13 +150,17 @@ pub(crate) fn catalog_and_size(
     shelf: &dyn Shelf,
     manifest: &Raw<Manifest>,
     config: &Raw<ImageConfig>,
+    options: CatalogOptions,
 ) -> Result<(Catalog, u64), Error> {
-    let mut builder = CatalogBuilder::new(OPTIONS);
+    let mut builder = CatalogBuilder::new(options);
     let layers: Vec<(&Descriptor, _)> =
         manifest.value().layers.iter().zip(&config.value().rootfs.diff_ids).collect();
     let mut size_bytes = 0;
     for (layer, diff_id) in layers.into_iter().rev() {
-        size_bytes += layers::read(shelf, layer, *diff_id, |reader| builder.layer(reader))?;
+        let fail = |source| SbomError::Catalog { layer: Some(layer.digest), source };
+        size_bytes += layers::read(shelf, layer, *diff_id, |reader| {
+            Ok(builder.layer(reader).map_err(fail)?)
+        })?;
     }
     let catalog = builder.finish().map_err(|source| SbomError::Catalog { layer: None, source })?;
     Ok((catalog, size_bytes))

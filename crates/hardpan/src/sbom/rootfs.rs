@@ -6,16 +6,26 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use hardpan_scan::catalog::{Catalog, CatalogBuilder};
+use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
 use hardpan_tree::{Metadata, Special, TarEntry, TarEntryKind, TreePath};
 
 use super::SbomError;
 use crate::error::Error;
 
-/// Walks a directory, without following links, and says what is in it. Files that nobody may read make it fail:
+/// Says what is in a directory.
+pub(super) fn catalog(root: &Path, options: CatalogOptions) -> Result<Catalog, Error> {
+    let mut builder = CatalogBuilder::new(options);
+    let fail = |source| SbomError::Catalog { layer: None, source };
+    walk(root, &mut |entry, data| Ok(builder.entry(entry, data).map_err(fail)?))?;
+    Ok(builder.finish().map_err(fail)?)
+}
+
+/// Walks a directory, without following links, and shows what is in it. Files that nobody may read make it fail:
 /// a list with holes is none.
-pub(super) fn catalog(root: &Path) -> Result<Catalog, Error> {
-    let mut builder = CatalogBuilder::new(super::OPTIONS);
+pub(super) fn walk(
+    root: &Path,
+    show: &mut dyn FnMut(TarEntry, &mut dyn io::Read) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut pending = vec![TreePath::root()];
     while let Some(directory) = pending.pop() {
         let on_disk = below(root, &directory);
@@ -51,11 +61,10 @@ pub(super) fn catalog(root: &Path) -> Result<Catalog, Error> {
                 _ => Box::new(io::empty()),
             };
             let entry = TarEntry { path, metadata: Metadata::root(0o644, 0), kind };
-            let fail = |source| SbomError::Catalog { layer: None, source };
-            builder.entry(entry, &mut *data).map_err(fail)?;
+            show(entry, &mut *data)?;
         }
     }
-    builder.finish().map_err(|source| SbomError::Catalog { layer: None, source }.into())
+    Ok(())
 }
 
 fn below(root: &Path, path: &TreePath) -> std::path::PathBuf {

@@ -32,7 +32,7 @@ pub struct AddRequest<'k> {
 }
 
 /// What of an image something is stated about.
-pub(super) enum About {
+pub(crate) enum About {
     /// The index and all of its platforms.
     All,
     /// A platform by its name.
@@ -79,7 +79,7 @@ impl Session<'_> {
     }
 
     /// Signs statements of some types about the same and attaches them.
-    pub(super) fn add_predicates(
+    pub(crate) fn add_predicates(
         &self,
         location: &Location,
         predicates: &[(String, Value)],

@@ -124,7 +124,8 @@ impl Session<'_> {
         name: &str,
     ) -> Result<ImageFacts, Error> {
         let (config, tree) = self.tree_of(shelf, manifest)?;
-        let (catalog, size_bytes) = sbom::catalog_and_size(shelf, manifest, &config)?;
+        let (catalog, size_bytes) =
+            sbom::catalog_and_size(shelf, manifest, &config, sbom::OPTIONS)?;
         let layers = &manifest.value().layers;
         Ok(ImageFacts {
             build: BuildId {

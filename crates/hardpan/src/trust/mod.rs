@@ -26,6 +26,7 @@ mod verify;
 mod vex;
 mod witness;
 
+pub(crate) use add::About;
 pub use add::AddRequest;
 pub use attest::{AttestRequest, Attested, format_of};
 pub use changes::ImageDifference;
@@ -92,7 +93,7 @@ pub use hardpan_attest::verify::{
 };
 
 /// Reads a file that the user names, if it is one and not too large.
-fn read_file(path: &std::path::Path, max: usize) -> Result<Vec<u8>, TrustError> {
+pub(crate) fn read_file(path: &std::path::Path, max: usize) -> Result<Vec<u8>, TrustError> {
     use std::io::Read as _;
     let wrap = |source| TrustError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(wrap)?;

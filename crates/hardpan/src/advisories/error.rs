@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why there is no advisory database.
+
+use std::path::PathBuf;
+
+use hardpan_attest::verify::Refusal;
+use hardpan_scan::advisory::database::DatabaseError;
+use hardpan_scan::advisory::import::ImportError;
+use hardpan_tree::Digest;
+
+use crate::error::Trouble;
+
+/// Why there is no advisory database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdvisoriesError {
+    /// There is none on this machine.
+    #[error("there is no advisory database on this machine")]
+    None,
+    /// A file that can't be read.
+    #[error("can't read {path}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Bytes that are no database.
+    #[error("the advisory database can't be read")]
+    Database(#[source] DatabaseError),
+    /// A file of a source that is not what it should be.
+    #[error("can't take what {name} says")]
+    Import {
+        /// The file or URL.
+        name: String,
+        /// Why.
+        #[source]
+        source: ImportError,
+    },
+    /// A directory without any file of a source.
+    #[error("there is no .json, .csv, .gz or .zip in {path}", path = path.display())]
+    NoFiles {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// More than is read.
+    #[error("the advisory database has more than {max} bytes")]
+    TooLarge {
+        /// How many are read.
+        max: u64,
+    },
+    /// Nothing signed beside it.
+    #[error("the advisory database of {origin} has no signature beside it")]
+    Unsigned {
+        /// Where it came from.
+        origin: String,
+    },
+    /// No trusted key signed it.
+    #[error("the advisory database of {origin} is not signed by a trusted key")]
+    Untrusted {
+        /// Where it came from.
+        origin: String,
+        /// Why what is beside it does not count.
+        #[source]
+        source: Box<Refusal>,
+    },
+    /// What was signed is something else.
+    #[error(
+        "what was signed beside the advisory database of {origin} is a statement of the type {found:?}"
+    )]
+    OtherStatement {
+        /// Where it came from.
+        origin: String,
+        /// The type.
+        found: String,
+    },
+    /// A source is older than in the database that is there.
+    #[error(
+        "{name} is of {offered} in the advisory database of {origin}, and of {present} in the one that is here"
+    )]
+    Older {
+        /// Where it came from.
+        origin: String,
+        /// The source.
+        name: String,
+        /// What was offered.
+        offered: String,
+        /// What is there.
+        present: String,
+    },
+    /// The file is not the one that the record of it says.
+    #[error("the advisory database at {path} was changed: it has the digest {actual}, not {expected}", path = path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What it should have.
+        expected: Digest,
+        /// What it has.
+        actual: Digest,
+    },
+    /// An artifact without a database in it.
+    #[error("{name} is no advisory database: {reason}")]
+    NotAnArtifact {
+        /// The image name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl AdvisoriesError {
+    /// Returns what kind of trouble it is.
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            Self::None | Self::Import { .. } | Self::NoFiles { .. } => Trouble::Usage,
+            Self::Read { .. } | Self::NotAnArtifact { .. } | Self::TooLarge { .. } => {
+                Trouble::Network
+            }
+            Self::Database(_)
+            | Self::Unsigned { .. }
+            | Self::Untrusted { .. }
+            | Self::OtherStatement { .. }
+            | Self::Older { .. }
+            | Self::Changed { .. } => Trouble::Trust,
+        }
+    }
+
+    /// Returns what to do about it.
+    pub(crate) fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::None => {
+                "`hardpan db update …` or `hardpan db import FILE` bring one, `hardpan db build` makes one; `--db FILE` uses one where it lies"
+            }
+            Self::Unsigned { .. } => {
+                "a signed one has its bundle beside it, under the same name with .sigstore.json; `--allow-unsigned` takes it without, if you made it yourself"
+            }
+            Self::Untrusted { .. } => "name the key that signs it with --key",
+            Self::Older { .. } => {
+                "somebody may be replaying an old one; `--allow-older` takes it all the same"
+            }
+            Self::Changed { .. } => "remove it with `hardpan db remove`, and bring it again",
+            Self::Database(_) => "bring it again; if it was made by a newer hardpan, use that",
+            Self::Import { .. } => {
+                "each kind of data has an option of its own; nothing of it was taken"
+            }
+            Self::Read { .. }
+            | Self::NoFiles { .. }
+            | Self::TooLarge { .. }
+            | Self::OtherStatement { .. }
+            | Self::NotAnArtifact { .. } => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+}

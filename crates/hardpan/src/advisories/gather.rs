@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A database made of what sources publish.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hardpan_remote::{Cancel, Fetched, Request};
+use hardpan_scan::advisory::import::{
+    self, ImportError, Imported, Input, ListedRelease, Lists, Parts,
+};
+use hardpan_scan::advisory::{Collected, database};
+
+use super::AdvisoriesError;
+use super::installed::read_file;
+use crate::error::Error;
+use crate::session::Session;
+
+/// The longest file of a source that is read, in bytes: as it comes, packed or not.
+const FEED_BYTES_MAX: u64 = 4 << 30;
+/// The most files of a directory.
+const FILES_MAX: usize = 1_000_000;
+/// How deep directories of files are looked into: CVE records lie in `cves/2026/1xxx`.
+const DEPTH_MAX: usize = 8;
+
+/// What kind of data a file has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedKind {
+    /// Debian's tracker as JSON.
+    DebianTracker,
+    /// A checkout of Debian's tracker.
+    DebianLists {
+        /// Codenames of the releases that are wanted, each with the `Sources` of a suite, if there is one.
+        releases: Vec<(String, Option<String>)>,
+    },
+    /// Alpine's secdb.
+    AlpineSecdb,
+    /// Wolfi's secdb.
+    Wolfi,
+    /// OSV.
+    Osv,
+    /// CISA's known exploited vulnerabilities.
+    Kev,
+    /// EPSS.
+    Epss,
+    /// CVE records, JSON 5.
+    Cve,
+    /// NVD, JSON 2.0.
+    Nvd,
+    /// A list of Debian's packages with limited support in a release.
+    SecuritySupport {
+        /// The release's number.
+        release: String,
+    },
+    /// Debian's releases.
+    DistroInfo,
+}
+
+/// Data to be imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// Its kind.
+    pub kind: FeedKind,
+    /// A file, a directory, or a URL.
+    pub from: String,
+}
+
+/// A database that was made.
+#[derive(Debug, Clone)]
+pub struct GatheredAdvisories {
+    /// The database.
+    pub bytes: Vec<u8>,
+    /// What each file gave, in the order of feeds.
+    pub imported: Vec<(String, Imported)>,
+}
+
+/// A file that was read, and when its data was made as far as anybody said.
+struct Read {
+    name: String,
+    bytes: Vec<u8>,
+    time: Option<i64>,
+}
+
+impl Session<'_> {
+    /// Makes a database. The order of feeds changes nothing.
+    ///
+    /// # Errors
+    /// If a feed can't be read or is not what it should be: then there is none.
+    pub fn gather_advisories(&self, feeds: &[Feed]) -> Result<GatheredAdvisories, Error> {
+        let mut collected = Collected::new();
+        let mut imported = Vec::new();
+        for feed in feeds {
+            let wrap = |name: &str| {
+                let name = name.to_owned();
+                move |source| AdvisoriesError::Import { name, source }
+            };
+            if let FeedKind::DebianLists { releases } = &feed.kind {
+                let folder = Path::new(&feed.from);
+                let given = self.import_lists(folder, releases, &mut collected)?;
+                imported.push((feed.from.clone(), given));
+                continue;
+            }
+            let files = feed_files(&feed.from)?;
+            if let (true, Some(parts)) = (files.len() > 1, parts(&feed.kind)) {
+                let given = self.import_parts(&files, parts, &mut collected)?;
+                imported.push((feed.from.clone(), given));
+                continue;
+            }
+            for file in files {
+                let read = self.read_feed(&file)?;
+                let given = import_one(&feed.kind, &read, &mut collected);
+                imported.push((read.name.clone(), given.map_err(wrap(&read.name))?));
+            }
+        }
+        let bytes = database::write(&collected).map_err(AdvisoriesError::Database)?;
+        Ok(GatheredAdvisories { bytes, imported })
+    }
+
+    fn read_feed(&self, from: &str) -> Result<Read, Error> {
+        if !is_url(from) {
+            let path = Path::new(from);
+            let bytes = read_file(path, FEED_BYTES_MAX)?;
+            return Ok(Read { name: from.to_owned(), bytes, time: changed(path) });
+        }
+        let request = Request::new(from, FEED_BYTES_MAX)?;
+        let offline = || Error::Offline { what: request.url.to_string() };
+        let remote = self.remote.ok_or_else(offline)?;
+        match remote.get(&request, &self.progress(), &Cancel::new())? {
+            Fetched::Fresh { bytes, validators, .. } => {
+                let time = validators.last_modified.as_deref().and_then(http_time);
+                Ok(Read { name: request.url.to_string(), bytes, time })
+            }
+            // Nothing was said of what is there.
+            _ => Err(offline()),
+        }
+    }
+
+    /// Imports many files that are one source, each read in its turn.
+    fn import_parts(
+        &self,
+        files: &[String],
+        mut parts: Parts,
+        collected: &mut Collected,
+    ) -> Result<Imported, Error> {
+        for file in files {
+            let read = self.read_feed(file)?;
+            let name = &read.name;
+            let wrap = |source| AdvisoriesError::Import { name: name.clone(), source };
+            parts.add(input(&read)).map_err(wrap)?;
+        }
+        Ok(parts.finish(collected))
+    }
+
+    fn import_lists(
+        &self,
+        folder: &Path,
+        releases: &[(String, Option<String>)],
+        collected: &mut Collected,
+    ) -> Result<Imported, Error> {
+        let read = |name: &str| {
+            let path = folder.join(name).join("list").display().to_string();
+            self.read_feed(&path)
+        };
+        let (cve, dsa, dla) = (read("CVE")?, read("DSA")?, read("DLA")?);
+        let mut sources: BTreeMap<&str, Vec<Read>> = BTreeMap::new();
+        for (codename, from) in releases {
+            let of_release = sources.entry(codename).or_default();
+            if let Some(from) = from {
+                of_release.push(self.read_feed(from)?);
+            }
+        }
+        let releases = sources.iter().map(|(codename, files)| ListedRelease {
+            codename: (*codename).to_owned(),
+            sources: files.iter().map(input).collect(),
+        });
+        let releases = releases.collect();
+        let lists = Lists { cve: input(&cve), dsa: input(&dsa), dla: input(&dla), releases };
+        let given = import::debian_lists(&lists, collected);
+        let name = folder.display().to_string();
+        Ok(given.map_err(|source| AdvisoriesError::Import { name, source })?)
+    }
+}
+
+fn input(read: &Read) -> Input<'_> {
+    Input { bytes: &read.bytes, time: read.time }
+}
+
+fn import_one(
+    kind: &FeedKind,
+    read: &Read,
+    collected: &mut Collected,
+) -> Result<Imported, ImportError> {
+    let input = input(read);
+    match kind {
+        FeedKind::DebianTracker => import::debian_tracker(input, collected),
+        FeedKind::AlpineSecdb => import::alpine_secdb(input, collected),
+        FeedKind::Wolfi => import::wolfi(input, collected),
+        FeedKind::Osv => import::osv(input, collected),
+        FeedKind::Kev => import::kev(input, collected),
+        FeedKind::Epss => import::epss(input, collected),
+        FeedKind::Cve => import::cve5(input, collected),
+        FeedKind::Nvd => import::nvd(input, collected),
+        FeedKind::SecuritySupport { release } => {
+            import::security_support(input, release, collected)
+        }
+        FeedKind::DistroInfo => import::distro_info(input, collected),
+        // Read by `import_lists`, which takes a directory.
+        FeedKind::DebianLists { .. } => Ok(Imported::default()),
+    }
+}
+
+/// Returns what takes the records of a source one by one.
+fn parts(kind: &FeedKind) -> Option<Parts> {
+    match kind {
+        FeedKind::Osv => Some(Parts::osv()),
+        FeedKind::Cve => Some(Parts::cve5()),
+        _ => None,
+    }
+}
+
+fn is_url(from: &str) -> bool {
+    from.starts_with("http://") || from.starts_with("https://")
+}
+
+/// Returns the files that a feed has: itself, or those of its directory in the order of their names.
+fn feed_files(from: &str) -> Result<Vec<String>, Error> {
+    let path = Path::new(from);
+    if is_url(from) || !path.is_dir() {
+        return Ok(vec![from.to_owned()]);
+    }
+    let mut files = BTreeSet::new();
+    list(path, DEPTH_MAX, &mut files)?;
+    if files.is_empty() {
+        return Err(AdvisoriesError::NoFiles { path: path.to_owned() }.into());
+    }
+    Ok(files.into_iter().map(|path| path.display().to_string()).collect())
+}
+
+fn list(folder: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
+    let wrap = |source| Error::Io { action: "list", path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(wrap)? {
+        let entry = entry.map_err(wrap)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(wrap)?);
+        let is_data =
+            |end: &std::ffi::OsStr| ["json", "gz", "zip", "csv"].iter().any(|known| end == *known);
+        if kind.is_dir() && depth > 0 {
+            list(&path, depth - 1, files)?;
+        } else if kind.is_file() && path.extension().is_some_and(is_data) {
+            files.insert(path);
+        }
+        if files.len() > FILES_MAX {
+            return Err(wrap(std::io::Error::other(format!("more than {FILES_MAX} files"))));
+        }
+    }
+    Ok(())
+}
+
+/// Returns when a file was changed: whoever fetched it kept the server's word, or it is when it was fetched.
+fn changed(path: &Path) -> Option<i64> {
+    let time = fs::metadata(path).ok()?.modified().ok()?;
+    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+/// Reads the time of a header.
+fn http_time(text: &str) -> Option<i64> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|time| time.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_headers() {
+        for (text, expected) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(http_time(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn directories_are_listed_in_order() {
+        let folder = tempfile::tempdir().expect("a directory");
+        for name in ["b.json", "a/c.json.gz", "a/README.md", "z.zip"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            fs::write(path, b"x").expect("written");
+        }
+        let all = feed_files(folder.path().to_str().expect("UTF-8")).expect("listed");
+        let prefix = format!("{}/", folder.path().display());
+        let all: Vec<&str> = all.iter().filter_map(|path| path.strip_prefix(&prefix)).collect();
+        assert_eq!(all, ["a/c.json.gz", "b.json", "z.zip"]);
+        let empty = tempfile::tempdir().expect("a directory");
+        assert!(feed_files(empty.path().to_str().expect("UTF-8")).is_err());
+    }
+}

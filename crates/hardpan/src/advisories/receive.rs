@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What comes from elsewhere: whether it is believed, and put in the place of what is there.
+
+use hardpan_attest::key::UtcTime;
+use hardpan_attest::predicate::Time;
+use hardpan_attest::verify::{Claim, Rules, verify_file};
+use hardpan_scan::advisory::Advisories as _;
+use hardpan_scan::advisory::database::Database;
+use hardpan_tree::Digest;
+use serde::Serialize;
+
+use super::sign::PREDICATE_TYPE;
+use super::{AdvisoriesError, AdvisoryData, AdvisoryOrigin};
+use crate::error::Error;
+use crate::session::Session;
+
+/// What is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct ReceiveOptions<'k> {
+    /// Who is trusted.
+    pub rules: Rules<'k>,
+    /// Whether a database is taken that nobody signed.
+    pub allow_unsigned: bool,
+    /// Whether a database is taken that has older data than the one that is there.
+    pub allow_older: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Received {
+    /// Its digest.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub size_bytes: u64,
+    /// How many bytes came over the network.
+    pub transferred_bytes: u64,
+    /// Whether it was there already.
+    pub is_unchanged: bool,
+    /// Where it came from.
+    pub origin: AdvisoryOrigin,
+    /// Sources that the one before had, and this one has not.
+    pub lost_sources: Vec<String>,
+}
+
+/// A database as it came, not believed yet.
+pub(super) struct Offered {
+    pub(super) bytes: Vec<u8>,
+    pub(super) bundle: Option<Vec<u8>>,
+    pub(super) from: String,
+    pub(super) transferred_bytes: u64,
+}
+
+impl Session<'_> {
+    /// Believes a database or not, and puts it in the place of the one that is there.
+    pub(super) fn receive(
+        &self,
+        offered: Offered,
+        options: ReceiveOptions<'_>,
+    ) -> Result<Received, Error> {
+        let Offered { bytes, bundle, from, transferred_bytes } = offered;
+        let digest = Digest::of(&bytes);
+        let signed_by = match &bundle {
+            Some(bundle) => Some(self.signer_of(bundle, &digest, &from, options.rules)?),
+            None if options.allow_unsigned => None,
+            None => return Err(AdvisoriesError::Unsigned { origin: from }.into()),
+        };
+        let data = AdvisoryData::new(bytes, AdvisoryOrigin { from, signed_by })?;
+        data.database().verify_all().map_err(AdvisoriesError::Database)?;
+        let present = match self.installed_advisories() {
+            // One that was damaged is replaced: nothing can be older than it.
+            Err(Error::Advisories(_)) => None,
+            other => other?,
+        };
+        let lost_sources = match &present {
+            Some(present) => compare(&present.database(), &data, options.allow_older)?,
+            None => Vec::new(),
+        };
+        let was_there = present.is_some();
+        let replaced = present.map_or(digest, |present| present.digest());
+        let is_unchanged = was_there && replaced == digest;
+        self.install_advisories(&data, bundle.as_deref(), &replaced)?;
+        Ok(Received {
+            digest,
+            size_bytes: data.bytes().len() as u64,
+            transferred_bytes,
+            is_unchanged,
+            origin: data.origin,
+            lost_sources,
+        })
+    }
+
+    /// Returns the name of the trusted key that signed a database.
+    fn signer_of(
+        &self,
+        bundle: &[u8],
+        digest: &Digest,
+        from: &str,
+        rules: Rules<'_>,
+    ) -> Result<String, AdvisoriesError> {
+        let now = UtcTime::of_seconds(self.now_seconds());
+        let accepted = verify_file(bundle, digest, rules, &now).map_err(|source| {
+            AdvisoriesError::Untrusted { origin: from.to_owned(), source: Box::new(source) }
+        })?;
+        let found = match accepted.claim {
+            Claim::Attestation(statement) if statement.predicate_type == PREDICATE_TYPE => {
+                return Ok(accepted.key_name);
+            }
+            Claim::Attestation(statement) => statement.predicate_type,
+            Claim::Signature { .. } => "a signature of an image".to_owned(),
+        };
+        Err(AdvisoriesError::OtherStatement { origin: from.to_owned(), found })
+    }
+}
+
+/// Refuses data that is older than what is there. Returns the sources that are not there any more.
+fn compare(
+    present: &Database<&[u8]>,
+    offered: &AdvisoryData,
+    allow_older: bool,
+) -> Result<Vec<String>, AdvisoriesError> {
+    let database = offered.database();
+    let all = database.sources();
+    let mut lost = Vec::new();
+    for old in present.sources() {
+        let Some(new) = all.iter().find(|new| new.name == old.name) else {
+            lost.push(old.name.to_string());
+            continue;
+        };
+        let (Some(before), Some(after)) = (old.time, new.time) else { continue };
+        if after < before && !allow_older {
+            return Err(AdvisoriesError::Older {
+                origin: offered.origin.from.clone(),
+                name: old.name.to_string(),
+                offered: Time::from_seconds(after).to_string(),
+                present: Time::from_seconds(before).to_string(),
+            });
+        }
+    }
+    Ok(lost)
+}

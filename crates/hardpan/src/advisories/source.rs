@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where a database comes from: a file, a URL, a registry.
+
+use std::path::{Path, PathBuf};
+
+use hardpan_attest::signature::BUNDLE_BYTES_MAX;
+use hardpan_image::ImageName;
+use hardpan_remote::{Cancel, Fetched, RemoteError, Request};
+
+use super::installed::read_file;
+use super::receive::Offered;
+use super::{AdvisoryData, DATABASE_BYTES_MAX, ReceiveOptions, Received};
+use crate::error::Error;
+use crate::session::Session;
+
+/// What the name of a bundle adds to that of its file.
+const BUNDLE_END: &str = ".sigstore.json";
+
+/// Where a database comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdvisorySource {
+    /// A file, with its bundle beside it.
+    File(PathBuf),
+    /// A URL, with its bundle at the same and `.sigstore.json`.
+    Url(String),
+    /// An artifact in a registry.
+    Registry(ImageName),
+}
+
+impl std::fmt::Display for AdvisorySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Url(url) => f.write_str(url),
+            Self::Registry(name) => name.fmt(f),
+        }
+    }
+}
+
+/// Returns where the bundle of a file belongs.
+pub fn bundle_path(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(BUNDLE_END);
+    PathBuf::from(name)
+}
+
+impl Session<'_> {
+    /// Brings a database to this machine, if it is to be believed.
+    ///
+    /// # Errors
+    /// If it can't be had, is not signed by a trusted key, or has older data than the one that is there. That one stays.
+    pub fn update_advisories(
+        &self,
+        source: &AdvisorySource,
+        options: ReceiveOptions<'_>,
+    ) -> Result<Received, Error> {
+        let offered = match source {
+            AdvisorySource::File(path) => offered_file(path)?,
+            AdvisorySource::Url(url) => self.offered_url(url)?,
+            AdvisorySource::Registry(name) => self.offered_artifact(name)?,
+        };
+        self.receive(offered, options)
+    }
+
+    fn offered_url(&self, url: &str) -> Result<Offered, Error> {
+        let bytes = self.fetch_small(url, DATABASE_BYTES_MAX)?;
+        let bundle_url = format!("{url}{BUNDLE_END}");
+        let bundle = match self.fetch_small(&bundle_url, BUNDLE_BYTES_MAX as u64) {
+            Ok(bundle) => Some(bundle),
+            Err(Error::Remote(error)) if is_not_found(&error) => None,
+            Err(error) => return Err(error),
+        };
+        let transferred_bytes = bytes.len() as u64 + bundle.as_ref().map_or(0, Vec::len) as u64;
+        Ok(Offered {
+            bytes,
+            bundle,
+            from: Request::new(url, 0)?.url.to_string(),
+            transferred_bytes,
+        })
+    }
+
+    /// Fetches something small.
+    fn fetch_small(&self, url: &str, limit_bytes: u64) -> Result<Vec<u8>, Error> {
+        let request = Request::new(url, limit_bytes)?;
+        let offline = || Error::Offline { what: request.url.to_string() };
+        let remote = self.remote.ok_or_else(offline)?;
+        match remote.get(&request, &self.progress(), &Cancel::new())? {
+            Fetched::Fresh { bytes, .. } => Ok(bytes),
+            // Nothing was said of what is there.
+            _ => Err(offline()),
+        }
+    }
+
+    /// Writes the database of this machine into a file, and its bundle beside it.
+    pub fn export_advisories(&self, path: &Path) -> Result<AdvisoryData, Error> {
+        let data = self.advisories()?;
+        if let Some(bundle) = self.advisories_bundle(&data)? {
+            crate::write_file(&bundle_path(path), &bundle)?;
+        }
+        crate::write_file(path, data.bytes())?;
+        Ok(data)
+    }
+}
+
+fn offered_file(path: &Path) -> Result<Offered, Error> {
+    let bytes = read_file(path, DATABASE_BYTES_MAX)?;
+    let beside = bundle_path(path);
+    let bundle =
+        if beside.exists() { Some(read_file(&beside, BUNDLE_BYTES_MAX as u64)?) } else { None };
+    Ok(Offered { bytes, bundle, from: path.display().to_string(), transferred_bytes: 0 })
+}
+
+/// Returns whether a server says that there is no such thing.
+fn is_not_found(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::NotFound { .. })
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a catalog is made of, found and chosen, before its layers are read: some questions need none of them.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use hardpan_attest::key::UtcTime;
+use hardpan_attest::verify::{Evidence, Rules};
+use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
+use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
+use hardpan_tree::Digest;
+
+use super::docker::{self, DockerImage};
+use super::walk::LayerVisitor;
+use super::{Naming, SbomChoice, SbomError, SbomSource, catalog_and_size, choose, layers, rootfs};
+use crate::error::Error;
+use crate::session::Session;
+use crate::shelf::{ImageSet, Location, Opened, identity, plain};
+
+/// An image for a platform, or a root file system.
+pub(crate) struct Target<'s> {
+    /// The image's name without a tag, or what a file or directory is called.
+    pub(crate) name: String,
+    /// Its tag; without a name or a manifest the digest of the configuration.
+    pub(crate) version: Option<String>,
+    /// Digest of its manifest.
+    pub(crate) digest: Option<Digest>,
+    /// The index that names the manifest.
+    pub(crate) index: Option<Descriptor>,
+    /// Its platform.
+    pub(crate) platform: Option<String>,
+    /// Its time, in seconds.
+    pub(crate) epoch: i64,
+    place: Place<'s>,
+}
+
+enum Place<'s> {
+    Rootfs(PathBuf),
+    /// An archive of `docker save`, which has no manifest, and so no digest by which others know it.
+    Docker(Box<DockerImage>),
+    Stored(Box<StoredImage<'s>>),
+}
+
+struct StoredImage<'s> {
+    opened: Opened<'s>,
+    set: ImageSet,
+    descriptor: Descriptor,
+    manifest: Raw<Manifest>,
+    config: Raw<ImageConfig>,
+}
+
+impl Session<'_> {
+    /// Finds what was named; of several images and platforms `choice` says which.
+    pub(crate) fn target(
+        &self,
+        source: &SbomSource,
+        choice: SbomChoice<'_>,
+    ) -> Result<Target<'_>, Error> {
+        let location = match source {
+            SbomSource::Rootfs(path) => {
+                return Ok(Target {
+                    name: path.display().to_string(),
+                    version: None,
+                    digest: None,
+                    index: None,
+                    platform: None,
+                    epoch: 0,
+                    place: Place::Rootfs(path.clone()),
+                });
+            }
+            SbomSource::Image(location) => location,
+        };
+        if let Location::Archive(path) = location
+            && let Some(image) = docker::open(path, choice.image)?
+        {
+            return of_docker(image, &location.to_string(), choice);
+        }
+        let opened = self.open_shelf(location)?;
+        let shelf = opened.shelf();
+        let set = match choice.image {
+            Some(wanted) => ImageSet::of(shelf, opened.chosen(wanted)?)?,
+            None => ImageSet::read(shelf)?,
+        };
+        let (descriptor, manifest) = choose(&set, choice.platform)?;
+        let (descriptor, manifest) = (descriptor.clone(), manifest.clone());
+        let config = layers::config(shelf, &manifest)?;
+        let image_name = match choice.image {
+            Some(name) => name.parse().ok(),
+            None => opened.image_name(),
+        };
+        let index =
+            Some(set.root.descriptor.clone()).filter(|root| root.digest != descriptor.digest);
+        Ok(Target {
+            name: image_name.as_ref().map_or_else(|| location.to_string(), identity),
+            version: image_name.as_ref().and_then(|name| name.tag()).map(str::to_owned),
+            digest: Some(descriptor.digest),
+            index,
+            platform: Some(config.value().platform().to_string()),
+            epoch: layers::epoch(config.value()),
+            place: Place::Stored(Box::new(StoredImage {
+                opened,
+                set,
+                descriptor,
+                manifest,
+                config,
+            })),
+        })
+    }
+}
+
+fn of_docker<'s>(
+    image: DockerImage,
+    location: &str,
+    choice: SbomChoice<'_>,
+) -> Result<Target<'s>, Error> {
+    let config = image.config.value();
+    let platform = config.platform().to_string();
+    if let Some(wanted) = choice.platform.filter(|wanted| *wanted != platform) {
+        let (platform, others) = (wanted.to_owned(), vec![platform]);
+        return Err(SbomError::NoPlatform { platform, others }.into());
+    }
+    let name = image.name.as_ref();
+    let tag = name.and_then(|name| name.tag()).map(str::to_owned);
+    Ok(Target {
+        name: name.map_or_else(|| location.to_owned(), identity),
+        version: Some(tag.unwrap_or_else(|| image.config.digest().to_string())),
+        digest: None,
+        index: None,
+        platform: Some(platform),
+        epoch: layers::epoch(config),
+        place: Place::Docker(Box::new(image)),
+    })
+}
+
+impl Target<'_> {
+    /// Returns what it is called in an SBOM.
+    pub(crate) fn naming(&self) -> Naming<'_> {
+        Naming {
+            name: &self.name,
+            version: self.version.as_deref(),
+            digest: self.digest,
+            platform: self.platform.clone(),
+            epoch: self.epoch,
+        }
+    }
+
+    /// Reads its layers, the uppermost first, each once.
+    pub(crate) fn catalog(&self, options: CatalogOptions) -> Result<Catalog, Error> {
+        match &self.place {
+            Place::Rootfs(path) => rootfs::catalog(path, options),
+            Place::Docker(image) => docker_catalog(image, options),
+            Place::Stored(image) => {
+                let StoredImage { opened, manifest, config, .. } = &**image;
+                Ok(catalog_and_size(opened.shelf(), manifest, config, options)?.0)
+            }
+        }
+    }
+
+    /// Shows it to a visitor, the lowest layer first. What it saw counts only if this does not fail: digests are checked at
+    /// the end of each layer.
+    pub(crate) fn visit(&self, visitor: &mut dyn LayerVisitor) -> Result<(), Error> {
+        match &self.place {
+            Place::Rootfs(path) => {
+                rootfs::walk(path, &mut |entry, data| visitor.entry(entry, data))
+            }
+            Place::Docker(image) => {
+                let config = image.config.value();
+                visitor.config(config);
+                for number in 0..config.rootfs.diff_ids.len() {
+                    docker_layer(image, number, |reader| visitor.layer(reader))?;
+                }
+                Ok(())
+            }
+            Place::Stored(image) => {
+                let StoredImage { opened, manifest, config, .. } = &**image;
+                let config = config.value();
+                visitor.config(config);
+                let layers = manifest.value().layers.iter().zip(&config.rootfs.diff_ids);
+                for (layer, diff_id) in layers {
+                    layers::read(opened.shelf(), layer, *diff_id, |reader| visitor.layer(reader))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Says what all that is attached to the manifest of the platform proves; of what has none nothing is proven.
+    pub(crate) fn evidence(
+        &self,
+        session: &Session<'_>,
+        rules: Rules<'_>,
+    ) -> Result<Vec<Evidence>, Error> {
+        match &self.place {
+            Place::Stored(image) => self.evidence_of(session, &image.descriptor, rules),
+            Place::Rootfs(_) | Place::Docker(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Says what all that is attached to the index proves.
+    pub(crate) fn index_evidence(
+        &self,
+        session: &Session<'_>,
+        rules: Rules<'_>,
+    ) -> Result<Vec<Evidence>, Error> {
+        match &self.index {
+            Some(index) => self.evidence_of(session, index, rules),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn evidence_of(
+        &self,
+        session: &Session<'_>,
+        subject: &Descriptor,
+        rules: Rules<'_>,
+    ) -> Result<Vec<Evidence>, Error> {
+        let Place::Stored(image) = &self.place else { return Ok(Vec::new()) };
+        let now = UtcTime::of_seconds(session.now_seconds());
+        crate::trust::evidence(
+            session,
+            image.opened.shelf(),
+            &image.set,
+            &plain(subject),
+            rules,
+            &now,
+        )
+    }
+}
+
+fn docker_catalog(image: &DockerImage, options: CatalogOptions) -> Result<Catalog, Error> {
+    let mut builder = CatalogBuilder::new(options);
+    for number in (0..image.config.value().rootfs.diff_ids.len()).rev() {
+        docker_layer(image, number, |reader| {
+            let fail = |source| SbomError::Catalog { layer: None, source };
+            Ok(builder.layer(reader).map_err(fail)?)
+        })?;
+    }
+    Ok(builder.finish().map_err(|source| SbomError::Catalog { layer: None, source })?)
+}
+
+/// Reads a layer of an archive of `docker save`.
+fn docker_layer(
+    image: &DockerImage,
+    number: usize,
+    read: impl FnOnce(&mut dyn Read) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let diff_id = image.config.value().rootfs.diff_ids[number];
+    let wrap = |source| SbomError::Layer { layer: diff_id, source };
+    let (blob, compression) = image.layer(number).map_err(wrap)?;
+    layers::read_tar(blob, compression, diff_id, diff_id, read)?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why there is no scan.
+
+use std::path::PathBuf;
+
+use hardpan_attest::predicate::vex::VexError;
+use hardpan_attest::sbom::read::ReadError;
+use hardpan_scan::matching::MatchError;
+use hardpan_scan::vex::own::OwnVexError;
+
+use crate::error::Trouble;
+
+/// Why there is no scan.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// Nothing could be looked up.
+    #[error("its vulnerabilities can't be told")]
+    Match {
+        /// Why.
+        #[source]
+        source: MatchError,
+    },
+    /// A document that is no SBOM.
+    #[error("{path} is no SBOM that can be read", path = path.display())]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
+    /// Nothing can be stated.
+    #[error("nothing can be stated of its vulnerabilities")]
+    State {
+        /// Why.
+        #[source]
+        source: OwnVexError,
+    },
+    /// A document that can't be written.
+    #[error("the VEX document can't be written")]
+    Statement {
+        /// Why.
+        #[source]
+        source: VexError,
+    },
+    /// A document that is no VEX.
+    #[error("{path} is no VEX document that can be read", path = path.display())]
+    Vex {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: VexError,
+    },
+}
+
+impl ScanError {
+    /// Returns what kind of trouble it is.
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Match { .. }
+            | Self::Document { .. }
+            | Self::State { .. }
+            | Self::Statement { .. }
+            | Self::Vex { .. } => Trouble::Usage,
+        }
+    }
+
+    /// Returns what to do about it.
+    pub(crate) fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Match { source: MatchError::NoData(_) } => {
+                "`hardpan db status` shows what there is; `hardpan db update` brings more"
+            }
+            Self::Match {
+                source: MatchError::UnknownDistribution(_) | MatchError::NoDistribution(_),
+            } => {
+                "`--release debian:13` looks there, whatever the image says; `--allow-unknown-distribution` looks up packages of languages only"
+            }
+            _ => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+}

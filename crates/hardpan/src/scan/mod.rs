@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `scan`: the known vulnerabilities of an image, whoever built it, with what VEX says of them.
+//!
+//! What is in the image comes from the SBOM that is attached to it if a trusted key signed that, held against the files; from
+//! the files themselves otherwise; or from an SBOM that the user names. The advisory database says the rest: nothing here
+//! uses the network but to reach the image.
+
+mod attest;
+mod document;
+mod error;
+mod own;
+mod rows;
+mod statements;
+mod warnings;
+
+use hardpan_attest::sbom::ComponentKind;
+use hardpan_attest::verify::Rules;
+use hardpan_scan::advisory::{Advisories, Space};
+use hardpan_scan::catalog::CatalogOptions;
+use hardpan_scan::drift::Drift;
+use hardpan_scan::inventory::Inventory;
+use hardpan_scan::matching::{MatchOptions, match_all};
+use hardpan_scan::report::{
+    DatabaseFacts, InventoryOrigin, ScanReport, SourceFacts, Subject, Warning,
+};
+use hardpan_scan::vex::{ImageNames, VexPolicy, VexSource, apply};
+
+use crate::advisories::AdvisoryData;
+use crate::error::Error;
+use crate::sbom::{self, AttachedSboms, Known, SbomChoice, SbomSource, Target};
+use crate::session::Session;
+
+pub use attest::{AttestScans, AttestedScans};
+pub use error::ScanError;
+pub use hardpan_scan::{advisory, report};
+pub use own::{StateRequest, StatedVex, merge_vex};
+pub use statements::read_vex_file;
+
+/// Statements about findings.
+pub mod vex {
+    pub use hardpan_attest::predicate::Time;
+    pub use hardpan_attest::predicate::vex::{
+        Text, Trust, VexDocument, VexError, VexRead, VexRepository, VexStatement, repository,
+    };
+    pub use hardpan_scan::vex::own::{AbsenceClaim, Absent, FixedWanted, Refuted};
+    pub use hardpan_scan::vex::{ImageNames, Lint, VexPolicy, VexSource, lint};
+    pub use hardpan_tree::glob::{Glob, GlobError};
+}
+
+/// Digests of files are for SBOMs.
+const OPTIONS: CatalogOptions = CatalogOptions { hash_files: false, ..CatalogOptions::DEFAULT };
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// What is scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanSource {
+    /// An image or a root file system.
+    Image(SbomSource),
+    /// An SBOM in SPDX or CycloneDX, bare or in a statement.
+    Document(std::path::PathBuf),
+}
+
+/// How it is scanned.
+#[derive(Debug, Clone)]
+pub struct ScanRequest<'r> {
+    /// Which of several images and platforms.
+    pub choice: SbomChoice<'r>,
+    /// What is known of vulnerabilities.
+    pub advisories: &'r AdvisoryData,
+    /// Whose SBOMs and VEX documents count that are attached to the image; without any nobody's.
+    pub rules: Option<Rules<'r>>,
+    /// Whether attached SBOMs count for nothing.
+    pub from_files: bool,
+    /// Whether an attached SBOM is believed without a look at the files, which then need not be fetched.
+    pub trusts_sbom: bool,
+    /// VEX documents of the user.
+    pub vex: &'r [VexSource],
+    /// Which statements may excuse a row.
+    pub policy: VexPolicy,
+    /// The release to look in, whatever the image says.
+    pub release: Option<Space>,
+    /// Whether only packages of languages are looked up where the distribution is not known.
+    pub allows_unknown_distribution: bool,
+    /// After how many days the data of a source is old.
+    pub max_age_days: u32,
+}
+
+/// What is in an image, as it was found out.
+struct Surveyed {
+    subject: Subject,
+    inventory: Inventory,
+    origin: InventoryOrigin,
+    warnings: Vec<Warning>,
+    vex: Vec<VexSource>,
+}
+
+impl Session<'_> {
+    /// Scans.
+    ///
+    /// # Errors
+    /// If it can't be read, or if its distribution is not known, so that finding nothing would mean nothing.
+    pub fn scan(
+        &self,
+        source: &ScanSource,
+        request: &ScanRequest<'_>,
+    ) -> Result<ScanReport, Error> {
+        let surveyed = match source {
+            ScanSource::Document(path) => document::survey(path)?,
+            ScanSource::Image(image) => {
+                self.survey(&self.target(image, request.choice)?, request)?
+            }
+        };
+        let database = request.advisories.database();
+        let today = self.now_seconds() / SECONDS_PER_DAY;
+        let options = MatchOptions {
+            release: request.release.clone(),
+            allows_unknown_distribution: request.allows_unknown_distribution,
+            today: u32::try_from(today).ok(),
+        };
+        let matched = match_all(&surveyed.inventory, &database, &options);
+        let mut findings = matched.map_err(|source| ScanError::Match { source })?;
+        let names = ImageNames {
+            name: surveyed.subject.name.clone(),
+            digests: surveyed.subject.index.into_iter().chain(surveyed.subject.digest).collect(),
+        };
+        let mut vex = surveyed.vex;
+        vex.extend(request.vex.iter().cloned());
+        apply(&mut findings, &surveyed.inventory, &names, &vex, &request.policy);
+        let mut report = ScanReport {
+            subject: surveyed.subject,
+            distribution: findings.release.as_ref().map(ToString::to_string),
+            inventory: surveyed.origin,
+            packages: surveyed.inventory.packages.len(),
+            database: database_facts(request.advisories, &database),
+            warnings: surveyed.warnings,
+            rows: rows::rows(&findings, &surveyed.inventory),
+        };
+        report.warnings.extend(rows::warnings(&findings));
+        report.warnings.extend(statements::warnings(&findings));
+        report.warnings.extend(self.old_data(&database, request.max_age_days));
+        report.sort();
+        Ok(report)
+    }
+
+    /// Finds out what is in an image.
+    fn survey(&self, target: &Target<'_>, request: &ScanRequest<'_>) -> Result<Surveyed, Error> {
+        let (evidence, of_index) = match request.rules {
+            Some(rules) => (target.evidence(self, rules)?, target.index_evidence(self, rules)?),
+            None => (Vec::new(), Vec::new()),
+        };
+        let vex = statements::attached(evidence.iter().chain(&of_index));
+        let attached = if request.from_files {
+            AttachedSboms::default()
+        } else {
+            sbom::attached(&evidence, None)
+        };
+        let mut warnings = vec_of_problems(&attached.problems);
+        let subject = Subject {
+            name: target.name.clone(),
+            version: target.version.clone(),
+            digest: target.digest,
+            index: target.index.as_ref().map(|index| index.digest),
+            platform: target.platform.clone(),
+            epoch: target.epoch,
+        };
+        let Some(trusted) = attached.trusted else {
+            let catalog = target.catalog(OPTIONS)?;
+            let inventory = Inventory::from(&catalog);
+            warnings.extend(unread(&catalog));
+            let origin = InventoryOrigin::Files;
+            return Ok(Surveyed { subject, inventory, origin, warnings, vex });
+        };
+        let inventory = Inventory::from(&trusted.listing);
+        if !request.trusts_sbom {
+            let catalog = target.catalog(OPTIONS)?;
+            let found = sbom::sbom_of(&catalog, &target.naming(), &Known::default());
+            let drift = hardpan_scan::drift::compare(&trusted.listing, &found.sbom.components);
+            warnings.extend(drifted(&drift));
+            // What the SBOM does not list is looked up as well: leaving it out would be a way to hide it.
+            let merged = with_unlisted(inventory, &catalog, &drift);
+            let origin =
+                InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked: true };
+            return Ok(Surveyed { subject, inventory: merged, origin, warnings, vex });
+        }
+        let origin =
+            InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked: false };
+        Ok(Surveyed { subject, inventory, origin, warnings, vex })
+    }
+
+    fn old_data(&self, advisories: &impl Advisories, max_age_days: u32) -> Vec<Warning> {
+        let ages = crate::advisories::source_ages(advisories, self.now_seconds());
+        let old = ages.into_iter().filter_map(|age| {
+            let days = age.age_days.filter(|days| *days > u64::from(max_age_days))?;
+            let text = format!("the data of {} is {days} days old", age.name);
+            Some(Warning { kind: "old-data", text })
+        });
+        old.collect()
+    }
+}
+
+/// Adds the packages that the files tell of and the SBOM does not.
+fn with_unlisted(
+    mut inventory: Inventory,
+    catalog: &hardpan_scan::catalog::Catalog,
+    drift: &Drift,
+) -> Inventory {
+    if drift.unlisted.is_empty() {
+        return inventory;
+    }
+    let of_files = Inventory::from(catalog);
+    let is_unlisted = |package: &hardpan_scan::inventory::Package| {
+        drift.unlisted.iter().any(|one| {
+            one.version == package.version
+                && one.name.eq_ignore_ascii_case(&package.name)
+                && one.kind != ComponentKind::OperatingSystem
+        })
+    };
+    inventory.packages.extend(of_files.packages.into_iter().filter(is_unlisted));
+    inventory.packages.sort_by(|one, other| one.id.cmp(&other.id));
+    inventory.packages.dedup_by(|one, other| one.id == other.id);
+    inventory.distribution = inventory.distribution.or(of_files.distribution);
+    inventory
+}
+
+fn vec_of_problems(problems: &[String]) -> Vec<Warning> {
+    problems.iter().map(|text| Warning { kind: "sbom", text: text.clone() }).collect()
+}
+
+fn unread(catalog: &hardpan_scan::catalog::Catalog) -> impl Iterator<Item = Warning> {
+    catalog.problems.iter().map(|problem| {
+        let text = format!("{} can't be read: {}", problem.path, problem.error);
+        Warning { kind: "unreadable", text }
+    })
+}
+
+fn drifted(drift: &Drift) -> impl Iterator<Item = Warning> {
+    let of = |components: &std::collections::BTreeSet<hardpan_scan::drift::Drifted>, what: &str| {
+        let say = |one: &hardpan_scan::drift::Drifted| {
+            let version = one.version.as_deref().unwrap_or("of no known version");
+            Warning { kind: "drift", text: format!("{} {version} {what}", one.name) }
+        };
+        components.iter().map(say).collect::<Vec<_>>()
+    };
+    let missing = of(&drift.missing, "is in the attached SBOM and not in the image's files");
+    let unlisted = of(&drift.unlisted, "is in the image's files and not in the attached SBOM");
+    missing.into_iter().chain(unlisted)
+}
+
+fn database_facts(data: &AdvisoryData, advisories: &impl Advisories) -> DatabaseFacts {
+    // Ages depend on today, and so are no part of a report.
+    let ages = crate::advisories::source_ages(advisories, 0);
+    let sources = ages.into_iter().map(|age| SourceFacts { name: age.name, time: age.time });
+    DatabaseFacts { digest: data.digest(), sources: sources.collect() }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Findings as rows of a report.
+
+use hardpan_attest::predicate::Time;
+use hardpan_attest::predicate::vex::Status;
+use hardpan_scan::inventory::{Inventory, Package};
+use hardpan_scan::matching::{Basis, Finding, Findings, Fix, RecordOutcome, Standing};
+use hardpan_scan::report::{self, DecisionFacts, PackageFacts, Row, RowStatus, VexFacts, Warning};
+use hardpan_scan::vex::{Applied, Outcome, Suppression};
+
+use super::warnings::warning;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Returns all findings, in any order.
+pub(super) fn rows(findings: &Findings, inventory: &Inventory) -> Vec<Row> {
+    findings.findings.iter().map(|finding| row(finding, inventory)).collect()
+}
+
+fn row(finding: &Finding, inventory: &Inventory) -> Row {
+    let (score, vector) = match &finding.score {
+        Some((score, vector)) => (Some(score.tenths), Some(vector.clone())),
+        None => (None, None),
+    };
+    let affecting =
+        finding.records.iter().find(|record| matches!(record.outcome, RecordOutcome::Affected(_)));
+    Row {
+        id: finding.id.clone(),
+        aliases: finding.aliases.iter().cloned().collect(),
+        severity: finding.severity,
+        severity_by: severity_by(finding),
+        score_tenths: score,
+        vector,
+        epss_millionths: finding.epss.map(|epss| epss.probability),
+        exploited_since: finding.exploited_since.map(day),
+        in_ransomware: finding.in_ransomware,
+        summary: finding.summary.clone(),
+        package: package(finding, inventory.package(&finding.package)),
+        fix: match &finding.fix {
+            Fix::In(version) => report::Fix::Fixed { versions: vec![version.clone()] },
+            Fix::After(_) | Fix::None => report::Fix::Open,
+        },
+        decision: finding.decision.as_ref().map(|decision| DecisionFacts {
+            kind: DecisionFacts::word(decision.kind),
+            reason: decision.reason.to_string(),
+        }),
+        announcements: finding.announcements.iter().cloned().collect(),
+        source: affecting.map(|record| record.source.clone()).unwrap_or_default(),
+        status: status(finding),
+        why: why(finding, inventory),
+    }
+}
+
+fn severity_by(finding: &Finding) -> String {
+    let word = match finding.basis {
+        Basis::Urgency => "the distribution, of this package",
+        Basis::Cvss => "CVSS",
+        Basis::Word => "a source, in a word",
+        Basis::Nobody => "nobody",
+    };
+    word.to_owned()
+}
+
+/// Returns the lines of an explanation.
+fn why(finding: &Finding, inventory: &Inventory) -> Vec<String> {
+    let text = finding.explain(inventory).to_string();
+    // The first line is the name, which the row has.
+    text.lines()
+        .skip(1)
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+fn package(finding: &Finding, package: Option<&Package>) -> PackageFacts {
+    let (source_name, source_version) = &finding.looked_up;
+    let Some(package) = package else {
+        return PackageFacts {
+            name: source_name.clone(),
+            version: source_version.clone(),
+            kind: finding.space.to_string(),
+            source_name: None,
+            source_version: None,
+            purl: None,
+            paths: Vec::new(),
+        };
+    };
+    let version = package.version.clone().unwrap_or_default();
+    let is_other = |text: &str, own: &str| (text != own).then(|| text.to_owned());
+    PackageFacts {
+        source_name: is_other(source_name, &package.name),
+        source_version: is_other(source_version, &version),
+        name: package.name.clone(),
+        version,
+        kind: package.kind.word().to_owned(),
+        purl: package.purl.as_ref().map(ToString::to_string),
+        paths: package.evidence.iter().cloned().collect(),
+    }
+}
+
+fn status(finding: &Finding) -> RowStatus {
+    let counts = finding.statements.iter().find(|one| one.outcome == Outcome::Counts);
+    match &finding.standing {
+        Standing::Suppressed(Suppression::Statement(applied)) => {
+            RowStatus::Suppressed { statement: said(applied) }
+        }
+        Standing::Suppressed(Suppression::NoKernel) => RowStatus::Suppressed {
+            statement: VexFacts {
+                status: "not_affected".to_owned(),
+                justification: Some("component_not_present".to_owned()),
+                text: Some(Suppression::NoKernel.to_string()),
+                author: "hardpan".to_owned(),
+                time: None,
+                id: None,
+                origin: "a rule of hardpan".to_owned(),
+            },
+        },
+        Standing::Open => match counts {
+            Some(one) if one.status == Status::UnderInvestigation => {
+                RowStatus::UnderInvestigation { statement: said(one) }
+            }
+            other => RowStatus::Affected { statement: other.map(said) },
+        },
+    }
+}
+
+fn said(applied: &Applied) -> VexFacts {
+    let (justification, text) = match &applied.status {
+        Status::NotAffected(reason) => (reason.justification(), reason.impact()),
+        Status::Affected { action, .. } => (None, Some(action)),
+        Status::Fixed | Status::UnderInvestigation => (None, None),
+    };
+    let notes = applied.notes.clone();
+    VexFacts {
+        status: applied.status.as_str().to_owned(),
+        justification: justification.map(|word| word.as_str().to_owned()),
+        text: text.map(ToString::to_string).or(notes),
+        author: applied.author.clone(),
+        time: (applied.time > Time::EPOCH).then(|| applied.time.to_string()),
+        id: applied.statement.clone(),
+        origin: applied.document.clone(),
+    }
+}
+
+/// Returns what matching warns of.
+pub(super) fn warnings(findings: &Findings) -> impl Iterator<Item = Warning> {
+    findings.warnings.iter().map(warning)
+}
+
+/// Returns a day as people write it: `2026-01-31`.
+pub(super) fn day(days: u32) -> String {
+    let time = Time::from_seconds(i64::from(days) * SECONDS_PER_DAY).to_string();
+    time.chars().take(10).collect()
+}
