@@ -99,7 +99,7 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         fs::read_to_string(root.join(path)).with_context(|| format!("failed to read {path}"))
     };
     let mut config = items(&source("crates/hardpan/src/config.rs")?);
-    for part in ["images", "packages", "signing"] {
+    for part in ["images", "packages", "signing", "scan"] {
         config.extend(items(&source(&format!("crates/hardpan/src/config/{part}.rs"))?));
     }
     let mut lock = items(&source("crates/hardpan/src/lock.rs")?);
@@ -210,6 +210,7 @@ fn workspace_page(items: &BTreeMap<String, Item>) -> anyhow::Result<String> {
         "BuildSection",
         "ActionsSection",
         "SigningSection",
+        "ScanSection",
     ];
     for section in sections {
         let item = named(items, section)?;

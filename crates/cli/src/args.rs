@@ -2,6 +2,8 @@
 //! The command line, as data.
 
 // The reference is generated from this file alone, by its path.
+#[path = "args/scan.rs"]
+pub(crate) mod scan;
 #[path = "args/trust.rs"]
 pub(crate) mod trust;
 
@@ -94,6 +96,11 @@ pub(crate) enum Command {
     Explain(Explain),
     Sbom(trust::Sbom),
     Diff(trust::Diff),
+    Scan(scan::Scan),
+    Secrets(scan::Secrets),
+    Malware(scan::Malware),
+    Db(scan::Db),
+    Vex(scan::Vex),
     Keygen(trust::Keygen),
     Signer(trust::Signer),
     Publish(trust::Publish),

@@ -48,6 +48,11 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Returns a text of an image without what a terminal would obey.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// Writes a line to the standard output. A reader that went away (`| head`) ends the program as it
 /// would end any other; a full disk behind a redirection is an error.
 pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {

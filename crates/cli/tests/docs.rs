@@ -87,7 +87,8 @@ fn page<'p>(pages: &'p [(String, String)], path: &str) -> &'p str {
 }
 
 /// Makes a folder with what console blocks may use: the catalog, and the definition of the first guide, once as
-/// it is printed there and once with the mistake that the guide speaks of; and a root file system in `root`.
+/// it is printed there and once with the mistake that the guide speaks of; a root file system in `root`; and what a tracker
+/// of vulnerabilities knows of it in `tracker.json`.
 fn workspace(pages: &[(String, String)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy(&root().join("catalog"), &folder.path().join("catalog"));
@@ -112,6 +113,13 @@ fn workspace(pages: &[(String, String)]) -> tempfile::TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
+    let tracker = r#"{"glibc": {
+        "CVE-2026-0001": {"description": "a buffer overflow in a function that nobody calls", "releases": {"trixie": {
+            "status": "resolved", "fixed_version": "2.41-12+deb13u1", "urgency": "high", "repositories": {}}}},
+        "CVE-2026-0002": {"releases": {"trixie": {
+            "status": "open", "urgency": "not yet assigned", "nodsa": "Minor issue", "nodsa_reason": "", "repositories": {}}}}
+    }}"#;
+    fs::write(folder.path().join("tracker.json"), tracker).unwrap();
     let mistake = definition.replace("platforms:", "platfroms:");
     assert_ne!(&mistake, definition);
     fs::write(folder.path().join("hello/mistake.yaml"), mistake).unwrap();

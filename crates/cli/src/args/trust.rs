@@ -297,6 +297,33 @@ pub(crate) enum AttestCommand {
         #[command(flatten)]
         keys: Keys,
     },
+    /// Scan every platform for vulnerabilities, secrets and malware, sign what was found, and attach it
+    #[command(
+        after_help = "What can't be scanned is not stated: without an advisory database no vulnerabilities, without ClamAV no malware.
+
+Examples:
+  hardpan attest scan registry.example/python:3.13 --key hardpan.key
+  hardpan attest scan out/python --db advisories.hpdb --key hardpan.key"
+    )]
+    Scan {
+        /// The image
+        #[arg(value_name = "IMAGE|LAYOUT")]
+        image: String,
+        /// Use this advisory database [default: the one of this machine]
+        #[arg(long, value_name = "FILE")]
+        db: Option<PathBuf>,
+        /// Apply this VEX document; may be given several times
+        #[arg(long, value_name = "FILE")]
+        vex: Vec<PathBuf>,
+        /// Rules for secrets in the format of gitleaks [default: those built in]
+        #[arg(long, value_name = "FILE")]
+        rules: Option<PathBuf>,
+        /// Signatures of malware: a file or directory [default: what freshclam fills]
+        #[arg(long, value_name = "PATH")]
+        signatures: Option<PathBuf>,
+        #[command(flatten)]
+        signing: Box<Signing>,
+    },
     /// Sign a predicate of your own and attach it
     #[command(after_help = "Example:
   hardpan attest add registry.example/python:3.13 --type https://example.org/review/v1 --predicate review.json --key hardpan.key")]
@@ -357,6 +384,17 @@ pub(crate) struct Import {
     pub(crate) to: String,
 }
 
+/// Which of several.
+#[derive(Debug, Args)]
+pub(crate) struct Chosen {
+    /// The platform [default: this machine's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Which image of a layout or archive that has several, by name or digest
+    #[arg(long = "image", value_name = "NAME")]
+    pub(crate) image_name: Option<String>,
+}
+
 /// Write the SBOM of any image or root file system
 #[derive(Debug, Args)]
 #[command(
@@ -376,12 +414,8 @@ pub(crate) struct Sbom {
     /// The form
     #[arg(long, short, value_enum, default_value_t = SbomFormat::Table, value_name = "FORMAT")]
     pub(crate) output: SbomFormat,
-    /// The platform [default: this machine's]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
-    /// Which image of a layout or archive that has several, by name or digest
-    #[arg(long = "image", value_name = "NAME")]
-    pub(crate) image_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) chosen: Chosen,
     #[command(flatten)]
     pub(crate) keys: Keys,
     /// Look at the image's files only, whatever is attached to it
@@ -478,6 +512,9 @@ pub(crate) struct Attestations {
     /// State provenance in the older form, too, for tools that read no other (SLSA 0.2)
     #[arg(long = "provenance-v0.2")]
     pub(crate) provenance_v0_2: bool,
+    /// State what scans for vulnerabilities, secrets and malware find: with this machine's advisory database and ClamAV, where they are
+    #[arg(long, requires = "sign")]
+    pub(crate) scan: bool,
     /// State what this OpenVEX document says of what is in the image; may be given several times
     #[arg(long, value_name = "FILE", requires = "sign")]
     pub(crate) vex: Vec<PathBuf>,

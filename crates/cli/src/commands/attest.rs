@@ -8,6 +8,7 @@ use hardpan::{Error, Location};
 use serde_json::{Value, json};
 
 use super::place;
+use super::scans::{self, Choices};
 use super::verify::{known, short, subject_json};
 use crate::args::Common;
 use crate::args::trust::{Attest, AttestCommand, Keys, Signing};
@@ -26,6 +27,15 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
         AttestCommand::Get { image, kind, platform, statement, keys } => {
             get(common, image, kind, platform.as_deref(), *statement, keys)
         }
+        AttestCommand::Scan { image, db, vex, rules, signatures, signing } => {
+            let choices = Choices {
+                db: db.as_deref(),
+                rules: rules.as_deref(),
+                signatures: signatures.as_deref(),
+                vex,
+            };
+            scan(common, image, &choices, signing)
+        }
         AttestCommand::Add { image, kind, predicate, platform, signing } => {
             let uris = known(kind)?;
             // A short name stands for the first of its types, not for the first by the alphabet.
@@ -35,6 +45,31 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
             add(common, image, uri, predicate, platform.clone(), signing)
         }
     }
+}
+
+fn scan(
+    common: &Common,
+    image: &str,
+    choices: &Choices<'_>,
+    signing: &Signing,
+) -> anyhow::Result<ExitCode> {
+    keys::refuse_index(signing)?;
+    let location = place::existing(image)?;
+    let machine = place::machine(common)?;
+    let signer = keys::open_signing(common, signing, &machine, place::layout(&location))?;
+    let signer = signer.ok_or(keys::NO_KEY)?;
+    let progress = Progress::new(common);
+    let session = machine.session(&progress);
+    let sign = keys::request(signing, &*signer)?;
+    let attested = scans::attest(&session, &machine, &location, sign, choices);
+    progress.clear();
+    let attested = attested?;
+    if common.json {
+        say!("{}", serde_json::to_string(&attested)?);
+    } else if !common.quiet {
+        scans::print(&attested);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn subjects(common: &Common, image: &str, keys: &Keys) -> anyhow::Result<Vec<SubjectReport>> {

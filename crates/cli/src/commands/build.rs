@@ -14,7 +14,7 @@ use hardpan::trust::{AnySigner, AttestRequest, Attested, BuiltBy, TestedFile};
 use hardpan::{BuildRequest, BuildSettings, Built, Error, Location, LockState, Project};
 use serde_json::json;
 
-use super::{in_definition, open};
+use super::{in_definition, open, scans};
 use crate::args::{Build, Common};
 use crate::diagnostics;
 use crate::failure::Usage;
@@ -64,6 +64,14 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
         });
     progress.clear();
     let (state, request, built, attested) = result.map_err(fail)?;
+    let scanned = match (&signer, &request.layout) {
+        (Some(signer), Some(layout)) if command.attestations.scan => {
+            let sign = keys::request(&command.attestations.signing, &**signer)?;
+            let location = Location::Layout(layout.clone());
+            Some(scans::attest(&session, &machine, &location, sign, &scans::Choices::default())?)
+        }
+        _ => None,
+    };
     if common.json {
         let value = json!({
             "built": built,
@@ -71,12 +79,16 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
             "docker-archive": request.docker_archive,
             "lock-written": !matches!(state, LockState::Fitted),
             "attested": attested,
+            "scanned": scanned,
         });
         say!("{value}");
     } else if !common.quiet {
         summary(&project, &state, &request, &built);
         if let Some(attested) = &attested {
             signed(attested);
+        }
+        if let Some(scanned) = &scanned {
+            scans::print(scanned);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ use super::place;
 use crate::args::Common;
 use crate::args::trust::{Diff, DiffFormat};
 use crate::progress::Progress;
-use crate::text::{BAD, DIM, GOOD, WARNING, count, say, size, styled};
+use crate::text::{BAD, DIM, GOOD, WARNING, count, say, size, styled, visible};
 
 /// The exit code of `--exit-code` where something changed.
 const CHANGED: u8 = 1;
@@ -134,9 +134,4 @@ fn files(changes: &Changelog) {
             say!("    {}", styled(DIM, &format!("and {} more; see --json", number - shown)));
         }
     }
-}
-
-/// Returns a text of an image without what a terminal would obey.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use hardpan::{CatalogRoot, Error, Location, read_workspace};
+use hardpan::{CatalogRoot, Error, Location, SbomChoice, read_workspace};
 
 use crate::args::Common;
+use crate::args::trust::Chosen;
 use crate::failure::Named;
 use crate::machine::Machine;
 use crate::near;
@@ -60,6 +61,11 @@ pub(super) fn layout(location: &Location) -> Option<&Path> {
         Location::Layout(path) => Some(path),
         _ => None,
     }
+}
+
+/// Returns which of several images and platforms is meant.
+pub(super) fn choice(chosen: &Chosen) -> SbomChoice<'_> {
+    SbomChoice { image: chosen.image_name.as_deref(), platform: chosen.platform.as_deref() }
 }
 
 /// Opens the machine with the workspace of the working directory.

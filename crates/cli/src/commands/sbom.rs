@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use hardpan::trust::sbom::{
     Drift, Drifted, Row, Sbom, rows, write_cyclonedx, write_cyclonedx_1_7, write_spdx, write_spdx3,
 };
-use hardpan::{AttachedSboms, CheckedSbom, SbomChoice, SbomSource};
+use hardpan::{AttachedSboms, CheckedSbom, SbomSource};
 use serde_json::{Value, json};
 
 use super::place;
@@ -33,8 +33,7 @@ pub(crate) fn run(common: &Common, command: &trust::Sbom) -> anyhow::Result<Exit
     } else {
         SbomSource::Image(place::existing(&command.image)?)
     };
-    let choice =
-        SbomChoice { image: command.image_name.as_deref(), platform: command.platform.as_deref() };
+    let choice = place::choice(&command.chosen);
     let machine = place::machine(common)?;
     let trusted = if command.from_files {
         None
@@ -142,7 +141,7 @@ fn line(text: &str) -> String {
 }
 
 /// Refuses directories that hold an image in a form which is not read: as a root file system they would be empty.
-fn refuse_other_forms(path: &Path) -> Result<(), Named> {
+pub(super) fn refuse_other_forms(path: &Path) -> Result<(), Named> {
     let has = |name: &str| path.join(name).is_file();
     if !has("manifest.json") || path.join("etc").exists() {
         return Ok(());

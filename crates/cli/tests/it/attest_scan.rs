@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan attest scan` and `build --sign --scan`: what scans found, signed and attached.
+
+use hardpan_testkit::fixture::Fixture;
+use serde_json::Value;
+
+use crate::db::tracker;
+use crate::keys::{build_signed, signing};
+use crate::support::{Ran, files, run};
+
+fn hardpan(fixture: &Fixture, arguments: &[&str]) -> Ran {
+    run(signing(fixture, arguments))
+}
+
+fn world() -> Fixture {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    fixture.write("work/tracker.json", tracker("1", 1));
+    let build =
+        ["db", "build", "--debian-tracker", "tracker.json", "-o", "a.hpdb", "--key", "k.key"];
+    hardpan(&fixture, &build).expect(0, &[]);
+    fixture
+}
+
+fn predicate(fixture: &Fixture, kind: &str) -> Value {
+    let out = fixture.path("out");
+    let platform = ["--platform", "linux/amd64"];
+    let get = ["attest", "get", out.to_str().unwrap(), "--type", kind, "--key", "k.pub"];
+    let ran = hardpan(fixture, &[&get[..], &platform].concat());
+    assert_eq!(ran.code, 0, "{ran}");
+    ran.json()
+}
+
+#[test]
+fn scans_are_attached_to_every_platform_and_again_change_nothing() {
+    let fixture = world();
+    let out = fixture.path("out");
+    let scan = ["attest", "scan", out.to_str().unwrap(), "--key", "k.key"];
+    // Nothing is known of vulnerabilities yet: that is said, and not stated.
+    let none = [&scan[..], &["--signatures", "none"]].concat();
+    hardpan(&fixture, &none)
+        .expect(0, &["not stated: vulnerabilities", "attested secrets of 2 platforms"]);
+    assert_eq!(predicate(&fixture, "secrets"), serde_json::json!({}));
+    let with = [&scan[..], &["--signatures", "none", "--db", "a.hpdb"]].concat();
+    hardpan(&fixture, &with).expect(0, &["attested vulns of 2 platforms", "not stated: malware"]);
+    let vulns = predicate(&fixture, "vulns");
+    assert_eq!(vulns["scanner"]["uri"], "https://hardpan.dev");
+    assert_eq!(vulns["scanner"]["result"], serde_json::json!([]));
+    let before = files(&out);
+    hardpan(&fixture, &with).expect(0, &[]);
+    assert_eq!(files(&out), before);
+    hardpan(
+        &fixture,
+        &[
+            "verify",
+            out.to_str().unwrap(),
+            "--key",
+            "k.pub",
+            "--require",
+            "vulns",
+            "--require",
+            "secrets",
+        ],
+    )
+    .expect(0, &["verified"]);
+}
+
+#[test]
+fn a_build_states_its_scans_where_that_is_asked_for() {
+    let fixture = world();
+    hardpan(&fixture, &["db", "import", "a.hpdb", "--key", "k.pub"]).expect(0, &[]);
+    let definition = fixture.definition();
+    let out = fixture.path("out");
+    let build = ["build", definition.to_str().unwrap(), "--output", out.to_str().unwrap()];
+    hardpan(&fixture, &[&build[..], &["--scan"]].concat()).expect(2, &["--sign"]);
+    hardpan(&fixture, &[&build[..], &["--sign", "--key", "k.key", "--scan"]].concat())
+        .expect(0, &["attested vulns of 2 platforms", "attested secrets of 2 platforms"]);
+    assert!(predicate(&fixture, "vulns")["scanner"]["db"]["version"].is_string());
+    // Scanning by the signed SBOM, which the files agree with.
+    let ran = hardpan(&fixture, &["scan", out.to_str().unwrap(), "--key", "k.pub", "--json"]);
+    let report = ran.expect(0, &[]).json();
+    assert_eq!(report["inventory"]["from"], "attached-sbom");
+    assert_eq!(report["inventory"]["is-checked"], true);
+    let kinds: Vec<&str> = report["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it["kind"].as_str())
+        .collect();
+    assert!(!kinds.contains(&"drift"), "{report}");
+    let ran = hardpan(
+        &fixture,
+        &["scan", out.to_str().unwrap(), "--key", "k.pub", "--trust-sbom", "--json"],
+    );
+    assert_eq!(ran.json()["inventory"]["is-checked"], false);
+    let ran = hardpan(
+        &fixture,
+        &["scan", out.to_str().unwrap(), "--key", "k.pub", "--from-files", "--json"],
+    );
+    assert_eq!(ran.json()["inventory"]["from"], "files");
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan db`: made of what sources publish, signed, carried over files, HTTP and registries, never back in time.
+
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
+
+use hardpan_testkit::fixture::Fixture;
+use hardpan_testkit::registry::{Auth, Registry};
+use serde_json::{Value, json};
+
+use crate::keys::{keygen, signing};
+use crate::support::{Ran, hardpan, run};
+
+/// A tracker that knows one vulnerability of openssl, and as many more as are wanted.
+pub(crate) fn tracker(fixed: &str, more: usize) -> String {
+    let release = |status: &str, fixed: &str| {
+        json!({"releases": {"trixie": {
+            "status": status, "fixed_version": fixed, "urgency": "high", "repositories": {"trixie": "1"},
+        }}})
+    };
+    let mut all = json!({"openssl": {"CVE-2026-0001": release("resolved", fixed)}});
+    for number in 0..more {
+        let id = format!("CVE-2025-{:04}", number + 1000);
+        all[format!("package-{number}")] = json!({id: release("resolved", "2.0-1")});
+    }
+    all.to_string()
+}
+
+/// Writes a tracker as it was on a day.
+fn write_tracker(fixture: &Fixture, text: &str, day: u64) {
+    fixture.write("work/tracker.json", text);
+    let file = File::options().write(true).open(fixture.path("work/tracker.json")).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
+    file.set_modified(time).unwrap();
+}
+
+fn db(fixture: &Fixture, arguments: &[&str]) -> Ran {
+    run(signing(fixture, &[&["db"], arguments].concat()))
+}
+
+/// Makes a signed database of a tracker of that day.
+fn made(fixture: &Fixture, name: &str, fixed: &str, day: u64) {
+    write_tracker(fixture, &tracker(fixed, 200), day);
+    db(fixture, &["build", "--debian-tracker", "tracker.json", "-o", name, "--key", "k.key"])
+        .expect(0, &["201 records", "1 source"]);
+}
+
+fn world() -> Fixture {
+    let fixture = Fixture::new();
+    keygen(&fixture, "k");
+    keygen(&fixture, "other");
+    made(&fixture, "old.hpdb", "3.5.1-2", 20_000);
+    made(&fixture, "new.hpdb", "3.5.1-3", 20_001);
+    fixture
+}
+
+fn status(fixture: &Fixture) -> Value {
+    let ran = run(hardpan(fixture, &["db", "status", "--json"]));
+    assert_eq!(ran.code, 0, "{ran}");
+    ran.json()
+}
+
+#[test]
+fn the_same_files_make_the_same_bytes_in_any_order() {
+    let fixture = Fixture::new();
+    write_tracker(&fixture, &tracker("3.5.1-2", 50), 20_000);
+    fixture.write(
+        "work/kev.json",
+        r#"{"catalogVersion": "2026.01.01", "dateReleased": "2026-01-01T00:00:00Z", "count": 1, "vulnerabilities": [
+            {"cveID": "CVE-2026-0001", "dateAdded": "2026-01-01", "knownRansomwareCampaignUse": "Known"}]}"#,
+    );
+    File::options()
+        .write(true)
+        .open(fixture.path("work/kev.json"))
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let build = |name: &str, arguments: &[&str]| {
+        db(&fixture, &[&["build", "-o", name], arguments].concat()).expect(0, &["not signed"]);
+        fs::read(fixture.path(format!("work/{name}"))).unwrap()
+    };
+    let one = build("a.hpdb", &["--kev", "kev.json", "--debian-tracker", "tracker.json"]);
+    let other = build("b.hpdb", &["--debian-tracker", "tracker.json", "--kev", "kev.json"]);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn files_urls_and_registries_bring_the_same_database() {
+    let fixture = world();
+    let registry = Registry::start(Auth::Open);
+    let image = format!("{}/advisories:latest", registry.name());
+    db(&fixture, &["publish", "old.hpdb", &image]).expect(0, &["published", "0 differences"]);
+    let trust = ["--key", "k.pub"];
+    let first = db(&fixture, &[&["update", &image, "--json"], &trust[..]].concat()).json();
+    assert_eq!(first["is-unchanged"], false);
+    assert_eq!(first["origin"]["signed-by"], "k.pub");
+    // The newer one comes as a difference, which is smaller than the whole.
+    let published =
+        db(&fixture, &["publish", "new.hpdb", &image, "--previous", "old.hpdb", "--json"]);
+    let published = published.expect(0, &[]).json();
+    let second = db(&fixture, &[&["update", &image, "--json"], &trust[..]].concat()).json();
+    let [moved, before] = [&second, &first].map(|one| one["transferred-bytes"].as_u64().unwrap());
+    assert!(moved < before, "{second} {first}");
+    assert_eq!(second["digest"], published["digest"]);
+    assert_eq!(status(&fixture)["digest"], published["digest"]);
+    // What is there already is not fetched again.
+    let third = db(&fixture, &[&["update", &image, "--json"], &trust[..]].concat()).json();
+    assert_eq!(third["is-unchanged"], true);
+    assert!(third["transferred-bytes"].as_u64() < first["transferred-bytes"].as_u64(), "{third}");
+    // Out of the machine and in again, it is the same, with its signature.
+    db(&fixture, &["export", "carried.hpdb"]).expect(0, &["wrote"]);
+    for end in ["", ".sigstore.json"] {
+        let read = |name: &str| fs::read(fixture.path(format!("work/{name}{end}"))).unwrap();
+        assert_eq!(read("carried.hpdb"), read("new.hpdb"), "{end}");
+    }
+    db(&fixture, &["remove"]).expect(0, &["removed"]);
+    db(&fixture, &["remove"]).expect(0, &["there was no"]);
+    run(hardpan(&fixture, &["db", "status"]))
+        .expect(2, &["no advisory database", "hardpan db update"]);
+    db(&fixture, &[&["import", "carried.hpdb"], &trust[..]].concat())
+        .expect(0, &["updated", "signed by k.pub"]);
+}
+
+#[test]
+fn what_nobody_trusted_signed_is_refused() {
+    let fixture = world();
+    let import =
+        |file: &str, arguments: &[&str]| db(&fixture, &[&["import", file], arguments].concat());
+    import("new.hpdb", &["--key", "other.pub"])
+        .expect(4, &["not signed by a trusted key", "--key"]);
+    // Another file under the signature of this one.
+    fs::copy(fixture.path("work/old.hpdb"), fixture.path("work/swapped.hpdb")).unwrap();
+    let beside = |name: &str| fixture.path(format!("work/{name}.sigstore.json"));
+    fs::copy(beside("new.hpdb"), beside("swapped.hpdb")).unwrap();
+    import("swapped.hpdb", &["--key", "k.pub"]).expect(4, &["not signed by a trusted key"]);
+    // No signature at all.
+    fs::copy(fixture.path("work/new.hpdb"), fixture.path("work/bare.hpdb")).unwrap();
+    import("bare.hpdb", &["--key", "k.pub"]).expect(4, &["no signature", "--allow-unsigned"]);
+    // Nobody is trusted.
+    import("new.hpdb", &[]).expect(2, &["no key is trusted"]);
+    run(hardpan(&fixture, &["db", "status"])).expect(2, &["no advisory database"]);
+    import("bare.hpdb", &["--allow-unsigned"]).expect(0, &["signed by nobody"]);
+}
+
+#[test]
+fn a_signature_of_an_image_does_not_vouch_for_a_database() {
+    let fixture = world();
+    let digest = hardpan_tree::Digest::of(&fs::read(fixture.path("work/new.hpdb")).unwrap());
+    // A statement of another type about the same bytes, by the trusted key, as `attest add` would make it.
+    let text = fs::read_to_string(fixture.path("work/new.hpdb.sigstore.json")).unwrap();
+    assert!(text.contains("dsseEnvelope"), "{text} {digest}");
+    let mut bundle: Value = serde_json::from_str(&text).unwrap();
+    bundle["dsseEnvelope"]["payload"] = json!("e30=");
+    fixture.write("work/new.hpdb.sigstore.json", bundle.to_string());
+    db(&fixture, &["import", "new.hpdb", "--key", "k.pub"])
+        .expect(4, &["not signed by a trusted key"]);
+}
+
+#[test]
+fn time_does_not_run_backwards() {
+    let fixture = world();
+    let import = |file: &str, more: &[&str]| {
+        db(&fixture, &[&["import", file, "--key", "k.pub"], more].concat())
+    };
+    import("new.hpdb", &[]).expect(0, &["updated"]);
+    import("old.hpdb", &[])
+        .expect(4, &["debian-tracker is of 2024-10-04", "and of 2024-10-05", "--allow-older"]);
+    let before = status(&fixture)["digest"].clone();
+    import("old.hpdb", &["--allow-older"]).expect(0, &["updated"]);
+    assert_ne!(status(&fixture)["digest"], before);
+}
+
+#[test]
+fn damaged_databases_are_refused_whoever_signed_them() {
+    let fixture = world();
+    let path = fixture.path("work/broken.hpdb");
+    let bytes = fs::read(fixture.path("work/new.hpdb")).unwrap();
+    for (summary, damaged) in [
+        ("cut", bytes[..bytes.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("text", b"{}".to_vec()),
+        (
+            "changed",
+            bytes
+                .iter()
+                .enumerate()
+                .map(|(at, byte)| if at == bytes.len() - 9 { !byte } else { *byte })
+                .collect(),
+        ),
+    ] {
+        fs::write(&path, damaged).unwrap();
+        let ran = db(&fixture, &["import", "broken.hpdb", "--allow-unsigned"]);
+        assert_eq!(ran.code, 4, "{summary}: {ran}");
+    }
+    // And one that was good when it came.
+    db(&fixture, &["import", "new.hpdb", "--key", "k.pub"]).expect(0, &[]);
+    let folder = fixture.path("store/advisories");
+    let file = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let file =
+        file.into_iter().find(|path| path.extension().is_some_and(|end| end == "hpdb")).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    let last = bytes.len() - 9;
+    bytes[last] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    run(hardpan(&fixture, &["db", "status"])).expect(4, &["was changed", "hardpan db remove"]);
+}
+
+#[test]
+fn feeds_that_are_something_else_are_named() {
+    let fixture = Fixture::new();
+    fixture.write("work/kev.json", "{\"vulnerabilities\": 1}");
+    fixture.write("work/empty/README", "nothing");
+    let build = |arguments: &[&str]| db(&fixture, &[&["build"], arguments].concat());
+    build(&[]).expect(2, &["a database of what?"]);
+    build(&["--kev", "kev.json"]).expect(2, &["can't take what kev.json says"]);
+    build(&["--osv", "empty"]).expect(2, &["no .json", "empty"]);
+    build(&["--security-support", "file"]).expect(2, &["RELEASE=FILE"]);
+    build(&["--kev", "missing.json"]).expect(3, &["can't read missing.json"]);
+    build(&["--kev", "https://feeds.example/kev.json", "--offline"]).expect(3, &["feeds.example"]);
+    assert!(!fixture.path("work/advisories.hpdb").exists());
+}
+
+#[test]
+fn old_data_is_told() {
+    let fixture = world();
+    db(&fixture, &["import", "new.hpdb", "--key", "k.pub"]).expect(0, &[]);
+    let ran = run(hardpan(&fixture, &["db", "status", "--max-age", "7"]));
+    ran.expect(1, &["debian-tracker", "201 records", "days old", "signed by k.pub"]);
+    run(hardpan(&fixture, &["db", "status", "--max-age", "1000000"])).expect(0, &[]);
+}

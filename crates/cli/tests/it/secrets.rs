@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan secrets`: what is found, what is known, and that no secret is printed.
+
+use hardpan_testkit::fixture::Fixture;
+
+use crate::support::{Ran, hardpan, run};
+
+/// A token in the form of GitHub's, which is nobody's. In two parts, so that nobody finds it here.
+fn token() -> String {
+    format!("ghp_{}", "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8")
+}
+
+fn world() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.write("work/root/app/config", format!("token = \"{}\"\n", token()));
+    fixture.write("work/root/app/README", "nothing to see\n");
+    fixture
+}
+
+fn secrets(fixture: &Fixture, arguments: &[&str]) -> Ran {
+    run(hardpan(fixture, &[&["secrets", "root", "--offline"], arguments].concat()))
+}
+
+#[test]
+fn what_is_found_is_told_without_the_secret() {
+    let fixture = world();
+    for arguments in [&[][..], &["--json"]] {
+        let ran = secrets(&fixture, arguments);
+        assert_eq!(ran.code, 1, "{ran}");
+        assert!(ran.stdout.contains("app/config"), "{ran}");
+        assert!(!ran.stdout.contains(&token()) && !ran.stderr.contains(&token()), "{ran}");
+    }
+}
+
+#[test]
+fn known_findings_do_not_count() {
+    let fixture = world();
+    let report = secrets(&fixture, &["--json"]).json();
+    let fingerprint = report["findings"][0]["fingerprint"].as_str().unwrap().to_owned();
+    fixture.write("work/known.txt", format!("# looked at\n{fingerprint}\n"));
+    secrets(&fixture, &["--baseline", "known.txt"]).expect(0, &["no secret found", "1 known"]);
+    fixture.write("work/known.txt", "what is this\n");
+    secrets(&fixture, &["--baseline", "known.txt"]).expect(2, &["known.txt, line 1"]);
+}
+
+#[test]
+fn rules_of_the_user_stand_in_for_ours() {
+    let fixture = world();
+    let rule = "[[rules]]\nid = \"nothing\"\ndescription = \"a word\"\nregex = '''nothing'''\nkeywords = [\"nothing\"]\n";
+    fixture.write("work/rules.toml", rule);
+    let ran = secrets(&fixture, &["--rules", "rules.toml"]).expect(1, &["app/README"]);
+    assert!(!ran.stdout.contains("app/config"), "{ran}");
+    fixture.write("work/rules.toml", "[[rules]]\nid = \"broken\"\nregex = '''('''\n");
+    secrets(&fixture, &["--rules", "rules.toml"]).expect(2, &["rules.toml"]);
+    secrets(&fixture, &["--rules", "none.toml"]).expect(3, &["none.toml"]);
+}
+
+#[test]
+fn an_image_without_secrets_is_said_to_have_none() {
+    let fixture = Fixture::new();
+    fixture.write("work/root/app/README", "nothing to see\n");
+    secrets(&fixture, &[]).expect(0, &["no secret found", "1 file"]);
+    fixture.write("work/app.json", "{}");
+    run(hardpan(&fixture, &["secrets", "app.json"])).expect(2, &["an SBOM has no files"]);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan vex`: statements with evidence, documents of several, remarks, repositories.
+
+use std::fs;
+
+use hardpan_testkit::fixture::Fixture;
+use serde_json::{Value, json};
+
+use crate::db::tracker;
+use crate::support::{Ran, hardpan, run};
+
+const STATUS: &str = "Package: libssl3t64\nStatus: install ok installed\nSource: openssl\nVersion: 3.5.1-1\nArchitecture: amd64\n\n\
+Package: package-0\nStatus: install ok installed\nVersion: 2.0-1+deb13u1\nArchitecture: amd64\n";
+
+fn world() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.write("work/root/etc/os-release", "ID=debian\nVERSION_ID=13\n");
+    fixture.write("work/root/var/lib/dpkg/status", STATUS);
+    fixture.write("work/root/usr/lib/libssl.so.3", "code");
+    fixture.write("work/tracker.json", tracker("3.5.1-2", 1));
+    let build = ["db", "build", "--debian-tracker", "tracker.json", "-o", "a.hpdb"];
+    run(hardpan(&fixture, &build)).expect(0, &[]);
+    fixture
+}
+
+fn vex(fixture: &Fixture, arguments: &[&str]) -> Ran {
+    run(hardpan(fixture, &[&["vex"], arguments].concat()))
+}
+
+fn add(fixture: &Fixture, claim: &[&str]) -> Ran {
+    let first =
+        ["add", "root", "--db", "a.hpdb", "--author", "Example", "-o", "vex.json", "--offline"];
+    vex(fixture, &[&first[..], claim].concat())
+}
+
+fn read(fixture: &Fixture, name: &str) -> Value {
+    serde_json::from_slice(&fs::read(fixture.path(format!("work/{name}"))).unwrap()).unwrap()
+}
+
+/// What is said of which vulnerability.
+fn statements(document: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let said =
+        |one: &Value| format!("{} {}", text(&one["vulnerability"]["name"]), text(&one["status"]));
+    document["statements"].as_array().unwrap().iter().map(said).collect()
+}
+
+const CLAIM: [&str; 4] = ["--vulnerability", "CVE-2026-0001", "--package", "openssl"];
+
+#[test]
+fn a_claim_that_the_files_agree_with_is_stated_and_applied() {
+    let fixture = world();
+    let scan = |more: &[&str]| {
+        run(hardpan(&fixture, &[&["scan", "root", "--db", "a.hpdb"], more].concat()))
+    };
+    scan(&[]).expect(0, &["1 high"]);
+    let claim =
+        [&CLAIM[..], &["--no-file", "usr/bin/openssl", "--reason", "the flaw is in the tool"]]
+            .concat();
+    add(&fixture, &claim).expect(0, &["wrote vex.json"]);
+    let document = read(&fixture, "vex.json");
+    assert!(statements(&document).contains(&"CVE-2026-0001 not_affected".to_owned()), "{document}");
+    scan(&["--vex", "vex.json"]).expect(0, &["no known vulnerability", "1 suppressed"]);
+    vex(&fixture, &["check", "vex.json"]).expect(0, &["0 problems"]);
+    // What was stated stays when more is.
+    add(&fixture, &["--fixed", "all"]).expect(0, &[]);
+    let document = read(&fixture, "vex.json");
+    assert!(statements(&document).contains(&"CVE-2026-0001 not_affected".to_owned()), "{document}");
+    assert!(statements(&document).contains(&"CVE-2025-1000 fixed".to_owned()), "{document}");
+    assert_eq!(document["version"], 2);
+}
+
+#[test]
+fn a_claim_that_the_files_contradict_writes_nothing() {
+    let fixture = world();
+    for (absent, found) in [
+        (["--no-file", "usr/lib/libssl.so.*"], "libssl.so.3"),
+        (["--not-built", "/usr/lib/**"], "libssl.so.3"),
+        (["--no-package", "libssl3t64"], "libssl3t64"),
+    ] {
+        let claim = [&CLAIM[..], &absent, &["--reason", "somebody says so"]].concat();
+        add(&fixture, &claim).expect(1, &["does not hold", found]);
+    }
+    let other = [
+        "--vulnerability",
+        "CVE-2026-9999",
+        "--package",
+        "openssl",
+        "--no-package",
+        "x",
+        "--reason",
+        "y",
+    ];
+    add(&fixture, &other).expect(1, &["does not hold"]);
+    add(&fixture, &CLAIM).expect(2, &["what is not there?"]);
+    add(&fixture, &[&CLAIM[..], &["--no-package", "x"]].concat()).expect(2, &["--reason"]);
+    assert!(!fixture.path("work/vex.json").exists());
+}
+
+fn document(fixture: &Fixture, name: &str, time: &str, status: &Value) {
+    let mut statement = json!({
+        "vulnerability": {"name": "CVE-2026-0001"}, "timestamp": time,
+        "products": [{"@id": "pkg:deb/debian/libssl3t64@3.5.1-1?arch=amd64"}],
+    });
+    for (key, value) in status.as_object().unwrap() {
+        statement[key] = value.clone();
+    }
+    let document = json!({
+        "@context": "https://openvex.dev/ns/v0.2.0", "@id": format!("https://a.example/{name}"),
+        "author": "Example", "timestamp": time, "version": 1, "statements": [statement],
+    });
+    fixture.write(&format!("work/{name}"), document.to_string());
+}
+
+#[test]
+fn of_several_documents_the_newest_statement_counts() {
+    let fixture = Fixture::new();
+    let unaffected = json!({"status": "not_affected", "justification": "component_not_present"});
+    document(&fixture, "old.json", "2025-01-01T00:00:00Z", &unaffected);
+    let affected = json!({"status": "affected", "action_statement": "update"});
+    document(&fixture, "new.json", "2026-01-01T00:00:00Z", &affected);
+    let merge = |order: [&str; 2]| {
+        let rest = ["--author", "Both", "--id", "https://a.example/all"];
+        let ran = vex(&fixture, &[&["merge"], &order[..], &rest[..]].concat());
+        assert_eq!(ran.code, 0, "{ran}");
+        ran.stdout
+    };
+    let merged = merge(["old.json", "new.json"]);
+    assert_eq!(merged, merge(["new.json", "old.json"]));
+    let merged: Value = serde_json::from_str(&merged).unwrap();
+    assert_eq!(statements(&merged), ["CVE-2026-0001 affected"]);
+    assert_eq!(merged["timestamp"], "2026-01-01T00:00:00Z");
+    let repository = [
+        "repository",
+        "old.json",
+        "--author",
+        "E",
+        "--base",
+        "https://v.example",
+        "--archive",
+        "https://v.example/v.tar.gz",
+        "-o",
+        "repo",
+    ];
+    vex(&fixture, &repository).expect(0, &["wrote repo"]);
+    for file in
+        ["index.json", ".well-known/vex-repository.json", "pkg/deb/debian/libssl3t64/vex.json"]
+    {
+        assert!(fixture.path(format!("work/repo/{file}")).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_documents_is_said() {
+    let fixture = Fixture::new();
+    let accepted = json!({"status": "not_affected", "impact_statement": "Marked no-dsa by Debian"});
+    document(&fixture, "risk.json", "2025-01-01T00:00:00Z", &accepted);
+    vex(&fixture, &["check", "risk.json"]).expect(1, &["risk.json", "1 statement"]);
+    fixture.write("work/not.json", "{}");
+    vex(&fixture, &["check", "not.json"]).expect(2, &["not.json is no VEX document"]);
+    vex(&fixture, &["merge", "not.json", "--author", "a", "--id", "https://a.example/x"])
+        .expect(2, &["not.json"]);
+    vex(&fixture, &["merge", "risk.json", "--author", "", "--id", "https://a.example/x"])
+        .expect(2, &["can't be written"]);
+}
