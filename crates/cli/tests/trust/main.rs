@@ -15,6 +15,7 @@ mod idempotence;
 mod in_index;
 #[cfg(feature = "keyless")]
 mod keyless;
+mod libraries;
 mod others;
 mod policy;
 mod rebuild;
