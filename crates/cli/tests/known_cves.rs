@@ -133,6 +133,14 @@ fn what_the_security_archive_fixes_is_found_without_it_and_gone_with_it() {
         "--quiet",
     ]);
     assert_eq!(failed.status.code(), Some(1));
+    // All of it is what the newer image fixed.
+    let changes = bench.good(&["diff", "old", "new", "--db", "a.hpdb", "--json"]);
+    let changes: Value = serde_json::from_str(&changes).unwrap();
+    let changes = &changes["vulnerabilities"][PLATFORM];
+    let fixed: BTreeSet<String> = (changes["fixed"].as_array().unwrap().iter())
+        .map(|one| format!("{} {}", one["id"].as_str().unwrap(), one["package"].as_str().unwrap()))
+        .collect();
+    assert_eq!((&fixed, changes["introduced"].as_array().unwrap().len()), (&found, 0));
     // The same of the SBOM, and of the SBOM of the other.
     for (image, expected) in [("old", found), ("new", BTreeSet::new())] {
         bench.write("app.json", &bench.good(&["sbom", image, "-o", "spdx"]));

@@ -438,7 +438,7 @@ pub(crate) enum SbomFormat {
     Cyclonedx1_7,
 }
 
-/// Show what changed between two images: packages, files, configuration, sizes
+/// Show what changed between two images: packages, files, configuration, sizes, vulnerabilities
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   hardpan diff registry.example/python:3.13.1 out/python
@@ -460,6 +460,9 @@ pub(crate) struct Diff {
     /// Exit with 1 if anything changed
     #[arg(long)]
     pub(crate) exit_code: bool,
+    /// Say which vulnerabilities were fixed, came in and remain, by this advisory database [default: the one of this machine, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan diff`
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use hardpan::scan::report::{ChangedVulnerability, VulnerabilityChanges};
+use hardpan::scan::{ScanRequest, ScanSource};
 use hardpan::trust::ImageDifference;
 use hardpan::trust::predicate::changelog::{Changelog, PackageChange};
+use hardpan::{Location, SbomChoice, SbomSource, Session};
 
-use super::place;
+use super::{place, scans};
 use crate::args::Common;
 use crate::args::trust::{Diff, DiffFormat};
 use crate::progress::Progress;
@@ -22,16 +26,93 @@ pub(crate) fn run(common: &Common, command: &Diff) -> anyhow::Result<ExitCode> {
     let (old, new) = (place::existing(&command.old)?, place::existing(&command.new)?);
     let machine = place::machine(common)?;
     let progress = Progress::new(common);
-    let difference = machine.session(&progress).diff(&old, &new, command.platform.as_deref());
+    let session = machine.session(&progress);
+    let difference = session.diff(&old, &new, command.platform.as_deref());
+    let compared = difference.map_err(anyhow::Error::from).and_then(|difference| {
+        let known = vulnerabilities(&session, command, &difference, [&old, &new])?;
+        Ok((difference, known))
+    });
     progress.clear();
-    let difference = difference?;
+    let (difference, known) = compared?;
     match command.output {
-        _ if common.json => say!("{}", serde_json::to_string(&difference)?),
-        DiffFormat::Markdown => markdown(&difference),
-        DiffFormat::Table => table(&difference),
+        _ if common.json => {
+            let mut value = serde_json::to_value(&difference)?;
+            value["vulnerabilities"] = serde_json::to_value(&known)?;
+            say!("{value}");
+        }
+        DiffFormat::Markdown => {
+            markdown(&difference);
+            print_all_known(&known, "- ");
+        }
+        DiffFormat::Table => {
+            table(&difference);
+            print_all_known(&known, "  ");
+        }
     }
-    let is_no = command.exit_code && !difference.is_empty();
+    let is_changed = !difference.is_empty() || known.values().any(|changes| !changes.is_empty());
+    let is_no = command.exit_code && is_changed;
     Ok(if is_no { ExitCode::from(CHANGED) } else { ExitCode::SUCCESS })
+}
+
+/// Returns what became of vulnerabilities of every platform that both have; nothing without an advisory database, and of
+/// images that can't be scanned.
+fn vulnerabilities(
+    session: &Session<'_>,
+    command: &Diff,
+    difference: &ImageDifference,
+    images: [&Location; 2],
+) -> anyhow::Result<BTreeMap<String, VulnerabilityChanges>> {
+    let Some(advisories) = scans::advisories(session, command.db.as_deref())? else {
+        return Ok(BTreeMap::new());
+    };
+    let mut all = BTreeMap::new();
+    for changes in &difference.platforms {
+        let platform = changes.to.platform.as_deref();
+        let scanned = images.map(|image| {
+            let request = ScanRequest {
+                choice: SbomChoice { image: None, platform },
+                ..ScanRequest::of(&advisories)
+            };
+            session.scan(&ScanSource::Image(SbomSource::Image(image.clone())), &request)
+        });
+        match scanned {
+            [Ok(old), Ok(new)] => {
+                let name = platform.unwrap_or("image").to_owned();
+                all.insert(name, VulnerabilityChanges::between(&old, &new));
+            }
+            // Whoever names a database wants to know why there is no answer.
+            [Err(error), _] | [_, Err(error)] if command.db.is_some() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(all)
+}
+
+fn print_all_known(known: &BTreeMap<String, VulnerabilityChanges>, indent: &str) {
+    for (platform, changes) in known {
+        print_known(platform, changes, indent);
+    }
+}
+
+fn print_known(platform: &str, changes: &VulnerabilityChanges, indent: &str) {
+    say!("{}", styled(GOOD, &format!("vulnerabilities of {platform}")));
+    for (style, what, list) in
+        [(GOOD, "fixed", &changes.fixed), (BAD, "introduced", &changes.introduced)]
+    {
+        for one in list {
+            let ChangedVulnerability { id, package, severity, version } = one;
+            let severity = severity.as_str();
+            say!(
+                "{indent}{} {id} ({severity}) in {} {}",
+                styled(style, what),
+                visible(package),
+                visible(version)
+            );
+        }
+    }
+    let [fixed, introduced, remaining] =
+        [&changes.fixed, &changes.introduced, &changes.remaining].map(Vec::len);
+    say!("{indent}{fixed} fixed, {introduced} introduced, {remaining} remain");
 }
 
 fn markdown(difference: &ImageDifference) {

@@ -72,7 +72,10 @@ pub(super) fn attest(
 }
 
 /// Returns what is known of vulnerabilities, if anything is.
-fn advisories(session: &Session<'_>, db: Option<&Path>) -> anyhow::Result<Option<AdvisoryData>> {
+pub(super) fn advisories(
+    session: &Session<'_>,
+    db: Option<&Path>,
+) -> anyhow::Result<Option<AdvisoryData>> {
     if let Some(path) = db {
         return Ok(Some(AdvisoryData::read(path)?));
     }

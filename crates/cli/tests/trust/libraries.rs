@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Libraries of others that programs verify with: Sigstore's for JavaScript, and the one for Python that TUF and in-toto use.
 
+#![allow(clippy::print_stdout, reason = "what is skipped says so")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -85,6 +85,24 @@ pub struct ScanRequest<'r> {
     pub max_age_days: u32,
 }
 
+impl<'r> ScanRequest<'r> {
+    /// Looks at the files, excuses nothing, and believes nobody.
+    pub fn of(advisories: &'r AdvisoryData) -> Self {
+        Self {
+            choice: SbomChoice::default(),
+            advisories,
+            rules: None,
+            from_files: true,
+            trusts_sbom: false,
+            vex: &[],
+            policy: VexPolicy::default(),
+            release: None,
+            allows_unknown_distribution: false,
+            max_age_days: u32::MAX,
+        }
+    }
+}
+
 /// What is in an image, as it was found out.
 struct Surveyed {
     subject: Subject,

@@ -4,6 +4,7 @@
 //! A [`ScanReport`] is plain data, the same for the same image, database and VEX: no clock, no place of this machine. Rows
 //! that VEX excuses stay in it with who excused them and why.
 
+mod changes;
 mod cyclonedx;
 mod html;
 mod markdown;
@@ -18,6 +19,7 @@ use serde::{Serialize, Serializer};
 
 use crate::advisory::{DecisionKind, Severity};
 
+pub use changes::{ChangedVulnerability, VulnerabilityChanges};
 pub use cyclonedx::cyclonedx;
 pub use html::html;
 pub use markdown::markdown;

@@ -229,6 +229,29 @@ fn rows_without_a_name_for_statements_are_counted() {
 }
 
 #[test]
+fn what_became_of_vulnerabilities() {
+    let old = sample();
+    let mut new = sample();
+    // One was fixed, one came in, one has another version, and one is excused now.
+    new.rows.retain(|row| row.id != "CVE-2026-0001");
+    new.rows[0].id = "CVE-2026-0009".to_owned();
+    new.rows[0].status = RowStatus::Affected { statement: None };
+    let known = new.rows.iter_mut().find(|row| row.id == "CVE-2026-0002").expect("a row");
+    known.package.version = "2.0-1".to_owned();
+    let open = new.rows.iter_mut().find(|row| row.id == "CVE-2026-0005").expect("a row");
+    open.status = RowStatus::Suppressed { statement: statement("fixed", None, None) };
+    let changes = VulnerabilityChanges::between(&old, &new);
+    let ids = |list: &[ChangedVulnerability]| {
+        list.iter().map(|one| format!("{} {}", one.id, one.version)).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&changes.fixed), ["CVE-2026-0001 1.0-1", "CVE-2026-0005 1.0-1"]);
+    assert_eq!(ids(&changes.introduced), ["CVE-2026-0009 1.0-1"]);
+    assert_eq!(ids(&changes.remaining), ["CVE-2026-0002 2.0-1"]);
+    assert!(!changes.is_empty());
+    assert!(VulnerabilityChanges::between(&old, &old).is_empty());
+}
+
+#[test]
 fn links_are_for_names_that_are_names() {
     for (id, expected) in [
         ("CVE-2026-1", Some("https://www.cve.org/CVERecord?id=CVE-2026-1")),
