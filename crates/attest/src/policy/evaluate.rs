@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::predicate::{PredicateError, Time, provenance, sign, test_result, uri, vex, vsa};
 use crate::{Statement, predicate};
 
-use super::{Evidence, Policy, RuleResult, Severity, StatementEvidence, VulnerabilityRule};
+use super::{Evidence, Policy, RuleResult, Severity, StatementEvidence, VulnerabilityRule, scans};
 
 /// By how much a clock may be wrong before a time counts as the future, in seconds.
 const SKEW_SECONDS_MAX: i64 = 300;
@@ -38,7 +38,7 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, now: Time) -> Vec<RuleResu
         results.push(result("complete SBOM", complete_sbom(policy, evidence)));
     }
     if let Some(rule) = policy.vulnerabilities {
-        results.push(result("vulnerabilities", vulnerabilities(rule, evidence)));
+        results.push(result("vulnerabilities", vulnerabilities(policy, rule, evidence)));
     }
     results
 }
@@ -202,8 +202,23 @@ fn complete_sbom(policy: &Policy, evidence: &Evidence) -> Outcome {
     }
 }
 
-fn vulnerabilities(rule: VulnerabilityRule, evidence: &Evidence) -> Outcome {
-    let Some(found) = &evidence.vulnerabilities else {
+fn vulnerabilities(policy: &Policy, rule: VulnerabilityRule, evidence: &Evidence) -> Outcome {
+    let stated = || {
+        let uris = uris_of("vulns");
+        let all = evidence.statements.iter().filter(|one| {
+            uris.contains(&one.statement.predicate_type.as_str())
+                && (policy.keys.is_empty() || policy.keys.contains(&one.key))
+                && evidence.digests.iter().any(|digest| one.statement.is_about(digest))
+        });
+        // Of several the one of the newest data counts: the others say what was not known yet.
+        let dated = all.filter_map(|one| {
+            let predicate = &one.statement.predicate;
+            let time = predicate["scanner"]["db"]["lastUpdate"].as_str().unwrap_or_default();
+            Some((time.parse::<Time>().unwrap_or(Time::EPOCH), scans::found(predicate)?))
+        });
+        dated.max_by_key(|(time, found)| (*time, found.len())).map(|(_, found)| found)
+    };
+    let Some(found) = evidence.vulnerabilities.clone().or_else(stated) else {
         return Err("nobody looked for vulnerabilities".to_owned());
     };
     let counts = |severity: Severity| severity >= rule.severity;

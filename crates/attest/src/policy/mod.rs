@@ -10,6 +10,7 @@
 
 mod evaluate;
 mod level;
+mod scans;
 
 #[cfg(test)]
 mod tests;
@@ -207,7 +208,7 @@ pub struct Evidence {
     pub statements: Vec<StatementEvidence>,
     /// What the SBOM of such a statement covers; `None` if none could be read.
     pub sbom: Option<SbomCoverage>,
-    /// Vulnerabilities after VEX; `None` if nobody looked.
+    /// Vulnerabilities after VEX that the caller found itself; `None` if it did not look: then a statement about them counts.
     pub vulnerabilities: Option<Vec<FoundVulnerability>>,
 }
 

@@ -212,6 +212,48 @@ fn severities_and_fixes() {
 }
 
 #[test]
+fn statements_about_vulnerabilities_count_by_key_and_data() {
+    const VULNS: &str = "https://in-toto.io/attestation/vulns/v0.1";
+    let scan = |day: &str, severity: &str| {
+        json!({"scanner": {
+            "db": {"lastUpdate": format!("2026-11-{day}T00:00:00Z")},
+            "result": [{"id": "CVE-1", "severity": [{"method": "hardpan", "score": severity}],
+                        "annotations": [{"package": "a", "fixedVersion": "2"}]}],
+        }})
+    };
+    let policy =
+        parse(json!({"keys": ["ci"], "vulnerabilities": {"severity": "high", "fixable": true}}));
+    let holds = |statements: Vec<StatementEvidence>| {
+        let evidence = Evidence { statements, vulnerabilities: None, ..evidence() };
+        let results = evaluate(&policy, &evidence, Time::from_seconds(NOW));
+        let of_rule = results.into_iter().find(|result| result.rule == "vulnerabilities").unwrap();
+        (of_rule.ok, of_rule.reason)
+    };
+    let by = |key: &str, predicate: Value| said(key, b"image", VULNS, predicate);
+    let nobody = "nobody looked for vulnerabilities".to_owned();
+    for (statements, expected) in [
+        (vec![], (false, nobody.clone())),
+        (vec![by("ci", scan("01", "high"))], (false, "1: CVE-1 in a".to_owned())),
+        (vec![by("ci", scan("01", "medium"))], (true, "none that counts, of 1".to_owned())),
+        // The newest data counts, whoever comes first.
+        (
+            vec![by("ci", scan("09", "high")), by("ci", scan("01", "low"))],
+            (false, "1: CVE-1 in a".to_owned()),
+        ),
+        (
+            vec![by("ci", scan("01", "high")), by("ci", scan("09", "low"))],
+            (true, "none that counts, of 1".to_owned()),
+        ),
+        // By somebody else, about something else, or nonsense.
+        (vec![by("stranger", scan("01", "low"))], (false, nobody.clone())),
+        (vec![said("ci", b"another", VULNS, scan("01", "low"))], (false, nobody.clone())),
+        (vec![by("ci", json!({"scanner": {}}))], (false, nobody)),
+    ] {
+        assert_eq!(holds(statements), expected);
+    }
+}
+
+#[test]
 fn the_age_is_of_the_build_or_of_the_image() {
     let policy = parse(json!({"max-age-days": 39, "keys": ["release"]}));
     let mut evidence = evidence();

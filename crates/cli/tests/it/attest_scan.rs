@@ -66,6 +66,31 @@ fn scans_are_attached_to_every_platform_and_again_change_nothing() {
 }
 
 #[test]
+fn policies_go_by_the_attached_scan() {
+    let fixture = world();
+    let out = fixture.path("out");
+    let out = out.to_str().unwrap();
+    fixture.write("work/policy.yaml", "keys: [k.pub]\nvulnerabilities:\n  severity: high\n");
+    let verify =
+        || hardpan(&fixture, &["verify", out, "--key", "k.pub", "--policy", "policy.yaml"]);
+    verify().expect(1, &["nobody looked for vulnerabilities"]);
+    let scan = |db: &str| {
+        let scan = ["attest", "scan", out, "--key", "k.key", "--signatures", "none", "--db", db];
+        hardpan(&fixture, &scan).expect(0, &["attested vulns"]);
+    };
+    scan("a.hpdb");
+    verify().expect(0, &["none that counts, of 0"]);
+    // Newer data knows something: older statements don't hide it.
+    let known = r#"{"app": {"CVE-2026-0007": {"releases": {"trixie": {
+        "status": "resolved", "fixed_version": "99-1", "urgency": "high", "repositories": {}}}}}}"#;
+    fixture.write("work/known.json", known);
+    hardpan(&fixture, &["db", "build", "--debian-tracker", "known.json", "-o", "b.hpdb"])
+        .expect(0, &[]);
+    scan("b.hpdb");
+    verify().expect(1, &["CVE-2026-0007 in app"]);
+}
+
+#[test]
 fn a_build_states_its_scans_where_that_is_asked_for() {
     let fixture = world();
     hardpan(&fixture, &["db", "import", "a.hpdb", "--key", "k.pub"]).expect(0, &[]);
