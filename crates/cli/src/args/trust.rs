@@ -518,7 +518,7 @@ pub(crate) struct Attestations {
     /// State what scans for vulnerabilities, secrets and malware find: with this machine's advisory database and ClamAV, where they are
     #[arg(long, requires = "sign")]
     pub(crate) scan: bool,
-    /// State what this OpenVEX document says of what is in the image; may be given several times
+    /// State what this VEX document (OpenVEX, CSAF, CycloneDX) says of what is in the image; may be given several times
     #[arg(long, value_name = "FILE", requires = "sign")]
     pub(crate) vex: Vec<PathBuf>,
     /// State results of tests of this image, a CTRF document; may be given several times

@@ -72,6 +72,27 @@ fn documents_become_one_about_this_image() {
 }
 
 #[test]
+fn a_document_in_cyclonedx_is_said_in_openvex() {
+    let fixture = Fixture::new();
+    let document = json!({
+        "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
+        "metadata": {"timestamp": "2026-01-02T03:04:05Z", "authors": [{"name": "Team"}]},
+        "vulnerabilities": [{
+            "id": "CVE-7", "affects": [{"ref": "pkg:deb/debian/libc6@2.41-12"}],
+            "analysis": {"state": "not_affected", "justification": "code_not_reachable"},
+        }],
+    });
+    fixture.write("work/c.json", document.to_string());
+    build_signed(&fixture, &["--vex", "c.json"]).expect(0, &["1 statement"]);
+    let vex = &attested(&fixture, "vex", "linux/amd64")["predicate"];
+    assert_eq!(vex["@context"], "https://openvex.dev/ns/v0.2.0");
+    let statement = &vex["statements"][0];
+    assert_eq!(statement["vulnerability"]["name"], "CVE-7");
+    assert_eq!(statement["justification"], "vulnerable_code_not_in_execute_path");
+    assert!(statement["products"].to_string().contains("libc6@2.41-12?arch=amd64"), "{vex:#}");
+}
+
+#[test]
 fn the_same_documents_give_the_same_bytes() {
     let fixture = with_documents();
     build_signed(&fixture, &["--vex", "a.json", "--vex", "b.json"]).expect(0, &[]);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hardpan_attest::predicate::vex::{
     InstalledImage, Text, VEX_BYTES_MAX, VexDocument, VexError, VexHeader, VexRead, document_id,
-    for_image, read,
+    for_image, read_any,
 };
 use hardpan_attest::predicate::{Time, uri};
 use hardpan_attest::{Statement, Subject};
@@ -33,11 +33,11 @@ pub struct VexSummary {
     pub left_out: usize,
 }
 
-/// Reads an OpenVEX document of somebody.
+/// Reads a VEX document of somebody: OpenVEX, CSAF or CycloneDX.
 pub fn read_vex(path: &Path) -> Result<VexRead, TrustError> {
     let wrap = |source| TrustError::Vex { path: path.to_owned(), source };
     let file = super::read_file(path, VEX_BYTES_MAX)?;
-    read(&file).map_err(wrap)
+    read_any(&file).map_err(wrap)
 }
 
 /// Reads the documents that a definition names, in the order of their paths.
@@ -54,7 +54,7 @@ pub fn read_vex_of(project: &Project) -> Result<Vec<(String, VexRead)>, Error> {
             }
         };
         let wrap = |source| TrustError::Vex { path: path.into(), source };
-        documents.push((path.to_owned(), read(&bytes).map_err(wrap)?));
+        documents.push((path.to_owned(), read_any(&bytes).map_err(wrap)?));
     }
     Ok(documents)
 }
