@@ -13,12 +13,13 @@ mod rows;
 mod statements;
 mod warnings;
 
-use hardpan_attest::sbom::ComponentKind;
+use std::collections::BTreeSet;
+
 use hardpan_attest::verify::Rules;
 use hardpan_scan::advisory::{Advisories, Space};
-use hardpan_scan::catalog::CatalogOptions;
-use hardpan_scan::drift::Drift;
-use hardpan_scan::inventory::Inventory;
+use hardpan_scan::catalog::{Catalog, CatalogOptions};
+use hardpan_scan::drift::{Drift, Drifted};
+use hardpan_scan::inventory::{Inventory, Package};
 use hardpan_scan::matching::{MatchOptions, match_all};
 use hardpan_scan::report::{
     DatabaseFacts, InventoryOrigin, ScanReport, SourceFacts, Subject, Warning,
@@ -194,8 +195,9 @@ impl Session<'_> {
             let found = sbom::sbom_of(&catalog, &target.naming(), &Known::default());
             let drift = hardpan_scan::drift::compare(&trusted.listing, &found.sbom.components);
             warnings.extend(drifted(&drift));
+            warnings.extend(unread(&catalog));
             // What the SBOM does not list is looked up as well: leaving it out would be a way to hide it.
-            let merged = with_unlisted(inventory, &catalog, &drift);
+            let merged = with_unlisted(inventory, Inventory::from(&catalog));
             let origin =
                 InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked: true };
             return Ok(Surveyed { subject, inventory: merged, origin, warnings, vex });
@@ -216,35 +218,32 @@ impl Session<'_> {
     }
 }
 
-/// Adds the packages that the files tell of and the SBOM does not.
-fn with_unlisted(
-    mut inventory: Inventory,
-    catalog: &hardpan_scan::catalog::Catalog,
-    drift: &Drift,
-) -> Inventory {
-    if drift.unlisted.is_empty() {
-        return inventory;
-    }
-    let of_files = Inventory::from(catalog);
-    let is_unlisted = |package: &hardpan_scan::inventory::Package| {
-        drift.unlisted.iter().any(|one| {
-            one.version == package.version
-                && one.name.eq_ignore_ascii_case(&package.name)
-                && one.kind != ComponentKind::OperatingSystem
-        })
-    };
-    inventory.packages.extend(of_files.packages.into_iter().filter(is_unlisted));
-    inventory.packages.sort_by(|one, other| one.id.cmp(&other.id));
-    inventory.packages.dedup_by(|one, other| one.id == other.id);
-    inventory.distribution = inventory.distribution.or(of_files.distribution);
-    inventory
+/// Adds the packages that the files tell of and the SBOM does not: both are named as advisories name them.
+fn with_unlisted(mut listed: Inventory, of_files: Inventory) -> Inventory {
+    let key =
+        |package: &Package| (package.kind.word(), package.name.clone(), package.version.clone());
+    let known: BTreeSet<_> = listed.packages.iter().map(key).collect();
+    let ids: BTreeSet<String> = listed.packages.iter().map(|package| package.id.clone()).collect();
+    let unlisted = of_files.packages.into_iter().filter(|package| !known.contains(&key(package)));
+    listed.packages.extend(unlisted.map(|package| {
+        // The SBOM may have another version of it under the same id, and a row is of one of them.
+        let id = if ids.contains(&package.id) {
+            format!("{} of the files", package.id)
+        } else {
+            package.id
+        };
+        Package { id, ..package }
+    }));
+    listed.packages.sort_by(|one, other| one.id.cmp(&other.id));
+    listed.distribution = listed.distribution.or(of_files.distribution);
+    listed
 }
 
 fn vec_of_problems(problems: &[String]) -> Vec<Warning> {
     problems.iter().map(|text| Warning { kind: "sbom", text: text.clone() }).collect()
 }
 
-fn unread(catalog: &hardpan_scan::catalog::Catalog) -> impl Iterator<Item = Warning> {
+fn unread(catalog: &Catalog) -> impl Iterator<Item = Warning> {
     catalog.problems.iter().map(|problem| {
         let text = format!("{} can't be read: {}", problem.path, problem.error);
         Warning { kind: "unreadable", text }
@@ -252,8 +251,8 @@ fn unread(catalog: &hardpan_scan::catalog::Catalog) -> impl Iterator<Item = Warn
 }
 
 fn drifted(drift: &Drift) -> impl Iterator<Item = Warning> {
-    let of = |components: &std::collections::BTreeSet<hardpan_scan::drift::Drifted>, what: &str| {
-        let say = |one: &hardpan_scan::drift::Drifted| {
+    let of = |components: &BTreeSet<Drifted>, what: &str| {
+        let say = |one: &Drifted| {
             let version = one.version.as_deref().unwrap_or("of no known version");
             Warning { kind: "drift", text: format!("{} {version} {what}", one.name) }
         };
@@ -269,4 +268,60 @@ fn database_facts(data: &AdvisoryData, advisories: &impl Advisories) -> Database
     let ages = crate::advisories::source_ages(advisories, 0);
     let sources = ages.into_iter().map(|age| SourceFacts { name: age.name, time: age.time });
     DatabaseFacts { digest: data.digest(), sources: sources.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use hardpan_scan::catalog::PackageKind;
+
+    use super::*;
+
+    fn inventory(packages: &[(&str, PackageKind, &str, &str)]) -> Inventory {
+        let package = |(id, kind, name, version): &(&str, PackageKind, &str, &str)| Package {
+            id: (*id).to_owned(),
+            kind: *kind,
+            name: (*name).to_owned(),
+            version: Some((*version).to_owned()),
+            source: None,
+            purl: None,
+            maintainer: None,
+            evidence: BTreeSet::new(),
+            inside: None,
+            files: 0,
+            layer: None,
+            owned_by: None,
+        };
+        Inventory { packages: packages.iter().map(package).collect(), ..Inventory::default() }
+    }
+
+    #[test]
+    fn what_an_sbom_does_not_list_is_looked_up_as_well() {
+        use PackageKind::{Deb, Npm, Pypi};
+        let listed = inventory(&[
+            ("SPDXRef-1", Pypi, "foo-bar", "1"),
+            ("deb/libc6/amd64", Deb, "libc6", "2.41-12"),
+        ]);
+        let of_files = inventory(&[
+            ("deb/libc6/amd64", Deb, "libc6", "2.41-11"),
+            ("npm/foo-bar", Npm, "foo-bar", "1"),
+            ("pypi/foo-bar", Pypi, "foo-bar", "1"),
+            ("pypi/hidden", Pypi, "hidden", "3"),
+        ]);
+        let merged = with_unlisted(listed, of_files);
+        let all: Vec<String> = (merged.packages.iter())
+            .map(|one| format!("{} {}", one.id, one.version.as_deref().unwrap_or_default()))
+            .collect();
+        // Another version, another kind, and another package; not what only has another id.
+        let expected = [
+            "SPDXRef-1 1",
+            "deb/libc6/amd64 2.41-12",
+            "deb/libc6/amd64 of the files 2.41-11",
+            "npm/foo-bar 1",
+            "pypi/hidden 3",
+        ];
+        assert_eq!(all, expected);
+        for package in &merged.packages {
+            assert_eq!(merged.package(&package.id), Some(package));
+        }
+    }
 }
