@@ -282,7 +282,7 @@ pub(crate) fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Reads a regular file, of a longer one a little more than the limit.
-fn read_at_most(path: &Path, max: usize) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_at_most(path: &Path, max: usize) -> anyhow::Result<Vec<u8>> {
     let wrap = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let file = fs::File::open(path).map_err(wrap)?;
     if !file.metadata().map_err(wrap)?.is_file() {

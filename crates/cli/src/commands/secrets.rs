@@ -2,7 +2,6 @@
 //! `hardpan secrets`
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,13 +13,14 @@ use super::{place, scan};
 use crate::args::Common;
 use crate::args::scan::Secrets;
 use crate::failure::{Named, Usage};
+use crate::keys;
 use crate::progress::Progress;
 use crate::text::{BAD, DIM, GOOD, HELP, WARNING, count, note, say, size, styled, visible};
 
 /// The exit code where something was found.
 const FOUND: u8 = 1;
 /// The largest file of rules or of known fingerprints, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// Looks for secrets.
 pub(crate) fn run(common: &Common, command: &Secrets) -> anyhow::Result<ExitCode> {
@@ -78,10 +78,12 @@ fn baseline(path: &Path) -> anyhow::Result<BTreeSet<Fingerprint>> {
 
 fn text(path: &Path) -> anyhow::Result<String> {
     let wrap = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    if fs::metadata(path).map_err(wrap)?.len() > FILE_BYTES_MAX {
+    let bytes = keys::read_at_most(path, FILE_BYTES_MAX)?;
+    if bytes.len() > FILE_BYTES_MAX {
         return Err(wrap(std::io::Error::other("it is too large")).into());
     }
-    Ok(fs::read_to_string(path).map_err(wrap)?)
+    let wrong = |error| wrap(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
+    Ok(String::from_utf8(bytes).map_err(wrong)?)
 }
 
 fn print(common: &Common, found: &ImageSecrets, removed: usize) {
