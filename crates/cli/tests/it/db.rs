@@ -170,6 +170,37 @@ fn time_does_not_run_backwards() {
     assert_ne!(status(&fixture)["digest"], before);
 }
 
+/// A file of NVD with one vulnerability.
+fn nvd(id: &str) -> String {
+    let vulnerabilities = json!([{"cve": {"id": id}}]);
+    json!({"format": "NVD_CVE", "version": "2.0", "vulnerabilities": vulnerabilities}).to_string()
+}
+
+#[test]
+fn a_source_in_several_files_is_as_old_as_its_newest() {
+    let fixture = world();
+    let write = |name: &str, id: &str, day: u64| {
+        fixture.write(&format!("work/{name}"), nvd(id));
+        let path = fixture.path(format!("work/{name}"));
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
+        File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    };
+    let made = |name: &str| {
+        let feeds = ["build", "--nvd", "closed.json", "--nvd", "open.json", "-o", name];
+        db(&fixture, &[&feeds[..], &["--key", "k.key"]].concat()).expect(0, &["2 sources"]);
+    };
+    // A year that is closed stays as it is, and the newest one grows.
+    write("closed.json", "CVE-2020-0001", 10_000);
+    write("open.json", "CVE-2026-0001", 20_000);
+    made("first.hpdb");
+    write("open.json", "CVE-2026-0002", 20_001);
+    made("second.hpdb");
+    let import = |name: &str| db(&fixture, &["import", name, "--key", "k.pub"]);
+    import("first.hpdb").expect(0, &["updated"]);
+    import("second.hpdb").expect(0, &["updated"]);
+    import("first.hpdb").expect(4, &["nvd is of 2024-10-04", "and of 2024-10-05"]);
+}
+
 #[test]
 fn damaged_databases_are_refused_whoever_signed_them() {
     let fixture = world();

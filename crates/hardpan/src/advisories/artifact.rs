@@ -10,7 +10,7 @@ use std::io::Read as _;
 
 use hardpan_attest::signature::{BUNDLE_BYTES_MAX, BUNDLE_TYPE};
 use hardpan_image::{Compression, Descriptor, ImageName, Manifest, canonical_json, media_type};
-use hardpan_scan::advisory::database;
+use hardpan_scan::advisory::database::{self, DatabaseError};
 use hardpan_tree::Digest;
 use serde::Serialize;
 
@@ -170,9 +170,8 @@ type Blob = (Descriptor, Vec<u8>);
 /// Makes the configuration, which says nothing, and the layers.
 fn layers(request: &PublishAdvisories<'_>) -> Result<(Blob, Vec<Blob>), Error> {
     let data = request.data;
-    let compressed = zstd::bulk::compress(data.bytes(), LEVEL).map_err(|source| {
-        AdvisoriesError::Read { path: data.origin.from.clone().into(), source }
-    })?;
+    let wrap = |source| AdvisoriesError::Database(DatabaseError::Compression(source));
+    let compressed = zstd::bulk::compress(data.bytes(), LEVEL).map_err(wrap)?;
     let mut whole = blob(DATABASE_TYPE, compressed);
     whole.0.annotations = title("advisories.hpdb.zst");
     let mut bundle = blob(BUNDLE_TYPE, request.bundle.to_vec());

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hardpan_remote::{Cancel, Fetched, Request};
 use hardpan_scan::advisory::import::{
     self, ImportError, Imported, Input, ListedRelease, Lists, Parts,
 };
@@ -13,6 +12,7 @@ use hardpan_scan::advisory::{Collected, database};
 
 use super::AdvisoriesError;
 use super::installed::read_file;
+use super::source::Gotten;
 use crate::error::Error;
 use crate::session::Session;
 
@@ -123,17 +123,8 @@ impl Session<'_> {
             let bytes = read_file(path, FEED_BYTES_MAX)?;
             return Ok(Read { name: from.to_owned(), bytes, time: changed(path) });
         }
-        let request = Request::new(from, FEED_BYTES_MAX)?;
-        let offline = || Error::Offline { what: request.url.to_string() };
-        let remote = self.remote.ok_or_else(offline)?;
-        match remote.get(&request, &self.progress(), &Cancel::new())? {
-            Fetched::Fresh { bytes, validators, .. } => {
-                let time = validators.last_modified.as_deref().and_then(http_time);
-                Ok(Read { name: request.url.to_string(), bytes, time })
-            }
-            // Nothing was said of what is there.
-            _ => Err(offline()),
-        }
+        let Gotten { bytes, url, last_modified } = self.get_whole(from, FEED_BYTES_MAX)?;
+        Ok(Read { name: url, bytes, time: last_modified.as_deref().and_then(http_time) })
     }
 
     /// Imports many files that are one source, each read in its turn.

@@ -123,6 +123,7 @@ fn compare(
     let all = database.sources();
     let mut lost = Vec::new();
     for old in present.sources() {
+        // Of a source in several files, as NVD's years are, the first is the newest.
         let Some(new) = all.iter().find(|new| new.name == old.name) else {
             lost.push(old.name.to_string());
             continue;

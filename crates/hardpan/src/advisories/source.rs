@@ -37,6 +37,15 @@ impl std::fmt::Display for AdvisorySource {
     }
 }
 
+/// What was at a URL.
+pub(super) struct Gotten {
+    pub(super) bytes: Vec<u8>,
+    /// The URL as it may be shown.
+    pub(super) url: String,
+    /// When it was changed, in the server's words.
+    pub(super) last_modified: Option<String>,
+}
+
 /// Returns where the bundle of a file belongs.
 pub fn bundle_path(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
@@ -63,29 +72,28 @@ impl Session<'_> {
     }
 
     fn offered_url(&self, url: &str) -> Result<Offered, Error> {
-        let bytes = self.fetch_small(url, DATABASE_BYTES_MAX)?;
+        let Gotten { bytes, url: from, .. } = self.get_whole(url, DATABASE_BYTES_MAX)?;
         let bundle_url = format!("{url}{BUNDLE_END}");
-        let bundle = match self.fetch_small(&bundle_url, BUNDLE_BYTES_MAX as u64) {
-            Ok(bundle) => Some(bundle),
+        let bundle = match self.get_whole(&bundle_url, BUNDLE_BYTES_MAX as u64) {
+            Ok(gotten) => Some(gotten.bytes),
             Err(Error::Remote(error)) if is_not_found(&error) => None,
             Err(error) => return Err(error),
         };
         let transferred_bytes = bytes.len() as u64 + bundle.as_ref().map_or(0, Vec::len) as u64;
-        Ok(Offered {
-            bytes,
-            bundle,
-            from: Request::new(url, 0)?.url.to_string(),
-            transferred_bytes,
-        })
+        Ok(Offered { bytes, bundle, from, transferred_bytes })
     }
 
-    /// Fetches something small.
-    fn fetch_small(&self, url: &str, limit_bytes: u64) -> Result<Vec<u8>, Error> {
+    /// Gets all that is at a URL, into memory.
+    pub(super) fn get_whole(&self, url: &str, limit_bytes: u64) -> Result<Gotten, Error> {
         let request = Request::new(url, limit_bytes)?;
         let offline = || Error::Offline { what: request.url.to_string() };
         let remote = self.remote.ok_or_else(offline)?;
         match remote.get(&request, &self.progress(), &Cancel::new())? {
-            Fetched::Fresh { bytes, .. } => Ok(bytes),
+            Fetched::Fresh { bytes, validators, .. } => Ok(Gotten {
+                bytes,
+                url: request.url.to_string(),
+                last_modified: validators.last_modified,
+            }),
             // Nothing was said of what is there.
             _ => Err(offline()),
         }

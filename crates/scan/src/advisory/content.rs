@@ -9,7 +9,7 @@ use super::{Advisory, Release, Source, SupportLimit, Vulnerability};
 /// Everything, sorted. [`Advisory::source`] is an index into `sources`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Content<'a> {
-    /// By name, then by digest.
+    /// By name, of one name the newest first, then by digest.
     pub(crate) sources: Vec<Source<'a>>,
     /// By the text of the space.
     pub(crate) spaces: BTreeMap<String, SpaceContent<'a>>,
