@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Repository tasks: tidy, gen, corpus, bench.
+//! Repository tasks: tidy, gen, corpus, fuzz, bench.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tasks talk to whoever runs them")]
 
 mod bench;
 mod corpus;
+mod fuzz;
 mod r#gen;
 mod layers;
 mod tidy;
@@ -30,6 +31,8 @@ enum Task {
     Corpus(corpus::Arguments),
     /// Measure how much images share under different layer plans.
     Layers(layers::Arguments),
+    /// Run every parser on what a fuzzer makes up.
+    Fuzz(fuzz::Arguments),
     /// Write the reference from the code.
     Gen(r#gen::Arguments),
     /// Check the rules that the compiler does not know.
@@ -37,11 +40,13 @@ enum Task {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    fuzz::compile()?;
     match Cli::parse().task {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::BenchSigning(arguments) => bench::signing::run(&arguments),
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Tidy => tidy::run(),
     }

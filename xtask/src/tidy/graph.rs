@@ -33,7 +33,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
 ];
 
 /// Members that are not shipped; others may use them in tests only.
-const TOOLS: [&str; 2] = ["hardpan-testkit", "xtask"];
+const TOOLS: [&str; 3] = ["hardpan-fuzz", "hardpan-testkit", "xtask"];
 
 /// Dependencies that belong to some members only.
 const ONLY_IN: [(&str, &[&str]); 13] = [

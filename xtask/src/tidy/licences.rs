@@ -6,7 +6,7 @@ use cargo_metadata::Metadata;
 use super::Violation;
 
 /// Licences that ask for no more than a notice, and MPL-2.0, whose copyleft ends at its own files.
-const ALLOWED: [&str; 17] = [
+const ALLOWED: [&str; 18] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -21,6 +21,7 @@ const ALLOWED: [&str; 17] = [
     "MIT",
     "MIT-0",
     "MPL-2.0",
+    "NCSA",
     "Unicode-3.0",
     "Unicode-DFS-2016",
     "Unlicense",

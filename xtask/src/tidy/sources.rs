@@ -16,7 +16,7 @@ const SHELL_LINES_MAX: usize = 50;
 /// What library code may not touch: the outside world comes in through arguments.
 const OUTSIDE: [&str; 4] = ["std::process", "std::env", "SystemTime::now", "Instant::now"];
 /// Where it may: the programs, test support, tasks.
-const OUTSIDE_ALLOWED: [&str; 4] = ["crates/cli/", "crates/serve/", "testkit/", "xtask/"];
+const OUTSIDE_ALLOWED: [&str; 5] = ["crates/cli/", "crates/serve/", "fuzz/", "testkit/", "xtask/"];
 /// The one module that starts processes and makes system calls.
 const SANDBOX: [&str; 2] = ["crates/hardpan/src/sandbox/", "crates/hardpan/src/sandbox.rs"];
 

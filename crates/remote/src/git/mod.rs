@@ -15,7 +15,9 @@ mod protocol;
 mod repository;
 mod transport;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 pub use error::{GitError, PackError};
@@ -23,7 +25,16 @@ pub use object::{Commit, EntryKind, ObjectKind, TreeEntry};
 pub use pack::{Pack, PackLimits};
 pub use repository::{Checkout, IndexEntry, RepositoryFile, repository_files};
 
+use packet::PacketReader;
 use sha1_checked::{CollisionResult, Digest as _};
+
+/// Reads what a server says that it can do, of the bytes of its answer; `None` if it does not speak version 2 of the protocol.
+///
+/// # Errors
+/// If the answer ends too early, or is no sequence of packets.
+pub fn read_capabilities(answer: impl Read) -> io::Result<Option<BTreeMap<String, String>>> {
+    protocol::capabilities(&mut PacketReader::new(answer))
+}
 
 /// The id of a git object: a SHA-1, written as 40 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

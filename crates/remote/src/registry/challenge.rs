@@ -3,7 +3,7 @@
 
 /// One way to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Challenge {
+pub enum Challenge {
     /// By name and password.
     Basic,
     /// By a token from somewhere else (distribution, "Token Authentication Specification").
@@ -16,7 +16,7 @@ pub(super) enum Challenge {
 }
 
 /// Reads a header's challenges, those for tokens first. What is not understood is left out.
-pub(super) fn parse(headers: &[String]) -> Vec<Challenge> {
+pub fn parse(headers: &[String]) -> Vec<Challenge> {
     let mut found: Vec<Challenge> =
         headers.iter().flat_map(|header| split(header)).filter_map(challenge).collect();
     found.sort_by_key(|challenge| *challenge == Challenge::Basic);

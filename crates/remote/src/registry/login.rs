@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 
 use super::place::DEFAULT_REGISTRY;
-use file::LoginFile;
+pub(super) use file::LoginFile;
 pub use file::LoginFileError;
 
 /// The user name by which a credential helper says that what follows is no password.

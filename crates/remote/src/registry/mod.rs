@@ -13,6 +13,7 @@
 //! index under a tag. Who can't tell what is there fails: an answer that is not understood is never taken
 //! for an empty list, which the next writer would make true.
 
+pub mod answer;
 mod challenge;
 mod document;
 mod error;

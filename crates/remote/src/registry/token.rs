@@ -209,7 +209,7 @@ impl Source<'_> {
     }
 }
 
-fn read_token(bytes: &[u8]) -> Option<Authorization> {
+pub(super) fn read_token(bytes: &[u8]) -> Option<Authorization> {
     let reply: Reply = serde_json::from_slice(bytes).ok()?;
     let is_some = |token: &String| !token.is_empty();
     let token = reply.token.filter(is_some).or(reply.access_token.filter(is_some))?;

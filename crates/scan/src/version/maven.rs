@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Versions of Java archives, in the order of Maven 3.8: what it does, which is not in every place what its
 //! specification says.
+//!
+//! It has circles: `1` is before `1-foo`, that before `1-0-rc1`, and that before `1`. Two versions can be compared, but nothing may
+//! be sorted by it.
 
 use std::cmp::Ordering;
 

@@ -87,7 +87,7 @@ impl<'t> Version<'t> {
         }))
     }
 
-    /// Compares two versions of one order. Those of different orders have none, and come in the order of their kinds.
+    /// Compares two versions of one order. Maven's is no total order, so nothing may be sorted by this. Those of different orders have none, and come in the order of their kinds.
     pub fn compare(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
             (Kind::Deb(left), Kind::Deb(right)) => left.cmp(right),

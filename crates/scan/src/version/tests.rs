@@ -251,6 +251,12 @@ fn archives_of_java() {
     refused(Order::Maven, &["", " ", "1 2", "1\0"]);
 }
 
+/// As Maven has it: a list is compared with nothing by what is in it, and with a word by being a list.
+#[test]
+fn circles_of_maven() {
+    ascending(Order::Maven, &["1 1-foo", "1-foo 1-0-rc1", "1-0-rc1 1"]);
+}
+
 fn versions(order: Order) -> BoxedStrategy<String> {
     match order {
         Order::Deb => "([0-9]:)?[0-9][0-9a-c.+~]{0,5}(-[0-9a-c.+~]{1,3})?".boxed(),

@@ -25,6 +25,8 @@ const STATEMENT_BYTES_MAX: usize = 4 << 10;
 const TEXT_BYTES_MAX: usize = 64 << 10;
 /// The longest name in a `LicenseRef-`, in characters.
 const REFERENCE_CHARS_MAX: usize = 64;
+/// How much of a text's digest stands in a `LicenseRef-`, in characters.
+const REFERENCE_DIGEST_CHARS: usize = 8;
 
 /// Licences as an SPDX expression.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -114,24 +116,32 @@ impl Collector<'_> {
 
 /// `LicenseRef-public-domain`, with the digest's beginning if the text is known: texts differ, names don't.
 fn reference_id(name: &str, text: Option<&str>) -> String {
-    let name = name.trim().trim_start_matches("LicenseRef-");
-    let mut id = String::from("LicenseRef-");
-    for c in name.chars().take(REFERENCE_CHARS_MAX) {
+    const PREFIX: &str = "LicenseRef-";
+    let mut plain = String::new();
+    for c in name.trim().chars() {
         let is_plain = c.is_ascii_alphanumeric() || c == '.';
         if is_plain {
-            id.push(c);
-        } else if !id.ends_with('-') {
-            id.push('-');
+            plain.push(c);
+        } else if !plain.ends_with('-') {
+            plain.push('-');
         }
     }
-    let id = id.trim_end_matches('-');
-    let id = if id == "LicenseRef" { "LicenseRef-unnamed" } else { id };
-    let Some(text) = text else { return id.to_owned() };
+    let mut name = plain.trim_start_matches('-');
+    let mut chars_max = REFERENCE_CHARS_MAX;
+    while let Some(rest) = name.strip_prefix(PREFIX) {
+        name = rest;
+        // One that was made here before may have a digest beyond that.
+        chars_max = REFERENCE_CHARS_MAX + 1 + REFERENCE_DIGEST_CHARS;
+    }
+    // All that is left has one byte for each character.
+    let name = name[..name.len().min(chars_max)].trim_end_matches('-');
+    let id = format!("{PREFIX}{}", if name.is_empty() { "unnamed" } else { name });
+    let Some(text) = text else { return id };
     let words: Vec<&str> = text.split_whitespace().collect();
     let digest = Digest::of(words.join(" ").as_bytes()).to_hex();
-    let digest = &digest[..8];
+    let digest = &digest[..REFERENCE_DIGEST_CHARS];
     // An id that was made here before stays as it is.
-    if id.ends_with(&format!("-{digest}")) { id.to_owned() } else { format!("{id}-{digest}") }
+    if id.ends_with(&format!("-{digest}")) { id } else { format!("{id}-{digest}") }
 }
 
 /// Cuts a text at a number of bytes, between characters.

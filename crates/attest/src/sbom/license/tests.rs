@@ -258,3 +258,31 @@ proptest! {
         }
     }
 }
+
+/// What was read once is read again as itself, also where its name had to be cut.
+#[test]
+fn references_keep_their_ids() {
+    let long = "a".repeat(100);
+    for name in [
+        "Mine",
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
+        &long[..60],
+        &long,
+        "\u{1}LicenseRef-MIT-OR--x",
+        "LicenseRef-LicenseRef--b",
+        "LicenseRef-",
+        "-LicenseRef-a-",
+    ] {
+        let licenses = BTreeSet::from([name.to_owned()]);
+        for texts in
+            [BTreeMap::new(), BTreeMap::from([(name.to_owned(), "Do as you like".to_owned())])]
+        {
+            let first = conclude(&licenses, &texts).unwrap();
+            let [(id, reference)] = Vec::from_iter(&first.references).try_into().unwrap();
+            assert_eq!(&first.expression, id, "{name}");
+            let texts = reference.text.iter().map(|text| (id.clone(), text.clone())).collect();
+            let again = conclude(&BTreeSet::from([id.clone()]), &texts).unwrap();
+            assert_eq!(again.expression, first.expression, "{name}");
+        }
+    }
+}

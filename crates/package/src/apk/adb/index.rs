@@ -49,12 +49,17 @@ pub fn read(bytes: &[u8], keys: &Keys) -> Result<SignedIndex, AdbError> {
         return Err(AdbError::TrailingData);
     }
     let signatures = signature::verify(Schema::INDEX, &values, keys)?;
-    let index = index(&Adb::new(&values.bytes)?)?;
+    let index = read_values(&values.bytes)?;
     let (signed_digest, digest) = (Digest::of(&values.bytes), Digest::of(bytes));
     Ok(SignedIndex { index, signed_digest, digest, signatures })
 }
 
-fn index(adb: &Adb<'_>) -> Result<Index, AdbError> {
+/// Reads the values of an index, whose signature is a matter of the caller's.
+///
+/// # Errors
+/// If they are damaged, or more than the limits allow.
+pub fn read_values(bytes: &[u8]) -> Result<Index, AdbError> {
+    let adb = Adb::new(bytes)?;
     let root = IndexRoot(adb.root()?);
     let pattern = match root.path_pattern()? {
         "" => PATH_PATTERN,

@@ -41,7 +41,7 @@ pub enum LoginFileError {
 }
 
 /// A file's logins.
-pub(super) struct LoginFile {
+pub(in crate::registry) struct LoginFile {
     pub(super) name: String,
     /// By registry, or registry and the first parts of a repository.
     logins: BTreeMap<String, Credential>,
@@ -68,7 +68,7 @@ struct Login {
 }
 
 impl LoginFile {
-    pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Self, LoginFileError> {
+    pub(in crate::registry) fn parse(name: &str, bytes: &[u8]) -> Result<Self, LoginFileError> {
         if bytes.len() > FILE_BYTES_MAX {
             return Err(LoginFileError::TooLarge);
         }

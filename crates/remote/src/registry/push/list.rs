@@ -125,8 +125,8 @@ fn next_page(reply: &Reply) -> Option<String> {
     reply.headers("link").find_map(next_link)
 }
 
-/// Finds the link `rel="next"` in a header.
-fn next_link(header: &str) -> Option<String> {
+/// Finds the link `rel="next"` in a header (RFC 8288).
+pub fn next_link(header: &str) -> Option<String> {
     let mut rest = header;
     loop {
         let (target, mut after) = rest.split_once('<')?.1.split_once('>')?;

@@ -19,6 +19,8 @@ pub(super) use change::Locks;
 pub use change::TagChange;
 pub use document::{DocumentPushed, Reference};
 pub(super) use doubt::Doubt;
+pub use list::next_link;
+pub(super) use referrers::descriptors;
 pub use referrers::{Indexed, Referrer, Referrers};
 pub use upload::{Pushed, UploadOptions};
 

@@ -220,7 +220,7 @@ fn fallback_url(door: &Door, subject: Digest) -> Result<Url, RegistryError> {
 }
 
 /// Reads the entries of an index. Those with digests that can't be checked here are left out.
-pub(super) fn descriptors(index: &Value) -> Result<Vec<Descriptor>, String> {
+pub(in crate::registry) fn descriptors(index: &Value) -> Result<Vec<Descriptor>, String> {
     let media_type = index.get("mediaType").and_then(Value::as_str);
     if media_type.is_some_and(|text| text != media_type::INDEX) {
         return Err("it is no index".to_owned());

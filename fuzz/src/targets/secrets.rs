@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rules for secrets, and texts with secrets in them.
+
+use std::sync::LazyLock;
+
+use hardpan_scan::secrets::{Rules, SecretOptions, SecretReport, SecretScanner};
+
+use crate::input::{layer, pieces, text, texts};
+use crate::{Part, Target};
+
+pub(super) const TARGET: Target = Target {
+    name: "secrets",
+    bytes_max: 4 << 10,
+    parts: &[
+        Part::new("text", own_rules, secrets),
+        Part::new("rules", other_rules, || texts(&[RULES])),
+    ],
+};
+
+const RULES: &str = "title = \"x\"\n[extend]\nuseDefault = false\n[allowlist]\npaths = ['''\\.md$''']\nregexes = ['''^a''']\nstopwords = [\"test\"]\n[[rules]]\nid = \"a\"\ndescription = \"b\"\nregex = '''key-([a-f0-9]{8})\\b'''\nsecretGroup = 1\nentropy = 1.5\nkeywords = [\"key-\"]\ntags = [\"t\"]\n[[rules.allowlists]]\ncondition = \"AND\"\nregexTarget = \"line\"\nregexes = ['''(?i)example''']\npaths = ['''^/usr/''']\n[[rules]]\nid = \"p\"\npath = '''(^|/)id_rsa$'''\n\x1ekey-0123abcd\nkey-deadbeef example\n";
+
+static BUILT_IN: LazyLock<Rules> = LazyLock::new(Rules::builtin);
+
+/// Texts with what looks like secrets. None of them is written down here as one.
+fn secrets() -> Vec<Vec<u8>> {
+    let letters = "a8Kd02LmQ9zXc7VbN4hT6yRw3Ep5Ug1Js0If".repeat(3);
+    let key = format!(
+        "-----BEGIN {0} KEY-----\n{1}\n{1}\n-----END {0} KEY-----\n",
+        "PRIVATE",
+        &letters[..64]
+    );
+    let token = format!("export GITHUB_TOKEN=gh{}_{}\n", "p", &letters[..36]);
+    let cloud = format!(
+        "aws_access_key_id = AKIA{}\naws_secret_access_key={}\n",
+        "IOSFODNN7ABCDEFG",
+        &letters[..40]
+    );
+    let url = format!(
+        "https://user:{}@registry.example/v2/ password: \"{}\"\n",
+        &letters[..20],
+        &letters[3..23]
+    );
+    let docker =
+        format!("{{\"auths\":{{\"registry.example\":{{\"auth\":\"{}==\"}}}}}}", &letters[..22]);
+    let web = format!(
+        "{{\"jwt\": \"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{}\"}}",
+        &letters[..43]
+    );
+    [key, token, cloud, url, docker, web].map(String::into_bytes).to_vec()
+}
+
+/// Looks through a file. What was found lies in it.
+fn scan(rules: &Rules, bytes: &[u8]) -> SecretReport {
+    let mut scanner = SecretScanner::new(rules, SecretOptions::DEFAULT);
+    let layer =
+        layer(&[("etc/a", bytes), ("root/.docker/config.json", bytes), ("srv/id_rsa", bytes)]);
+    scanner.layer(layer.as_slice()).expect("the layer is good");
+    scanner.finish()
+}
+
+fn own_rules(bytes: &[u8]) -> bool {
+    let report = scan(&BUILT_IN, bytes);
+    assert_eq!(scan(&BUILT_IN, bytes).findings, report.findings, "it is not the same again");
+    !report.findings.is_empty()
+}
+
+fn other_rules(bytes: &[u8]) -> bool {
+    let [rules, searched] = pieces(bytes);
+    let Ok(rules) = Rules::parse(&text(rules)) else { return false };
+    rules.remarks();
+    let count = rules.iter().count();
+    scan(&rules, searched);
+    count > 0
+}
