@@ -10,6 +10,7 @@ pub mod der;
 pub mod elf;
 pub mod fixture;
 pub mod git;
+pub mod go_vex;
 pub mod http;
 pub mod keyless;
 pub mod oci;
