@@ -5,6 +5,7 @@ pub mod apk;
 pub mod apk_adb;
 pub mod archive;
 pub mod authority;
+pub mod browser;
 pub mod deb;
 pub mod der;
 pub mod elf;
