@@ -217,7 +217,8 @@ pub(crate) struct Secrets {
 
 Examples:
   hardpan malware registry.example/app:1
-  hardpan malware out/app --database signatures/ --json"
+  hardpan malware out/app --database signatures/ --json
+  hardpan malware out/app --clamd /run/clamav/clamd.ctl"
 )]
 pub(crate) struct Malware {
     /// What to look at
@@ -226,6 +227,9 @@ pub(crate) struct Malware {
     /// Signatures: a file or directory [default: what freshclam fills]
     #[arg(long, value_name = "PATH")]
     pub(crate) database: Option<PathBuf>,
+    /// Let the clamd at this socket scan, with its own signatures and limits [default: the workspace's, or else clamscan]
+    #[arg(long, value_name = "SOCKET", conflicts_with = "database")]
+    pub(crate) clamd: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) chosen: Chosen,
 }

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan vex`: statements with evidence, documents of several, remarks, repositories.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 
 use hardpan_testkit::fixture::Fixture;
+use hardpan_testkit::go_vex::{GoVex, Question};
+use hardpan_testkit::oci::{Layer, OciImage, Tar};
 use serde_json::{Value, json};
 
 use crate::db::tracker;
-use crate::support::{Ran, hardpan, run};
+use crate::support::{Ran, hardpan, run, skip};
 
 const STATUS: &str = "Package: libssl3t64\nStatus: install ok installed\nSource: openssl\nVersion: 3.5.1-1\nArchitecture: amd64\n\n\
 Package: package-0\nStatus: install ok installed\nVersion: 2.0-1+deb13u1\nArchitecture: amd64\n";
@@ -162,4 +167,100 @@ fn what_is_wrong_with_documents_is_said() {
         .expect(2, &["not.json"]);
     vex(&fixture, &["merge", "risk.json", "--author", "", "--id", "https://a.example/x"])
         .expect(2, &["can't be written"]);
+}
+
+/// Returns what Syft calls the packages of a layout, by their names.
+fn called_by_syft(fixture: &Fixture) -> Option<BTreeMap<String, String>> {
+    let folder = std::env::var_os("HARDPAN_TEST_SBOM_TOOLS").map(PathBuf::from)?;
+    let program = Some(folder.join("syft")).filter(|program| program.is_file())?;
+    let mut command = Command::new(program);
+    command.args(["scan", "--quiet", "--output", "syft-json", "oci-dir:image"]);
+    command.current_dir(fixture.path("work")).env("HOME", fixture.path("home"));
+    let output = command.env("SYFT_CHECK_FOR_APP_UPDATE", "false").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let packages = found["artifacts"].as_array().unwrap().iter();
+    Some(packages.map(|it| (text(&it["name"]), text(&it["purl"]))).collect())
+}
+
+#[test]
+fn go_vex_suppresses_in_what_syft_finds_what_we_suppress() {
+    let test = "go_vex_suppresses_in_what_syft_finds_what_we_suppress";
+    let Some(go_vex) = GoVex::find() else { return skip(test, "there is no go-vex") };
+    let fixture = Fixture::new();
+    let package = |name: &str, source: &str, version: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nSource: {source}\nVersion: {version}\nArchitecture: amd64\n\n"
+        )
+    };
+    let status = [
+        package("libssl3t64", "openssl", "3.5.1-1+deb13u1"),
+        package("libstdc++6", "gcc-14", "14.2.0-19"),
+        package("zlib1g", "zlib", "1:1.3.1-1"),
+    ];
+    let tar = Tar::default()
+        .file("etc/os-release", b"ID=debian\nVERSION_ID=\"13\"\n")
+        .file("etc/debian_version", b"13.1\n")
+        .file("var/lib/dpkg/status", status.concat().as_bytes());
+    let image = OciImage::new("amd64", &[Layer::plain(tar.end())], &[]);
+    image.write_layout(&fixture.path("work/image"), "example.com/app:1");
+    let open = json!({"releases": {"trixie": {
+        "status": "resolved", "fixed_version": "9:99", "urgency": "high", "repositories": {"trixie": "1"},
+    }}});
+    let tracker = json!({
+        "openssl": {"CVE-2026-0001": open, "CVE-2026-0002": open},
+        "gcc-14": {"CVE-2026-0003": open}, "zlib": {"CVE-2026-0004": open},
+    });
+    fixture.write("work/tracker.json", tracker.to_string());
+    run(hardpan(&fixture, &["db", "build", "--debian-tracker", "tracker.json", "-o", "a.hpdb"]))
+        .expect(0, &[]);
+    // Two claims, one after the other.
+    for (id, source, absent) in [
+        ("CVE-2026-0001", "openssl", "usr/bin/openssl"),
+        ("CVE-2026-0003", "gcc-14", "usr/bin/g++*"),
+    ] {
+        let arguments = [
+            ["add", "image", "--db", "a.hpdb", "--author", "A", "-o", "vex.json", "--offline"]
+                .as_slice(),
+            &[
+                "--vulnerability",
+                id,
+                "--package",
+                source,
+                "--no-file",
+                absent,
+                "--reason",
+                "it is not there",
+            ],
+        ];
+        vex(&fixture, &arguments.concat()).expect(0, &["wrote vex.json"]);
+    }
+    let scan = ["scan", "image", "--db", "a.hpdb", "--vex", "vex.json", "--json"];
+    let report = run(hardpan(&fixture, &scan)).json();
+    let document = fs::read(fixture.path("work/vex.json")).unwrap();
+    let Some(called) = called_by_syft(&fixture) else { return skip(test, "there is no syft") };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (name, digest) = (text(&report["subject"]["name"]), text(&report["subject"]["digest"]));
+    let last = name.rsplit('/').next().unwrap();
+    let image = format!("pkg:oci/{last}@{digest}?repository_url={}", name.replace('/', "%2F"));
+    let (mut ours, mut theirs, mut all) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for row in report["rows"].as_array().unwrap() {
+        let (id, name) = (text(&row["id"]), text(&row["package"]["name"]));
+        let is = row["status"]["state"] == "suppressed";
+        ours.extend(is.then(|| format!("{id} {name}")));
+        let question = Question {
+            vulnerability: id.clone(),
+            product: image.clone(),
+            parts: vec![called[&name].clone()],
+        };
+        let answers = go_vex.answers(&[&document], &[question]);
+        let last = answers[0].last().map(String::as_str);
+        theirs
+            .extend(matches!(last, Some("not_affected" | "fixed")).then(|| format!("{id} {name}")));
+        all += 1;
+    }
+    assert_eq!(theirs, ours, "{called:?}");
+    let expected = ["CVE-2026-0001 libssl3t64", "CVE-2026-0003 libstdc++6"];
+    assert_eq!((ours.iter().map(String::as_str).collect::<Vec<_>>(), all), (expected.to_vec(), 4));
 }

@@ -16,6 +16,8 @@ pub struct ScanSection {
     pub max_age_days: Option<u32>,
     /// The least severity at which `hardpan scan` exits with 1, where no `--fail-on` is named.
     pub fail_on: Option<String>,
+    /// The socket of a `clamd` that `hardpan malware` asks in the place of `clamscan`, an absolute path.
+    pub clamd: Option<String>,
 }
 
 impl ScanSection {
@@ -31,12 +33,43 @@ impl ScanSection {
         if let Some(path) = self.vex.iter().find(|path| path.is_empty() || path.contains("://")) {
             return wrong(format!("scan.vex: {path:?} is not a path"), path);
         }
+        if let Some(path) = self.clamd.as_ref().filter(|path| !path.starts_with('/')) {
+            return wrong(format!("scan.clamd: {path:?} is not an absolute path"), path);
+        }
         match &self.fail_on {
             Some(word) if Severity::of(word).is_none() => {
                 let words = Severity::ALL.map(Severity::as_str).join(", ");
                 wrong(format!("scan.fail-on: {word:?} is none of {words}"), word)
             }
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let section = |text: &str| toml::from_str::<ScanSection>(text).unwrap();
+        for good in [
+            "",
+            "clamd = \"/run/clamav/clamd.ctl\"",
+            "fail-on = \"high\"\nvex = [\"vex.json\"]\nadvisories = \"a.hpdb\"",
+        ] {
+            assert_eq!(section(good).check(), Ok(()), "{good}");
+        }
+        for (bad, expected) in [
+            ("clamd = \"clamd.ctl\"", "scan.clamd: \"clamd.ctl\" is not an absolute path"),
+            ("clamd = \"\"", "scan.clamd"),
+            ("clamd = \"tcp://localhost:3310\"", "scan.clamd"),
+            ("fail-on = \"worst\"", "scan.fail-on"),
+            ("vex = [\"https://a.example/v\"]", "scan.vex"),
+            ("advisories = \"\"", "scan.advisories"),
+        ] {
+            let (message, _) = section(bad).check().unwrap_err();
+            assert!(message.contains(expected), "{bad}: {message}");
         }
     }
 }

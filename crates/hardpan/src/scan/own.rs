@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 
 use hardpan_attest::predicate::Time;
 use hardpan_attest::predicate::vex::{
-    Component, ImageProducts, Scope, Status, Text, VexDocument, VexError, VexHeader, VexRead,
-    VexStatement, assess, document_id, merge,
+    Component, ImageProducts, Product, Scope, Status, Text, VexDocument, VexError, VexHeader,
+    VexRead, VexStatement, assess, document_id, merge, merge_of_image,
 };
 use hardpan_scan::matching::MatchOptions;
 use hardpan_scan::vex::own::{AbsenceClaim, FixedWanted, Refuted, state};
@@ -89,9 +89,10 @@ impl Session<'_> {
             own.assessments.iter_mut().for_each(|one| one.scope = Scope::Package);
         }
         let said = assess(&image, &own.assessments).map_err(wrap)?;
-        let before: Vec<VexStatement> =
-            request.before.iter().flat_map(|document| document.statements.clone()).collect();
-        let statements = merge([(Trust::User, before.as_slice()), (Trust::User, said.as_slice())]);
+        let before = request.before.iter().flat_map(|document| document.statements.clone());
+        let before = without(before, &said, request.time);
+        let all = [(Trust::User, before.as_slice()), (Trust::User, said.as_slice())];
+        let statements = merge_of_image(all);
         let version = request.before.iter().map(|document| document.version.unwrap_or(1));
         let version = version.max().unwrap_or(0).saturating_add(1);
         let digest = digests.first().copied().unwrap_or_else(|| request.advisories.digest());
@@ -122,6 +123,49 @@ fn own_document(
         tooling: Some(Text::new(TOOLING)?),
     };
     VexDocument::new(header, statements)
+}
+
+/// Leaves out what is said anew at the same time: of two that are known of one second, what is said now counts, and not the
+/// worse.
+fn without(
+    before: impl Iterator<Item = VexStatement>,
+    said: &[VexStatement],
+    time: Time,
+) -> Vec<VexStatement> {
+    let about = |statement: &VexStatement, product: &Product, part: Option<&Component>| {
+        (
+            statement.vulnerability.canonical().name,
+            product.component.key(),
+            part.map(Component::key),
+        )
+    };
+    let mut anew = BTreeSet::new();
+    for statement in said {
+        for product in &statement.products {
+            let parts = product.subcomponents.iter().map(Some);
+            let whole = product.subcomponents.is_empty().then_some(None);
+            anew.extend(parts.chain(whole).map(|part| about(statement, product, part)));
+        }
+    }
+    let left = |statement: &VexStatement, product: &Product| {
+        let is_whole = product.subcomponents.is_empty();
+        if is_whole {
+            return (!anew.contains(&about(statement, product, None))).then(|| product.clone());
+        }
+        let parts = product.subcomponents.iter();
+        let parts = parts.filter(|part| !anew.contains(&about(statement, product, Some(part))));
+        let subcomponents: BTreeSet<Component> = parts.cloned().collect();
+        let component = product.component.clone();
+        (!subcomponents.is_empty()).then_some(Product { component, subcomponents })
+    };
+    let kept = before.map(|mut statement| {
+        if statement.time == time {
+            let products = statement.products.iter();
+            statement.products = products.filter_map(|product| left(&statement, product)).collect();
+        }
+        statement
+    });
+    kept.filter(|statement| !statement.products.is_empty()).collect()
 }
 
 /// Returns vulnerabilities and packages of which a document says that they are not affected.
@@ -167,4 +211,57 @@ pub fn merge_vex(
         VexDocument::new(header, statements)
     };
     Ok(made().map_err(wrap)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use hardpan_attest::predicate::vex::from_value;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn said(id: &str, status: &str, products: &Value, second: u32) -> Vec<VexStatement> {
+        let mut statement = json!({
+            "vulnerability": {"name": id}, "status": status, "products": products,
+            "timestamp": format!("2026-01-01T00:00:{second:02}Z"),
+        });
+        match status {
+            "affected" => statement["action_statement"] = "update".into(),
+            "not_affected" => statement["justification"] = "component_not_present".into(),
+            _ => {}
+        }
+        let document = json!({
+            "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://a.example/1", "author": "A",
+            "timestamp": "2026-01-01T00:00:00Z", "version": 1, "statements": [statement],
+        });
+        from_value(&document).unwrap().statements
+    }
+
+    #[test]
+    fn what_is_said_anew_in_the_same_second_counts() {
+        let part = |names: &[&str]| -> Value {
+            let parts: Vec<Value> = names.iter().map(|name| json!({"@id": name})).collect();
+            json!([{"@id": "pkg:oci/app", "subcomponents": parts}])
+        };
+        let (a, b) = ("pkg:deb/debian/a@1", "pkg:deb/debian/b@1");
+        let whole = json!([{"@id": a}, {"@id": b}]);
+        let time: Time = "2026-01-01T00:00:05Z".parse().unwrap();
+        for (summary, before, anew, kept) in [
+            ("all of it", said("C", "affected", &whole, 5), &whole, 0),
+            ("a part of it", said("C", "affected", &part(&[a, b]), 5), &part(&[a]), 1),
+            ("all parts", said("C", "affected", &part(&[a]), 5), &part(&[a, b]), 0),
+            ("parts are no whole", said("C", "affected", &part(&[a]), 5), &whole, 1),
+            ("older", said("C", "affected", &whole, 4), &whole, 2),
+            ("newer", said("C", "affected", &whole, 6), &whole, 2),
+            ("another vulnerability", said("D", "affected", &whole, 5), &whole, 2),
+        ] {
+            let anew = said("C", "not_affected", anew, 5);
+            let left = without(before.into_iter(), &anew, time);
+            let count = |statement: &VexStatement| {
+                let parts = |it: &Product| it.subcomponents.len().max(1);
+                statement.products.iter().map(parts).sum::<usize>()
+            };
+            assert_eq!(left.iter().map(count).sum::<usize>(), kept, "{summary}");
+        }
+    }
 }

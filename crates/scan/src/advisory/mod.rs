@@ -218,15 +218,26 @@ pub struct Release<'a> {
     pub end_of_lts: Option<u32>,
 }
 
-/// A package for which a distribution gives less support than for others.
+/// How much support a distribution gives for a package; the greater, the less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Support {
+    /// As for others, although a pattern of names says that it is less.
+    Full,
+    /// Less.
+    Limited,
+    /// None.
+    Ended,
+}
+
+/// A package for which a distribution gives another support than for others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SupportLimit<'a> {
     /// The source package, or a pattern of names where [`SupportLimit::is_pattern`].
     pub package: Cow<'a, str>,
     /// Whether the name is a regular expression for whole names.
     pub is_pattern: bool,
-    /// Whether there is no support at all.
-    pub is_unsupported: bool,
+    /// How much support there is.
+    pub support: Support,
     /// Since when, as days since 1970.
     pub since: Option<u32>,
     /// Why, in the words of the distribution.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Releases and packages for which nobody may be making fixes any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::RegexBuilder;
 
-use crate::advisory::{Advisories, Space};
+use crate::advisory::{Advisories, Space, Support, SupportLimit};
 use crate::inventory::Inventory;
 
 use super::MatchOptions;
@@ -33,20 +33,24 @@ pub(super) fn warnings(
     for package in inventory.packages.iter().filter(|package| package.kind.is_distribution()) {
         installed.entry(package.source_or_own().0).or_default().push(&package.name);
     }
+    let mut limits = Vec::new();
     for limit in advisories.limits(space) {
-        let matches: Vec<&str> = if limit.is_pattern {
-            let pattern = RegexBuilder::new(&format!("^(?:{})$", limit.package))
-                .size_limit(PATTERN_BYTES_MAX)
-                .build();
-            let Ok(pattern) = pattern else {
-                warnings.push(Warning::Pattern(limit.package.to_string()));
-                continue;
-            };
-            installed.keys().copied().filter(|name| pattern.is_match(name)).collect()
+        if let Some(sources) = covered(&limit, installed.keys().copied()) {
+            limits.push((limit, sources));
         } else {
-            installed.keys().copied().filter(|name| *name == limit.package).collect()
-        };
-        for source in matches {
+            warnings.push(Warning::Pattern(limit.package.to_string()));
+        }
+    }
+    let supported: BTreeSet<&str> = (limits.iter())
+        .filter(|(limit, _)| limit.support == Support::Full)
+        .flat_map(|(_, sources)| sources.iter().copied())
+        .collect();
+    for (limit, sources) in limits.iter().filter(|(limit, _)| limit.support != Support::Full) {
+        for &source in sources {
+            // What is said of a name counts more than what is said of many.
+            if limit.is_pattern && supported.contains(source) {
+                continue;
+            }
             let mut packages: Vec<String> =
                 installed[source].iter().map(|name| (*name).to_owned()).collect();
             packages.sort();
@@ -54,11 +58,26 @@ pub(super) fn warnings(
             warnings.push(Warning::LimitedSupport {
                 source: source.to_owned(),
                 packages,
-                is_unsupported: limit.is_unsupported,
+                is_unsupported: limit.support == Support::Ended,
                 since: limit.since,
                 reason: limit.reason.to_string(),
             });
         }
     }
     warnings
+}
+
+/// Returns the sources that a limit is about; `None` if its pattern is none.
+fn covered<'i>(
+    limit: &SupportLimit<'_>,
+    sources: impl Iterator<Item = &'i str>,
+) -> Option<Vec<&'i str>> {
+    if !limit.is_pattern {
+        return Some(sources.filter(|name| *name == limit.package).collect());
+    }
+    let pattern = RegexBuilder::new(&format!("^(?:{})$", limit.package))
+        .size_limit(PATTERN_BYTES_MAX)
+        .build()
+        .ok()?;
+    Some(sources.filter(|name| pattern.is_match(name)).collect())
 }

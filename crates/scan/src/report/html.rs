@@ -1,130 +1,312 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One page for a browser, which fetches nothing and runs nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{InventoryOrigin, Row, RowStatus, ScanReport, link};
+use super::{InventoryOrigin, PackageFacts, Row, RowStatus, ScanReport, link};
+use crate::advisory::Severity;
 
 const STYLE: &str = include_str!("style.css");
+/// How many updates are listed: those that help most.
+const UPDATES_MAX: usize = 10;
+/// How many of a package's files are listed.
+const PATHS_MAX: usize = 5;
 
 /// Writes a report as a page.
 pub fn html(report: &ScanReport) -> String {
-    let subject = &report.subject;
-    let title = format!("Vulnerabilities of {}", escaped(&subject.name));
+    let title = format!("Vulnerabilities of {}", escaped(&report.subject.name));
     let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n",
+        // A long name of an image breaks where its parts end.
+        title.replace('/', "/<wbr>")
     );
-    page += &facts(report);
-    page += "<ul class=\"totals\">\n";
-    for (severity, number) in report.totals() {
-        let word = severity.as_str();
-        let _ = writeln!(page, "<li class=\"{word}\"><b>{number}</b> {word}</li>");
-    }
-    page += "</ul>\n";
-    for warning in &report.warnings {
-        let _ = writeln!(page, "<p class=\"warning\">{}</p>", escaped(&warning.text));
-    }
     let (counting, excused): (Vec<&Row>, Vec<&Row>) =
         report.rows.iter().partition(|row| row.counts());
-    if counting.is_empty() {
-        page += "<p>No known vulnerability.</p>\n";
+    page += &verdict(&counting, excused.len());
+    page += &totals(report, counting.len());
+    for warning in &report.warnings {
+        let _ = writeln!(page, "<p class=\"warning\">{}</p>", text(&warning.text));
     }
-    for row in counting {
-        page += &article(row);
+    page += &updates(&counting);
+    for severity in Severity::ALL.into_iter().rev() {
+        let rows: Vec<&&Row> = counting.iter().filter(|row| row.severity == severity).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let word = severity.as_str();
+        let number = rows.len();
+        let _ = writeln!(page, "<h2 id=\"{word}\">{} <small>{number}</small></h2>", capital(word));
+        page.extend(rows.into_iter().map(|row| article(row)));
     }
     if !excused.is_empty() {
-        let _ = writeln!(page, "<h2>Excused ({})</h2>", excused.len());
-        for row in excused {
-            page += &article(row);
-        }
+        let number = excused.len();
+        let _ = writeln!(page, "<h2 id=\"excused\">Excused <small>{number}</small></h2>");
+        page += "<p class=\"quiet\">These do not count, because somebody states why.</p>\n";
+        page.extend(excused.into_iter().map(article));
     }
+    page += &facts(report);
     page += "</main>\n</body>\n</html>\n";
     page
 }
 
+/// Says what came of it, in a sentence.
+fn verdict(counting: &[&Row], excused: usize) -> String {
+    let mut said = Vec::new();
+    let class = if counting.is_empty() {
+        said.push("<b>No known vulnerability.</b>".to_owned());
+        "good"
+    } else {
+        let ids: BTreeSet<&str> = counting.iter().map(|row| row.id.as_str()).collect();
+        let packages: BTreeSet<(&str, &str)> = (counting.iter())
+            .map(|row| (row.package.name.as_str(), row.package.version.as_str()))
+            .collect();
+        let vulnerabilities = count(ids.len(), "vulnerability", "vulnerabilities");
+        let packages = count(packages.len(), "package", "packages");
+        said.push(format!("<b>{vulnerabilities} in {packages}.</b>"));
+        match counting.iter().filter(|row| row.fix.version().is_some()).count() {
+            0 => said.push("Nothing has a fix yet.".to_owned()),
+            all if all == counting.len() => said.push("All have a fix.".to_owned()),
+            some => said.push(format!("{some} of {} findings have a fix.", counting.len())),
+        }
+        let exploited = counting.iter().filter(|row| row.exploited_since.is_some());
+        let exploited: BTreeSet<&str> = exploited.map(|row| row.id.as_str()).collect();
+        match exploited.len() {
+            0 => {}
+            1 => said.push("1 is known to be exploited.".to_owned()),
+            number => said.push(format!("{number} are known to be exploited.")),
+        }
+        "bad"
+    };
+    if excused > 0 {
+        let findings = count(excused, "finding is", "findings are");
+        said.push(format!("<a href=\"#excused\">{findings} excused</a>."));
+    }
+    format!("<p class=\"verdict {class}\">{}</p>\n", said.join(" "))
+}
+
+/// Draws how many there are of each severity.
+fn totals(report: &ScanReport, all: usize) -> String {
+    let mut bar = String::new();
+    let mut list = String::new();
+    for (severity, number) in report.totals() {
+        let word = severity.as_str();
+        if number == 0 {
+            let _ = writeln!(list, "<li class=\"none\"><span><b>0</b> {word}</span></li>");
+            continue;
+        }
+        let _ = write!(bar, "<i class=\"{word}\" style=\"flex-grow:{number}\"></i>");
+        let _ = writeln!(
+            list,
+            "<li class=\"{word}\"><a href=\"#{word}\"><b>{number}</b> {word}</a></li>"
+        );
+    }
+    let bar = if all == 0 {
+        String::new()
+    } else {
+        format!("<div class=\"bar\" aria-hidden=\"true\">{bar}</div>\n")
+    };
+    format!("{bar}<ul class=\"totals\">\n{list}</ul>\n")
+}
+
+/// Lists the updates that fix something, those that fix most first.
+fn updates(counting: &[&Row]) -> String {
+    let mut by_update: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
+    for row in counting {
+        if let Some(version) = row.fix.version() {
+            let name = row.package.source_name.as_deref().unwrap_or(&row.package.name);
+            by_update.entry((name, version)).or_default().push(row);
+        }
+    }
+    if by_update.is_empty() {
+        return String::new();
+    }
+    let worst = |rows: &[&Row]| rows.iter().map(|row| row.severity).max();
+    let mut updates: Vec<_> = by_update.into_iter().collect();
+    updates.sort_by_key(|(_, rows)| std::cmp::Reverse((worst(rows), rows.len())));
+    let mut list = String::new();
+    for ((name, version), rows) in updates.iter().take(UPDATES_MAX) {
+        let ids: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let word = worst(rows).unwrap_or(Severity::Unknown).as_str();
+        let _ = writeln!(
+            list,
+            "<li class=\"{word}\"><span><b>{}</b> to <code>{}</code></span> <span class=\"quiet\">fixes {}, the worst is {word}</span></li>",
+            text(name),
+            text(version),
+            ids.len(),
+        );
+    }
+    let more = updates.len().saturating_sub(UPDATES_MAX);
+    if more > 0 {
+        let _ = writeln!(list, "<li class=\"quiet\">and {more} more below</li>");
+    }
+    format!("<h2>What to update</h2>\n<ul class=\"updates\">\n{list}</ul>\n")
+}
+
+/// Tells what was looked at, and with what.
 fn facts(report: &ScanReport) -> String {
     let subject = &report.subject;
     let from = match &report.inventory {
         InventoryOrigin::Files => "the files of the image".to_owned(),
         InventoryOrigin::AttachedSbom { signed_by, .. } => {
-            format!("the attached SBOM, signed by {}", escaped(signed_by))
+            format!("the attached SBOM, signed by {}", text(signed_by))
         }
         InventoryOrigin::Document => "an SBOM".to_owned(),
     };
-    let mut all = vec![
-        ("Packages", format!("{} from {from}", report.packages)),
-        ("Database", format!("<code>{}</code>", report.database.digest)),
-    ];
     let sources = report.database.sources.iter().map(|source| {
         let time = source.time.as_deref().unwrap_or("of unknown age");
-        format!("{} ({})", escaped(&source.name), escaped(time))
+        format!("{} <span class=\"quiet\">{}</span>", text(&source.name), text(time))
     });
-    all.push(("Sources", sources.collect::<Vec<_>>().join(", ")));
-    if let Some(distribution) = &report.distribution {
-        all.insert(0, ("Distribution", escaped(distribution)));
-    }
-    if let Some(platform) = &subject.platform {
-        all.insert(0, ("Platform", escaped(platform)));
-    }
-    if let Some(digest) = &subject.digest {
-        all.insert(0, ("Digest", format!("<code>{digest}</code>")));
-    }
-    let rows = all.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>\n"));
-    format!("<dl>\n{}</dl>\n", rows.collect::<String>())
+    let code = |text: String| format!("<code>{text}</code>");
+    let all = [
+        ("Digest", subject.digest.as_ref().map(|digest| code(digest.to_string()))),
+        ("Platform", subject.platform.as_deref().map(text)),
+        ("Distribution", report.distribution.as_deref().map(text)),
+        ("Packages", Some(format!("{} from {from}", report.packages))),
+        ("Database", Some(code(report.database.digest.to_string()))),
+        ("Sources", Some(sources.collect::<Vec<_>>().join("<br>"))),
+    ];
+    let rows = all.into_iter().filter_map(|(name, value)| Some(entry(name, &value?)));
+    format!("<h2>What was looked at</h2>\n<dl>\n{}</dl>\n", rows.collect::<String>())
+}
+
+fn entry(name: &str, value: &str) -> String {
+    format!("<dt>{name}</dt><dd>{value}</dd>\n")
 }
 
 fn article(row: &Row) -> String {
     let word = row.severity.as_str();
-    let id = escaped(&row.id);
-    let name = match link(&row.id) {
-        Some(link) => format!("<a href=\"{}\" rel=\"noreferrer\">{id}</a>", escaped(&link)),
-        None => id,
-    };
+    let class = if row.counts() { word.to_owned() } else { format!("{word} excused") };
+    let mut page = format!("<article class=\"{class}\">\n<h3>{} ", named(&row.id));
     let score = row.score().map(|score| format!(" {score}")).unwrap_or_default();
-    let fix = match row.fix.version() {
-        Some(version) => format!("fixed in <code>{}</code>", escaped(version)),
-        None => "no fix yet".to_owned(),
-    };
-    let mut text = format!(
-        "<article class=\"{word}\">\n<h3>{name} <span class=\"badge\">{word}{score}</span></h3>\n<p><b>{}</b> <code>{}</code>, {fix}</p>\n",
-        escaped(&row.package.name),
-        escaped(&row.package.version),
-    );
+    let _ = write!(page, "<span class=\"badge {word}\">{word}{score}</span>");
     if let Some(since) = &row.exploited_since {
-        let _ = writeln!(
-            text,
-            "<p class=\"warning\">Known to be exploited since {}</p>",
-            escaped(since)
+        let by = if row.in_ransomware { " by ransomware" } else { "" };
+        let _ = write!(
+            page,
+            " <span class=\"badge exploited\">exploited{by} since {}</span>",
+            text(since)
         );
     }
+    if let Some(millionths) = row.epss_millionths {
+        let (whole, tenth) = (millionths / 10_000, millionths / 1_000 % 10);
+        let _ = write!(page, " <span class=\"quiet\">EPSS {whole}.{tenth} %</span>");
+    }
+    page += "</h3>\n";
+    page += &place(row);
     if let Some(summary) = &row.summary {
-        let _ = writeln!(text, "<p>{}</p>", escaped(summary));
+        let _ = writeln!(page, "<p>{}</p>", text(summary));
     }
     if let Some(decision) = &row.decision {
-        let _ = writeln!(text, "<p>Decision: {} {}</p>", decision.kind, escaped(&decision.reason));
-    }
-    if let Some(statement) = row.statement() {
-        let verb = match row.status {
-            RowStatus::Suppressed { .. } => "Excused",
-            RowStatus::UnderInvestigation { .. } | RowStatus::Affected { .. } => "Stated",
-        };
-        let words = [statement.justification.as_deref(), statement.text.as_deref()];
-        let words: Vec<&str> = words.into_iter().flatten().collect();
+        let reason = Some(text(&decision.reason)).filter(|reason| !reason.is_empty());
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         let _ = writeln!(
-            text,
-            "<p>{verb} by {}: {} {}</p>",
-            escaped(&statement.author),
-            escaped(&statement.status),
-            escaped(&words.join(": "))
+            page,
+            "<p class=\"said\">The distribution decided <b>{}</b>{reason}</p>",
+            decision.kind
         );
     }
-    let steps = row.why.iter().map(|step| format!("<li>{}</li>\n", escaped(step)));
-    let _ = writeln!(
-        text,
-        "<details><summary>Why</summary>\n<ol>\n{}</ol></details>\n</article>",
-        steps.collect::<String>()
-    );
-    text
+    page += &stated(row);
+    page += &details(row);
+    page += "</article>\n";
+    page
+}
+
+/// Says which package has it, and what to do.
+fn place(row: &Row) -> String {
+    let PackageFacts { name, version, source_name, .. } = &row.package;
+    let source = source_name.as_deref().filter(|source| source != name);
+    let source = source.map(|source| format!(" <span class=\"quiet\">of {}</span>", text(source)));
+    let fix = match row.fix.version() {
+        Some(fixed) => {
+            format!("<span class=\"fix\">fixed in <code>{}</code></span>", text(fixed))
+        }
+        None => "<span class=\"quiet\">no fix yet</span>".to_owned(),
+    };
+    format!(
+        "<p class=\"place\"><span><b>{}</b> <code>{}</code>{}</span> {fix}</p>\n",
+        text(name),
+        text(version),
+        source.unwrap_or_default()
+    )
+}
+
+/// Says what somebody states.
+fn stated(row: &Row) -> String {
+    let Some(statement) = row.statement() else { return String::new() };
+    let verb = match row.status {
+        RowStatus::Suppressed { .. } => "Excused",
+        RowStatus::UnderInvestigation { .. } | RowStatus::Affected { .. } => "Stated",
+    };
+    let words = [statement.justification.as_deref(), statement.text.as_deref()];
+    let words: Vec<String> =
+        words.into_iter().flatten().map(|word| text(&word.replace('_', " "))).collect();
+    let why = if words.is_empty() { String::new() } else { format!(": {}", words.join("; ")) };
+    let when = statement.time.as_deref().map(|time| format!(", {}", text(time)));
+    format!(
+        "<p class=\"said\">{verb} as <b>{}</b>{why} <span class=\"quiet\">by {}{}, {}</span></p>\n",
+        text(&statement.status.replace('_', " ")),
+        if statement.author.is_empty() { "somebody".to_owned() } else { text(&statement.author) },
+        when.unwrap_or_default(),
+        text(&statement.origin)
+    )
+}
+
+/// Tells everything else, for whoever wants to know.
+fn details(row: &Row) -> String {
+    let list = |names: &[String]| names.iter().map(|name| named(name)).collect::<Vec<_>>();
+    let code = |text_: &str| format!("<code>{}</code>", text(text_));
+    let mut paths: Vec<String> =
+        row.package.paths.iter().take(PATHS_MAX).map(|path| code(path)).collect();
+    if row.package.paths.len() > PATHS_MAX {
+        paths.push(format!("and {} more", row.package.paths.len() - PATHS_MAX));
+    }
+    let filled =
+        |parts: Vec<String>, between: &str| (!parts.is_empty()).then(|| parts.join(between));
+    let all = [
+        ("Also called", filled(list(&row.aliases), ", ")),
+        ("Announced in", filled(list(&row.announcements), ", ")),
+        ("Severity by", Some(text(&row.severity_by))),
+        ("Vector", row.vector.as_deref().map(code)),
+        ("Package", row.package.purl.as_deref().map(code)),
+        ("Found in", filled(paths, "<br>")),
+        ("Said by", Some(text(&row.source))),
+    ];
+    let facts = all.into_iter().filter_map(|(name, value)| Some(entry(name, &value?)));
+    let steps = row.why.iter().map(|step| format!("<li>{}</li>\n", text(step)));
+    format!(
+        "<details><summary>Why, and where</summary>\n<ol>\n{}</ol>\n<dl>\n{}</dl>\n</details>\n",
+        steps.collect::<String>(),
+        facts.collect::<String>()
+    )
+}
+
+/// Returns the name of a vulnerability or an announcement, with where to read about it.
+fn named(id: &str) -> String {
+    match link(id) {
+        Some(link) => {
+            format!("<a href=\"{}\" rel=\"noreferrer\">{}</a>", escaped(&link), escaped(id))
+        }
+        None => text(id),
+    }
+}
+
+fn count(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars
+        .next()
+        .map(|first| first.to_ascii_uppercase().to_string() + chars.as_str())
+        .unwrap_or_default()
+}
+
+/// Makes a text of others a part of the page, which writes in its own direction without turning what is around it.
+fn text(text: &str) -> String {
+    let escaped = escaped(text);
+    if text.is_ascii() { escaped } else { format!("<bdi>{escaped}</bdi>") }
 }
 
 /// Makes a text harmless in elements and in attributes.
@@ -138,6 +320,8 @@ fn escaped(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             c if c.is_control() && c != '\n' => escaped.push(' '),
+            // What turns or joins text by itself is shown as what it is: nothing to be seen.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }

@@ -9,6 +9,8 @@ mod cyclonedx;
 mod html;
 mod markdown;
 mod openvex;
+#[cfg(test)]
+mod page_tests;
 mod sarif;
 #[cfg(test)]
 mod tests;

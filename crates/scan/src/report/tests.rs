@@ -18,7 +18,7 @@ fn package(name: &str, version: &str) -> PackageFacts {
     }
 }
 
-fn row(id: &str, severity: Severity, name: &str, status: RowStatus) -> Row {
+pub(super) fn row(id: &str, severity: Severity, name: &str, status: RowStatus) -> Row {
     Row {
         id: id.to_owned(),
         aliases: Vec::new(),
@@ -40,7 +40,7 @@ fn row(id: &str, severity: Severity, name: &str, status: RowStatus) -> Row {
     }
 }
 
-fn statement(status: &str, justification: Option<&str>, text: Option<&str>) -> VexFacts {
+pub(super) fn statement(status: &str, justification: Option<&str>, text: Option<&str>) -> VexFacts {
     VexFacts {
         status: status.to_owned(),
         justification: justification.map(str::to_owned),

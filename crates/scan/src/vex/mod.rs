@@ -10,6 +10,8 @@ pub mod own;
 mod subject;
 
 #[cfg(test)]
+mod go_vex_tests;
+#[cfg(test)]
 mod own_tests;
 #[cfg(test)]
 mod tests;

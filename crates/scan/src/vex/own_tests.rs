@@ -24,7 +24,7 @@ use crate::matching::{MatchOptions, match_all};
 const STATUS: &str = "Package: libssl3t64\nVersion: 3.5.1-1+deb13u2\nSource: openssl\nArchitecture: amd64\n\n\
     Package: linux-libc-dev\nVersion: 6.12.43-1\nSource: linux\nArchitecture: all\n";
 
-fn catalog(more: &[&str]) -> Catalog {
+pub(super) fn catalog(more: &[&str]) -> Catalog {
     let mut tar = Vec::new();
     let mut files = vec![
         ("etc/os-release", "ID=debian\nVERSION_ID=\"13\"\nVERSION_CODENAME=trixie\n"),
@@ -40,7 +40,7 @@ fn catalog(more: &[&str]) -> Catalog {
     builder.finish().unwrap()
 }
 
-fn memory() -> Memory {
+pub(super) fn memory() -> Memory {
     Memory::about(&[("debian:13", "trixie")])
         .with("debian:13", "openssl", record("CVE-OPEN", "*"))
         .with(
@@ -61,7 +61,7 @@ fn memory() -> Memory {
         .with("debian:13", "linux", record("CVE-KERNEL", "*"))
 }
 
-fn stated(catalog: &Catalog, claims: &[AbsenceClaim], fixed: FixedWanted) -> OwnVex {
+pub(super) fn stated(catalog: &Catalog, claims: &[AbsenceClaim], fixed: FixedWanted) -> OwnVex {
     let time = Time::from_seconds(1_790_000_000);
     state(catalog, &memory(), &MatchOptions::default(), claims, fixed, time).unwrap()
 }
@@ -79,12 +79,12 @@ fn lines(own: &OwnVex) -> Vec<String> {
     own.assessments.iter().map(line).collect()
 }
 
-fn claim(vulnerability: &str, package: &str, absent: Absent) -> AbsenceClaim {
+pub(super) fn claim(vulnerability: &str, package: &str, absent: Absent) -> AbsenceClaim {
     let reason = Text::new("it is in the program, not in the library").unwrap();
     AbsenceClaim { vulnerability: vulnerability.into(), package: package.into(), absent, reason }
 }
 
-fn globs(patterns: &[&str]) -> Vec<Glob> {
+pub(super) fn globs(patterns: &[&str]) -> Vec<Glob> {
     patterns.iter().map(|pattern| Glob::parse(pattern).unwrap()).collect()
 }
 

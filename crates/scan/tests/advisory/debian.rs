@@ -4,9 +4,9 @@
 use hardpan_scan::advisory::import::{
     alpine_secdb, debian_tracker, distro_info, security_support, wolfi,
 };
-use hardpan_scan::advisory::{Advisories, Collected, Space};
+use hardpan_scan::advisory::{Advisories, Collected, Space, Support};
 
-use super::support::{database, imported, said};
+use super::support::{Data, database, imported, said};
 
 /// A tracker with one package, and one vulnerability in trixie.
 fn tracker(release: &str) -> String {
@@ -255,10 +255,16 @@ fn files_of_others_are_refused_and_add_nothing() {
 }
 
 #[test]
-fn a_package_that_is_supported_although_a_pattern_covers_it_is_counted() {
+fn a_package_that_is_supported_although_a_pattern_covers_it_is_kept() {
     let list = "rust.* limited See\nrust-sequoia-sqv supported It is\n";
     let mut collected = Collected::new();
+    // What is said of a release is of use with records of it.
+    let tracker = r#"{"a":{"CVE-2026-1":{"releases":{"trixie":{"status":"open","repositories":{"trixie":"1"},"urgency":"low"}}}}}"#;
+    debian_tracker(tracker.as_bytes(), &mut collected).unwrap();
     let imported = security_support(list.as_bytes(), "13", &mut collected).unwrap();
-    assert_eq!(imported.skipped("supported, although a pattern covers it"), 1);
-    assert_eq!(imported.records, 1);
+    assert_eq!(imported.records, 2);
+    let data: Data = database(&collected);
+    let limits = data.limits(&Space::Debian("13".to_owned()));
+    let said: Vec<_> = limits.iter().map(|it| (it.package.as_ref(), it.support)).collect();
+    assert_eq!(said, [("rust-sequoia-sqv", Support::Full), ("rust.*", Support::Limited)]);
 }

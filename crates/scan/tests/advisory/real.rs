@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use hardpan_scan::advisory::database::{Database, apply, delta, write};
 use hardpan_scan::advisory::import::{
-    Imported, alpine_secdb, debian_tracker, distro_info, kev, security_support, wolfi,
+    Imported, alpine_secdb, debian_tracker, distro_info, epss, kev, security_support, wolfi,
 };
-use hardpan_scan::advisory::{Advisories, Collected, DecisionKind, Space};
+use hardpan_scan::advisory::{Advisories, Collected, DecisionKind, Space, Support};
 
 use super::support::{Data, database, said, shared};
 
@@ -131,8 +131,9 @@ fn support_that_is_limited_is_said() {
     let data: Data = database(&collected);
     let limits = data.limits(&Space::Debian("13".to_owned()));
     let find = |name: &str| limits.iter().find(|limit| limit.package == name).unwrap();
-    assert!(find("golang.*").is_pattern && !find("golang.*").is_unsupported);
-    assert!(find("consul").is_unsupported && find("consul").since.is_some());
+    assert!(find("golang.*").is_pattern && find("golang.*").support == Support::Limited);
+    assert!(find("consul").support == Support::Ended && find("consul").since.is_some());
+    assert_eq!(find("rust-sequoia-sqv").support, Support::Full);
     let release = data.release(&Space::Debian("12".to_owned())).unwrap();
     assert_eq!((release.codename.as_ref(), release.end_of_life), ("bookworm", Some(20_645)));
 }
@@ -158,4 +159,56 @@ fn a_day_later_the_difference_is_small() {
     eprintln!("{} bytes of difference between databases of {} bytes", delta.len(), new.len());
     assert_eq!(apply(&old, &delta).unwrap(), new);
     assert!(delta.len() * 20 < new.len(), "{} of {}", delta.len(), new.len());
+}
+
+/// Scores of a day for all vulnerabilities that a text names: EPSS scores every CVE anew each day, and percentiles move with
+/// the scores of all others.
+fn scores(text: &str, day: u32) -> String {
+    let mut ids: Vec<&str> =
+        text.split('"').filter(|word| word.starts_with("CVE-") && word.len() < 20).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut csv = format!(
+        "#model_version:v2025.03.14,score_date:2026-11-{day:02}T00:00:00+0000\ncve,epss,percentile\n"
+    );
+    for (number, id) in (0_u32..).zip(&ids) {
+        let spread = number.wrapping_mul(2_654_435_761) >> 12;
+        // Every thirtieth score is another the next day, all percentiles are by some hundred thousandths.
+        let moved = if number % 30 == 7 { (day - 1) * 130 } else { 0 };
+        let (score, percentile) =
+            (spread % 90_000 + 40 + moved, spread % 99_000 + (day - 1) * (3 + number % 5));
+        csv.push_str(&[*id, ",", &format!("0.{score:05},0.{percentile:05}"), "\n"].concat());
+    }
+    csv
+}
+
+#[test]
+fn a_day_later_the_difference_with_all_of_epss_is_a_part_of_it() {
+    let Some(packed) = shared("debian-trial.tracker.json.gz") else { return };
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut text)
+        .unwrap();
+    let make = |text: &str, day: u32| {
+        let mut collected = Collected::new();
+        debian_tracker(text.as_bytes(), &mut collected).unwrap();
+        epss(scores(text, day).as_bytes(), &mut collected).unwrap();
+        write(&collected).unwrap()
+    };
+    let next = text
+        .replace("\"CVE-2025-1012\"", "\"CVE-2026-1012\"")
+        .replace("\"3.5.5-1~deb13u2\"", "\"3.5.5-1~deb13u3\"");
+    let (old, new) = (make(&text, 1), make(&next, 2));
+    let delta = delta(&old, &new).unwrap();
+    let scored = scores(&text, 1).lines().count() - 2;
+    let whole = zstd::bulk::compress(&new, 19).unwrap().len();
+    eprintln!(
+        "{} bytes of difference with {scored} scores that moved, {} hundredths of a byte for each; the whole has {} bytes, {whole} compressed",
+        delta.len(),
+        delta.len() * 100 / scored,
+        new.len()
+    );
+    assert_eq!(apply(&old, &delta).unwrap(), new);
+    // No score takes more than the six bytes that it has in the whole, and the rest is as small as without them.
+    assert!(scored > 5_000 && delta.len() < scored * 6 + 10_000, "{} of {scored}", delta.len());
+    assert!(delta.len() < whole, "{} of {whole}", delta.len());
 }

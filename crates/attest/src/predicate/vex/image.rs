@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_tree::Digest;
 
-use super::merge::{Trust, merge};
+use super::merge::{Trust, merge_of_image};
 use super::model::{Component, Product, VexError, VexStatement};
 use super::read::VexRead;
 use crate::sbom::purl::PackageUrl;
@@ -86,7 +86,7 @@ pub fn for_image(documents: &[VexRead], image: &InstalledImage) -> Result<VexOfI
             ..statement.clone()
         });
     }
-    let statements = merge([(Trust::User, &statements[..])]);
+    let statements = merge_of_image([(Trust::User, &statements[..])]);
     Ok(VexOfImage { statements, about, left_out })
 }
 

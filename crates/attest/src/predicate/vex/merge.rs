@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::time::Time;
-use super::model::{Component, Product, VexStatement};
+use super::model::{Component, Product, Status, VexStatement};
 
 /// How much a source of statements is trusted; the later counts more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,38 @@ pub fn merge<'s>(
         }
     }
     together(&faces, winners.into_values())
+}
+
+/// Merges statements that are about one image and its packages, as [`merge`] does.
+///
+/// Scanners ask for a package alone, and for the package in the image, and believe whichever answer suppresses. So what is
+/// said of a package alone is left out where something newer says worse of the same package in the image.
+pub fn merge_of_image<'s>(
+    sources: impl IntoIterator<Item = (Trust, &'s [VexStatement])>,
+) -> Vec<VexStatement> {
+    let mut merged = merge(sources);
+    let mut worse: BTreeMap<(String, String), Time> = BTreeMap::new();
+    for statement in merged.iter().filter(|one| !suppresses(&one.status)) {
+        let parts = statement.products.iter().flat_map(|product| &product.subcomponents);
+        for part in parts {
+            let about = (statement.vulnerability.name.clone(), part.key());
+            let newest = worse.entry(about).or_insert(statement.time);
+            *newest = statement.time.max(*newest);
+        }
+    }
+    for statement in merged.iter_mut().filter(|one| suppresses(&one.status)) {
+        let (name, time) = (&statement.vulnerability.name, statement.time);
+        statement.products.retain(|product| {
+            let about = (name.clone(), product.component.key());
+            !product.subcomponents.is_empty() || worse.get(&about).is_none_or(|it| *it < time)
+        });
+    }
+    merged.retain(|statement| !statement.products.is_empty());
+    merged
+}
+
+fn suppresses(status: &Status) -> bool {
+    matches!(status, Status::NotAffected(_) | Status::Fixed)
 }
 
 /// What a statement is about, once for each product and part of it.

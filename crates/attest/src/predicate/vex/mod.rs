@@ -33,7 +33,7 @@ mod tests;
 pub use document::{VexDocument, VexHeader};
 pub use image::{InstalledImage, InstalledPackage, InstalledPlatform, VexOfImage, for_image};
 pub use iri::{Iri, IriError};
-pub use merge::{Trust, merge};
+pub use merge::{Trust, merge, merge_of_image};
 pub use model::{
     Component, Justification, Product, Reason, Status, Text, VexError, VexStatement, Vulnerability,
 };

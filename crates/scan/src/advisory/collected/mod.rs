@@ -229,7 +229,7 @@ impl Collected {
             let here = self.limits.entry(space).or_default();
             for (package, limit) in limits {
                 let key = |limit: &SupportLimit<'_>| {
-                    (limit.is_unsupported, limit.since, limit.reason.clone().into_owned())
+                    (limit.support, limit.since, limit.reason.clone().into_owned())
                 };
                 let here = here.entry(package).or_insert_with(|| limit.clone());
                 if key(&limit) > key(here) {

@@ -27,7 +27,7 @@ use self::layout::{Layout, Section};
 use self::summaries::Summaries;
 use self::table::{Found, LONG, SHORT, Table};
 use self::wire::{Reader, Reason};
-use super::{Advisories, Advisory, Release, Source, Space, SupportLimit, Vulnerability};
+use super::{Advisories, Advisory, Release, Source, Space, Support, SupportLimit, Vulnerability};
 
 pub use self::delta::{apply, delta};
 pub use self::write::write;
@@ -357,13 +357,16 @@ fn limits(bytes: &[u8]) -> Result<Vec<SupportLimit<'_>>, Reason> {
     for _ in 0..reader.count()? {
         let package = reader.cow()?;
         let flags = reader.byte()?;
-        if flags > 3 {
-            return Err("a limit has unknown flags");
-        }
+        let support = match flags & !1 {
+            0 => Support::Limited,
+            2 => Support::Ended,
+            4 => Support::Full,
+            _ => return Err("a limit has unknown flags"),
+        };
         limits.push(SupportLimit {
             package,
             is_pattern: flags & 1 != 0,
-            is_unsupported: flags & 2 != 0,
+            support,
             since: reader.optional()?,
             reason: reader.cow()?,
         });

@@ -94,19 +94,27 @@ fn content_with(package_count: u32, vulnerability_count: u32) -> Content<'static
             end_of_life: (codename == "trixie").then_some(21_405),
             end_of_lts: (codename == "trixie").then_some(0),
         };
-        let limits = vec![SupportLimit {
-            package: "golang.*".into(),
-            is_pattern: true,
-            is_unsupported: codename == "sid",
-            since: (codename == "sid").then_some(20_182),
-            reason: "See the notes".into(),
-        }];
+        let limits = limits(codename == "sid");
         let limits = if codename.is_empty() { vec![] } else { limits };
         let part = SpaceContent { release, limits, packages: packages.clone() };
         content.spaces.insert(text.to_owned(), part);
     }
     content.vulnerabilities = vulnerabilities(vulnerability_count);
     content
+}
+
+fn limits(is_sid: bool) -> Vec<SupportLimit<'static>> {
+    let limit = |package: &'static str, support, since| SupportLimit {
+        package: package.into(),
+        is_pattern: support != Support::Full,
+        support,
+        since,
+        reason: "See the notes".into(),
+    };
+    if is_sid {
+        return vec![limit("golang.*", Support::Ended, Some(20_182))];
+    }
+    vec![limit("golang-1.24", Support::Full, None), limit("golang.*", Support::Limited, None)]
 }
 
 fn vulnerabilities(count: u32) -> BTreeMap<Cow<'static, str>, Vulnerability<'static>> {

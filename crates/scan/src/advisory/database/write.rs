@@ -8,7 +8,7 @@ use super::table::{LONG, SHORT, TableWriter};
 use super::wire::{put_bytes, put_count, put_number, put_optional, put_signed};
 use super::{DatabaseError, record};
 use crate::advisory::content::{Content, SpaceContent};
-use crate::advisory::{Collected, Source, SupportLimit};
+use crate::advisory::{Collected, Source, Support, SupportLimit};
 
 /// Returns the database of all that was imported. It depends on what was imported alone, and not on the order.
 pub fn write(collected: &Collected) -> Result<Vec<u8>, DatabaseError> {
@@ -106,7 +106,12 @@ fn put_space(bytes: &mut Vec<u8>, text: &str, space: &SpaceContent<'_>, table_by
 
 fn put_limit(bytes: &mut Vec<u8>, limit: &SupportLimit<'_>) {
     put_bytes(bytes, limit.package.as_bytes());
-    bytes.push(u8::from(limit.is_pattern) | u8::from(limit.is_unsupported) << 1);
+    let support = match limit.support {
+        Support::Limited => 0,
+        Support::Ended => 2,
+        Support::Full => 4,
+    };
+    bytes.push(u8::from(limit.is_pattern) | support);
     put_optional(bytes, limit.since);
     put_bytes(bytes, limit.reason.as_bytes());
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::{ImportError, Imported, Input, part, text};
 use crate::advisory::collected::{Batch, Collected};
-use crate::advisory::{Space, SupportLimit};
+use crate::advisory::{Space, Support, SupportLimit};
 
 /// Adds the list of a release: `12`, `13`.
 pub fn import<'a>(
@@ -25,11 +25,6 @@ pub fn import<'a>(
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        if is_exception(line) {
-            // Limits have no exceptions: the pattern that covers it warns of it, too.
-            batch.skip("supported, although a pattern covers it", || line.to_owned());
-            continue;
-        }
         let Some(limit) = limit(line) else {
             let reason = "no package with `limited`, or with a version and a date";
             let text = line.chars().take(80).collect();
@@ -41,25 +36,21 @@ pub fn import<'a>(
     Ok(collected.take(batch))
 }
 
-/// Returns whether a line says that a package has full support.
-fn is_exception(line: &str) -> bool {
-    let kind = word(line).and_then(|(_, rest)| word(rest));
-    kind.is_some_and(|(kind, _)| kind == "supported")
-}
-
-/// Reads a line of the list of a release (`package limited why`, `package non-supported version date why`), or of the older
+/// Reads a line of the list of a release (`package limited why`, `package supported why`, `package non-supported version date why`), or of the older
 /// list of ended support (`package version date why`).
 fn limit(line: &str) -> Option<SupportLimit<'static>> {
     let (package, rest) = word(line)?;
     let (kind, after) = word(rest)?;
-    let (is_unsupported, since, reason) = if kind == "limited" {
-        (false, None, after)
+    let (support, since, reason) = if kind == "limited" {
+        (Support::Limited, None, after)
+    } else if kind == "supported" {
+        (Support::Full, None, after)
     } else {
         let versioned = if kind == "non-supported" { after } else { rest };
         let (version, rest) = word(versioned)?;
         let (date, reason) = word(rest)?;
         let since = text::day(date).filter(|_| date.len() == 10)?;
-        text::is_deb_version(version).then_some((true, Some(since), reason))?
+        text::is_deb_version(version).then_some((Support::Ended, Some(since), reason))?
     };
     if !text::is_package(package) {
         return None;
@@ -68,7 +59,7 @@ fn limit(line: &str) -> Option<SupportLimit<'static>> {
         package: Cow::Owned(package.to_owned()),
         // A dot and a plus are in names, too.
         is_pattern: package.contains(['*', '?', '[', ']', '(', ')', '|', '^', '$', '\\', '{']),
-        is_unsupported,
+        support,
         since,
         reason: text::reason(reason).into(),
     })
@@ -90,22 +81,31 @@ mod tests {
     fn lines() {
         let read = |line: &str| {
             limit(line).map(|limit| {
-                (limit.package.into_owned(), limit.is_pattern, limit.is_unsupported, limit.since)
+                (limit.package.into_owned(), limit.is_pattern, limit.support, limit.since)
             })
         };
-        let expect = |name: &str, is_pattern, is_unsupported, since| {
-            Some((name.to_owned(), is_pattern, is_unsupported, since))
+        let expect = |name: &str, is_pattern, support, since| {
+            Some((name.to_owned(), is_pattern, support, since))
         };
         for (line, expected) in [
-            ("adns  limited  Stub resolver", expect("adns", false, false, None)),
-            ("golang.* limited See", expect("golang.*", true, false, None)),
-            ("libstdc++6 limited", expect("libstdc++6", false, false, None)),
+            ("adns  limited  Stub resolver", expect("adns", false, Support::Limited, None)),
+            ("golang.* limited See", expect("golang.*", true, Support::Limited, None)),
+            ("libstdc++6 limited", expect("libstdc++6", false, Support::Limited, None)),
             (
                 "ckeditor3 non-supported   3.6.6.1+dfsg-7\t2025-04-04\tOnly",
-                expect("ckeditor3", false, true, Some(20_182)),
+                expect("ckeditor3", false, Support::Ended, Some(20_182)),
             ),
-            ("xen 4.14.5-1 2023-09-30 no fixes", expect("xen", false, true, Some(19_630))),
+            (
+                "xen 4.14.5-1 2023-09-30 no fixes",
+                expect("xen", false, Support::Ended, Some(19_630)),
+            ),
+            (
+                "rust-sequoia-sqv  supported  It is",
+                expect("rust-sequoia-sqv", false, Support::Full, None),
+            ),
+            ("rust-.* supported", expect("rust-.*", true, Support::Full, None)),
             ("adns", None),
+            ("adns Supported", None),
             ("adns unlimited", None),
             ("adns non-supported 1.0", None),
             ("adns non-supported 1.0 soon why", None),

@@ -2,7 +2,9 @@
 //! What others got wrong, by what it is about.
 
 use super::*;
-use crate::advisory::{Advisory, DecisionKind, Severity, SupportLimit, Urgency, Vulnerability};
+use crate::advisory::{
+    Advisory, DecisionKind, Severity, Support, SupportLimit, Urgency, Vulnerability,
+};
 use crate::vex::Suppression;
 
 fn trixie() -> Memory {
@@ -345,11 +347,48 @@ fn an_end_of_life_release_is_a_warning() {
 }
 
 #[test]
+fn a_package_that_is_supported_although_a_pattern_covers_it_is_no_warning() {
+    let limit = |package: &'static str, is_pattern, support| SupportLimit {
+        package: package.into(),
+        is_pattern,
+        support,
+        since: None,
+        reason: "why".into(),
+    };
+    let lines = ["deb sqv 1 rust-sequoia-sqv", "deb ripgrep 1 rust-ripgrep", "deb bat 1 rust-bat"];
+    let inventory = inventory("debian-13", &lines);
+    let sources = |limits: &[SupportLimit<'static>]| -> Vec<String> {
+        let memory = limits.iter().cloned().fold(trixie(), |it, one| it.limiting("debian:13", one));
+        let warnings = all(&inventory, &memory).warnings.into_iter();
+        let sources = warnings.filter_map(|warning| match warning {
+            Warning::LimitedSupport { source, .. } => Some(source),
+            _ => None,
+        });
+        sources.collect()
+    };
+    let rust = limit("rust.*", true, Support::Limited);
+    let all = ["rust-bat", "rust-ripgrep", "rust-sequoia-sqv"];
+    assert_eq!(sources(std::slice::from_ref(&rust)), all);
+    let sqv = limit("rust-sequoia-sqv", false, Support::Full);
+    for limits in [[rust.clone(), sqv.clone()], [sqv.clone(), rust.clone()]] {
+        assert_eq!(sources(&limits), all[..2]);
+    }
+    assert_eq!(sources(&[rust.clone(), limit("rust-[br].*", true, Support::Full)]), all[2..]);
+    assert_eq!(sources(&[rust.clone(), limit("sqv", false, Support::Full)]), all);
+    // What is said of the name itself holds.
+    assert_eq!(
+        sources(&[limit("rust-bat", false, Support::Ended), limit("rust.*", true, Support::Full)]),
+        all[..1]
+    );
+    assert_eq!(sources(&[sqv]), [""; 0]);
+}
+
+#[test]
 fn packages_with_less_support_are_warnings() {
     let limit = |package: &'static str, is_pattern| SupportLimit {
         package: package.into(),
         is_pattern,
-        is_unsupported: false,
+        support: Support::Limited,
         since: None,
         reason: "why".into(),
     };
