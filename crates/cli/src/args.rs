@@ -177,6 +177,7 @@ pub(crate) struct Stages {
   hardpan test catalog/python/debian-13/3.13.yaml
   hardpan test catalog/nginx/debian-13/1.26.yaml --filter serves --ctrf results.json
   hardpan test out/python --tests catalog/python/debian-13/3.13.yaml
+  hardpan test out/app --config structure-tests.yaml --config more.json --junit results.xml
   hardpan test catalog/python/debian-13/3.13.yaml --sign --key hardpan.key")]
 pub(crate) struct Test {
     #[command(flatten)]
@@ -184,6 +185,9 @@ pub(crate) struct Test {
     /// Take the tests of this definition [default: the image's own; a layout has none]
     #[arg(long, value_name = "DEFINITION")]
     pub(crate) tests: Option<PathBuf>,
+    /// Run the tests of this file of container-structure-test, too, YAML or JSON; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
     /// Run only tests with this text in their names; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) filter: Vec<String>,
@@ -193,6 +197,9 @@ pub(crate) struct Test {
     /// Write the results as a CTRF document
     #[arg(long, value_name = "FILE")]
     pub(crate) ctrf: Option<PathBuf>,
+    /// Write the results as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
     /// Sign the results, whatever they are, and attach them to the tested platform in its layout
     #[arg(long, requires = "key")]
     pub(crate) sign: bool,
@@ -248,8 +255,8 @@ pub(crate) struct Run {
 /// An image to work with.
 #[derive(Debug, Args)]
 pub(crate) struct Image {
-    /// A definition, whose image is built first, or an OCI layout
-    #[arg(value_name = "DEFINITION|LAYOUT")]
+    /// A definition, whose image is built first, an OCI layout, or an archive (.tar) of a layout or of `docker save`
+    #[arg(value_name = "DEFINITION|LAYOUT|ARCHIVE")]
     pub(crate) place: PathBuf,
     /// The platform [default: this machine's]
     #[arg(long, value_name = "PLATFORM")]

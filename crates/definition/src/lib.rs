@@ -19,6 +19,7 @@ mod place;
 mod schema;
 mod scope;
 mod source;
+mod structure;
 mod syntax;
 mod template;
 mod yaml;
@@ -33,3 +34,4 @@ pub use schema::json_schema;
 pub use source::{
     IncludeError, Includes, MAX_SOURCE_BYTES, NoIncludes, Source, Span, Spanned, line_column,
 };
+pub use structure::parse_structure_tests;

@@ -16,6 +16,7 @@ pub mod cvss;
 pub mod drift;
 pub mod inventory;
 pub mod matching;
+pub mod re2;
 pub mod report;
 pub mod secrets;
 #[cfg(test)]

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The image that a command works with: of a layout, or of a definition, which is built first.
+//! The image that a command works with: of a layout or an archive, or of a definition, which is built first.
 
 use std::path::{Path, PathBuf};
 
-use hardpan::container::ContainerImage;
-use hardpan::{BuildRequest, BuildSettings, CatalogRoot, Error, Observer, Project, read_workspace};
+use hardpan::container::{ContainerImage, UnpackedArchive};
+use hardpan::{BuildRequest, BuildSettings, Error, Observer, Project};
 
 use super::build::layout;
-use super::{in_definition, open};
+use super::{in_definition, open, place};
 use crate::args::{Common, Image};
 use crate::failure::Named;
 use crate::machine::{self, Machine};
 use crate::near::near_path;
+use crate::progress::Progress;
 
 /// A machine, with the definition if one was named.
 pub(super) struct Opened {
     pub(super) machine: Machine,
     pub(super) project: Option<Project>,
+    /// The image, where an archive was named.
+    pub(super) unpacked: Option<UnpackedArchive>,
 }
 
-/// Opens what was named: a definition, or a layout.
+/// Opens what was named: a definition, a layout, or an archive.
 pub(super) fn open_named(common: &Common, image: &Image) -> anyhow::Result<Opened> {
     let path = &image.place;
     if path.is_dir() {
@@ -28,10 +31,7 @@ pub(super) fn open_named(common: &Common, image: &Image) -> anyhow::Result<Opene
             let help = Some("`hardpan build` writes layouts to ./out".to_owned());
             return Err(Named { message, help }.into());
         }
-        let catalog = CatalogRoot::of("hardpan.toml".as_ref());
-        let (workspace, _) = read_workspace(&catalog).map_err(Error::from)?;
-        let machine = Machine::new(common, workspace, catalog.path())?;
-        return Ok(Opened { machine, project: None });
+        return Ok(Opened { machine: place::machine(common)?, project: None, unpacked: None });
     }
     if !path.exists() {
         let message = format!("there is no {}", path.display());
@@ -42,12 +42,22 @@ pub(super) fn open_named(common: &Common, image: &Image) -> anyhow::Result<Opene
         let help = near.map(|near| format!("did you mean {}?", near.display()));
         return Err(Named { message, help }.into());
     }
+    if place::is_archive(path) {
+        let machine = place::machine(common)?;
+        let progress = Progress::new(common);
+        let unpacked = machine.session(&progress).unpack_archive(path);
+        progress.clear();
+        return Ok(Opened { unpacked: Some(unpacked?), machine, project: None });
+    }
     let (project, machine) = open(common, path)?;
-    Ok(Opened { machine, project: Some(project) })
+    Ok(Opened { machine, project: Some(project), unpacked: None })
 }
 
 /// Returns the layout that the image is in: the one that was named, or where a definition's goes.
 pub(super) fn layout_of(opened: &Opened, image: &Image) -> PathBuf {
+    if let Some(unpacked) = &opened.unpacked {
+        return unpacked.layout().to_owned();
+    }
     let built = opened.project.as_ref();
     let built = built.and_then(|project| layout(image.output.as_ref(), false, project));
     built.unwrap_or_else(|| image.place.clone())
@@ -63,7 +73,7 @@ pub(super) fn ready(
     let session = opened.machine.session(observer);
     let machine = machine::platform();
     let Some(project) = &opened.project else {
-        return Ok(session.open_image(&image.place, image.platform, machine)?);
+        return Ok(session.open_image(&layout_of(opened, image), image.platform, machine)?);
     };
     let fail = in_definition(project);
     if let Some(platform) = image.platform

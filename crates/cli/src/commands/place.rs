@@ -46,8 +46,8 @@ fn is_path(text: &str) -> bool {
 }
 
 /// Returns whether nobody would call an image so.
-fn is_archive(text: &str) -> bool {
-    Path::new(text).extension().is_some_and(|end| end == "tar")
+pub(super) fn is_archive(path: impl AsRef<Path>) -> bool {
+    path.as_ref().extension().is_some_and(|end| end == "tar")
 }
 
 fn registry(text: &str) -> anyhow::Result<Location> {

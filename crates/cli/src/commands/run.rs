@@ -65,6 +65,7 @@ fn options(command: &Run) -> anyhow::Result<ContainerOptions> {
         mounts,
         temporary: command.tmpfs.clone(),
         is_writable: command.writable,
+        keeps_volumes: false,
         entrypoint: command.entrypoint.clone().map(|program| vec![program]),
         command: command.command.clone(),
         limits: Limits::default(),

@@ -6,13 +6,16 @@ use std::time::SystemTime;
 
 use hardpan::definition::Platform;
 use hardpan::image_test::{
-    TestCase, TestOptions, TestOutcome, TestReport, TestStatus, ctrf, write_ctrf,
+    StructureFile, TestCase, TestOptions, TestOutcome, TestReport, TestStatus, ctrf, junit,
+    write_ctrf, write_junit,
 };
 use hardpan::{Error, Event, Location, Observer, Project};
 
 use super::image::{layout_of, open_named, ready};
 use crate::args::{Common, Test};
+use crate::failure::Usage;
 use crate::keys;
+use crate::machine;
 use crate::progress::Progress;
 use crate::text::{BAD, DIM, GOOD, WARNING, note, say, styled};
 
@@ -23,6 +26,9 @@ const EXIT_NO: u8 = 1;
 pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
     let opened = open_named(common, &command.image)?;
     let signer = if command.sign {
+        if opened.unpacked.is_some() {
+            return Err(Usage("results are attached in a layout, and this is an archive").into());
+        }
         keys::refuse_index(&command.signing)?;
         let layout = layout_of(&opened, &command.image);
         let signer = keys::open_signing(common, &command.signing, &opened.machine, Some(&layout))?;
@@ -34,13 +40,17 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
         Some(path) => Some(Project::open(path, &[]).map_err(Error::from)?),
         None => None,
     };
+    let files = command.config.iter();
+    let files = files.map(|path| StructureFile::open(path, &machine::caller_variable));
+    let files: Vec<StructureFile> = files.collect::<Result<_, _>>()?;
     let tested = other.as_ref().or(opened.project.as_ref());
     let progress = Progress::new(common);
     let is_shown = !common.json && !common.quiet;
     let lines = Lines { progress: &progress, is_shown };
     let image = ready(&opened, &command.image, &lines);
     let result = image.and_then(|image| {
-        let cases = tested.map_or_else(Vec::new, |project| cases(project, image.platform()));
+        let mut cases = tested.map_or_else(Vec::new, |project| cases(project, image.platform()));
+        cases.extend(files.iter().flat_map(StructureFile::cases).cloned());
         let cases = TestCase::filter(cases, &command.filter).map_err(Error::from)?;
         let options = TestOptions {
             catalog: tested.map(|project| &project.root),
@@ -59,7 +69,9 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
                 Some((project.name_in_catalog(), source.text.clone()))
             });
             let definition = definition.as_ref().map(|(name, text)| (name.as_str(), &**text));
-            session.attest_tests(&place, report.manifest, &document, definition, sign)?;
+            let files = files.iter().map(|file| (file.name(), file.text()));
+            let files: Vec<_> = definition.into_iter().chain(files).collect();
+            session.attest_tests(&place, report.manifest, &document, &files, sign)?;
         }
         Ok((cases.len(), report, document))
     });
@@ -68,6 +80,9 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
     let is_good = report.is_good();
     if let Some(path) = &command.ctrf {
         write_ctrf(path, &document)?;
+    }
+    if let Some(path) = &command.junit {
+        write_junit(path, &junit(std::slice::from_ref(&report)))?;
     }
     if common.json {
         say!("{document}");

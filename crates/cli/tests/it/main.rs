@@ -40,6 +40,7 @@ mod secrets;
 mod signer;
 mod stages;
 mod store;
+mod structure_tests;
 mod support;
 mod terminal;
 mod test;

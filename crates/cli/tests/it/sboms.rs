@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan sbom` of images of others: archives of docker and podman, several images in one, and images that mean ill.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hardpan_testkit::deb::RawEntry;
 use hardpan_testkit::elf::elf;
@@ -70,21 +70,22 @@ fn manifest(images: &[(&str, &[&str], &[&str])]) -> Vec<u8> {
     serde_json::to_vec(&entries).unwrap()
 }
 
-#[test]
-fn archives_of_docker_and_podman_are_read() {
-    let fixture = Fixture::new();
+/// Writes archives of one image with Docker's names, podman's links, and layers that somebody compressed.
+pub(crate) fn docker_archives(fixture: &Fixture) -> Vec<(&'static str, PathBuf)> {
     let [lower, upper] = layers();
     let config = config(&[lower.clone(), upper.clone()]);
     let config_name = format!("{}.json", Digest::of(&config).to_hex());
     let gzip = Layer::gzip(&upper).bytes;
     let zstd = Layer::zstd(&upper).bytes;
-    // Docker's names, podman's links, and layers that somebody compressed.
-    for (summary, names, upper_bytes, links) in [
-        ("docker", ["l/layer.tar", "u/layer.tar"], &upper, &[][..]),
-        ("links", ["l/layer.tar", "v/layer.tar"], &upper, &[("v/layer.tar", "../u/layer.tar")][..]),
-        ("gzip", ["l/layer.tar", "u/layer.tar"], &gzip, &[]),
-        ("zstd", ["l/layer.tar", "u/layer.tar"], &zstd, &[]),
+    let link = [("v/layer.tar", "../u/layer.tar")];
+    let mut written = Vec::new();
+    for (summary, top, upper_bytes, links) in [
+        ("docker", "u/layer.tar", &upper, &[][..]),
+        ("links", "v/layer.tar", &upper, &link[..]),
+        ("gzip", "u/layer.tar", &gzip, &[]),
+        ("zstd", "u/layer.tar", &zstd, &[]),
     ] {
+        let names = ["l/layer.tar", top];
         let manifest = manifest(&[(&config_name, &["example.org/app:1.2"], &names)]);
         let files: [(&str, &[u8]); 4] = [
             ("l/layer.tar", &lower),
@@ -94,6 +95,15 @@ fn archives_of_docker_and_podman_are_read() {
         ];
         let path = fixture.path(format!("work/{summary}.tar"));
         std::fs::write(&path, archive(&files, links)).unwrap();
+        written.push((summary, path));
+    }
+    written
+}
+
+#[test]
+fn archives_of_docker_and_podman_are_read() {
+    let fixture = Fixture::new();
+    for (summary, path) in docker_archives(&fixture) {
         let ran = sbom(&fixture, &path, &["--json"]).expect(0, &[]);
         assert_eq!(components(&ran), ["a 1-1", "b 2-1", "here 2"], "{summary}: {ran}");
         let ran = sbom(&fixture, &path, &["-o", "spdx"]).expect(0, &["example.org/app"]);

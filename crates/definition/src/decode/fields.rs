@@ -37,6 +37,7 @@ pub(crate) struct Fields<'n> {
     entries: &'n [Entry],
     span: Span,
     known: Vec<&'static str>,
+    elsewhere: &'static [(&'static str, &'static str)],
 }
 
 impl<'n> Fields<'n> {
@@ -48,11 +49,16 @@ impl<'n> Fields<'n> {
         span: Span,
     ) -> Option<Self> {
         if let Kind::Map(entries) = &node.kind {
-            Some(Self { what, entries, span, known: Vec::new() })
+            Some(Self { what, entries, span, known: Vec::new(), elsewhere: &ELSEWHERE })
         } else {
             decoder.wrong_type(node, what, "a mapping");
             None
         }
+    }
+
+    /// Says that the mapping is none of a definition: a definition's keys belong nowhere in its file.
+    pub(crate) fn of_another_format(self) -> Self {
+        Self { elsewhere: &[], ..self }
     }
 
     /// Where the mapping begins: the place for remarks on the whole.
@@ -102,7 +108,7 @@ impl<'n> Fields<'n> {
                 entry.key_span,
                 format!("unknown key `{}` in {}", shorten(&entry.key), self.what),
             );
-            let elsewhere = ELSEWHERE.iter().find(|(key, _)| *key == entry.key);
+            let elsewhere = self.elsewhere.iter().find(|(key, _)| *key == entry.key);
             diagnostic.help = match (nearest(&entry.key, self.known.iter().copied()), elsewhere) {
                 (Some(near), _) => Some(format!("did you mean `{near}`?")),
                 (None, Some((key, place))) => Some(format!("`{key}` belongs under `{place}`")),

@@ -11,6 +11,7 @@ mod contents;
 mod fields;
 mod info;
 mod root;
+mod structure;
 mod test;
 mod track;
 mod value;
@@ -82,6 +83,10 @@ impl<'n> Decoder<'n> {
 
     pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {

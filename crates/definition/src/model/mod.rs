@@ -10,6 +10,7 @@ mod build;
 mod contents;
 mod info;
 mod platform;
+mod structure;
 mod test;
 mod track;
 mod value;
@@ -33,6 +34,10 @@ pub use contents::{
 };
 pub use info::{Advisory, Exclusion, IncludedTool, Info, Metadata, TrackIgnore, VexSource};
 pub use platform::{Distribution, Platform, Port, Protocol, Syntax, UnknownPlatform};
+pub use structure::{
+    BindMount, CommandTest, ContainerRunOptions, ExecutableBy, Expectation, ExpectedValue,
+    FileContentTest, FileExistenceTest, LicenseTest, MetadataTest, StructureSchema, StructureTests,
+};
 pub use test::{Ask, ContainerTest, Test};
 pub use track::{Track, TrackKind, TrackSet, TrackValue};
 pub use value::Value;

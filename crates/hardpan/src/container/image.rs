@@ -16,7 +16,9 @@ use crate::error::Error;
 use crate::image_tree::{LayerInput, tree_of_layers};
 use crate::materialize::materialize;
 use crate::sandbox::host_owner;
+use crate::sbom::docker;
 use crate::session::Session;
+use crate::shelf::Location;
 use crate::store::{Scratch, StoreError};
 
 /// Changes with what is made of a tree for containers.
@@ -40,6 +42,7 @@ pub struct ContainerImage {
     platform: String,
     manifest: Digest,
     config: ContainerConfig,
+    layout: PathBuf,
     root: PathBuf,
 }
 
@@ -147,7 +150,34 @@ impl ContainerImage {
     }
 }
 
+/// An image of an archive, as a layout that goes when this is dropped.
+#[derive(Debug)]
+pub struct UnpackedArchive {
+    layout: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl UnpackedArchive {
+    /// Returns where the layout is.
+    pub fn layout(&self) -> &Path {
+        &self.layout
+    }
+}
+
 impl Session<'_> {
+    /// Unpacks an archive of one image: of a layout, or one that `docker save` or `podman save` wrote.
+    pub fn unpack_archive(&self, archive: &Path) -> Result<UnpackedArchive, Error> {
+        let directory = self.store.temporary_directory()?;
+        let layout = directory.path().join("layout");
+        if let Some(image) = docker::open(archive, None)? {
+            image.write_layout(&layout)?;
+        } else {
+            let from = Location::Archive(archive.to_owned());
+            self.copy(&from, &Location::Layout(layout.clone()))?;
+        }
+        Ok(UnpackedArchive { layout, _directory: directory })
+    }
+
     /// Opens an image of a layout. Without a platform it is the one for `machine`, or else the only one.
     pub fn open_image(
         &self,
@@ -182,8 +212,46 @@ impl Session<'_> {
             platform: config.platform().to_string(),
             manifest: stored.descriptor.digest,
             config: config.config.clone(),
+            layout: layout.to_owned(),
             root,
         })
+    }
+
+    /// Returns the files of an image as its layers have them, owners included: without what containers get from outside.
+    pub(crate) fn container_tree(&self, image: &ContainerImage) -> Result<Tree, Error> {
+        let opened = Layout::open(&image.layout)?;
+        let is_it = |stored: &StoredImage| stored.descriptor.digest == image.manifest;
+        let stored = opened.images()?.into_iter().find(is_it);
+        let stored = stored.ok_or_else(|| ContainerError::NoImage {
+            layout: image.layout.clone(),
+            platform: image.platform.clone(),
+            known: Vec::new(),
+        })?;
+        let config = stored.config.as_ref().ok_or(ContainerError::NoProgram)?;
+        self.layers_of(&opened, &stored, &config.value().rootfs.diff_ids)
+    }
+
+    fn layers_of(
+        &self,
+        layout: &Layout,
+        stored: &StoredImage,
+        diff_ids: &[Digest],
+    ) -> Result<Tree, Error> {
+        let layers = &stored.manifest.value().layers;
+        let openers: Vec<_> = layers
+            .iter()
+            .map(|descriptor| {
+                move || -> io::Result<Box<dyn Read + '_>> {
+                    let file = layout.open_blob(descriptor).map_err(io::Error::other)?;
+                    Ok(Box::new(io::BufReader::with_capacity(1 << 16, file)))
+                }
+            })
+            .collect();
+        let inputs =
+            layers.iter().zip(diff_ids).zip(&openers).map(|((descriptor, diff_id), open)| {
+                LayerInput { descriptor, diff_id: *diff_id, open }
+            });
+        Ok(tree_of_layers(self.store, inputs, Origin::Definition)?)
     }
 
     fn container_root(
@@ -194,21 +262,7 @@ impl Session<'_> {
         diff_ids: &[Digest],
     ) -> Result<PathBuf, Error> {
         let make = |directory: &Path| {
-            let layers = &stored.manifest.value().layers;
-            let openers: Vec<_> = layers
-                .iter()
-                .map(|descriptor| {
-                    move || -> io::Result<Box<dyn Read + '_>> {
-                        let file = layout.open_blob(descriptor).map_err(io::Error::other)?;
-                        Ok(Box::new(io::BufReader::with_capacity(1 << 16, file)))
-                    }
-                })
-                .collect();
-            let inputs =
-                layers.iter().zip(diff_ids).zip(&openers).map(|((descriptor, diff_id), open)| {
-                    LayerInput { descriptor, diff_id: *diff_id, open }
-                });
-            let mut tree = tree_of_layers(self.store, inputs, Origin::Definition)?;
+            let mut tree = self.layers_of(layout, stored, diff_ids)?;
             add_mount_points(&mut tree);
             let contents = StoreContents { store: self.store };
             materialize(&tree, contents, directory, host_owner(), self.threads)?;
@@ -326,6 +380,7 @@ mod tests {
             platform: "linux/amd64".to_owned(),
             manifest: Digest::of(b""),
             config,
+            layout: PathBuf::new(),
             root: root.path().to_owned(),
         };
         (root, image)

@@ -25,7 +25,7 @@ use crate::session::Session;
 use crate::store::{Scratch, StoreError};
 
 pub use account::AccountError;
-pub use image::ContainerImage;
+pub use image::{ContainerImage, UnpackedArchive};
 
 /// The name of the host that containers see.
 const HOSTNAME: &str = "hardpan";
@@ -57,6 +57,8 @@ pub struct ContainerOptions {
     pub temporary: Vec<String>,
     /// Whether files of the image can be changed; the changes go with the container.
     pub is_writable: bool,
+    /// Whether volumes have what the image has in them, as any directory; otherwise they are empty and in memory.
+    pub keeps_volumes: bool,
     /// What to run in place of the image's entrypoint; the image's arguments then do not count.
     pub entrypoint: Option<Vec<String>>,
     /// Arguments in place of the image's; none for those.
@@ -163,6 +165,27 @@ impl Session<'_> {
         Ok(finished.map_err(|error| prepared.explain(image, error))?.exit)
     }
 
+    /// Runs a container to its end whose changes of files stay, for those that run after it in the same root.
+    pub(crate) fn run_container_in(
+        &self,
+        image: &ContainerImage,
+        root: &ChangedRoot,
+        options: &ContainerOptions,
+        streams: Streams<'_>,
+    ) -> Result<Exit, Error> {
+        let prepared = self.prepare_container(image, options)?;
+        let sandbox = self.sandbox(image, &prepared, Some(&root.layered), options);
+        let finished = sandbox.run(&prepared.program, streams);
+        Ok(finished.map_err(|error| prepared.explain(image, error))?.exit)
+    }
+
+    /// Makes a root that several containers change one after the other.
+    pub(crate) fn changed_root(&self, image: &ContainerImage) -> Result<ChangedRoot, Error> {
+        let scratch = self.store.scratch_directory()?;
+        let layered = LayeredRoot::new(image.root(), scratch.path());
+        Ok(ChangedRoot { layered, _scratch: scratch })
+    }
+
     /// Starts a container, does something while it runs, and ends it. Also returns how it ended, if it
     /// did so before.
     pub(crate) fn run_container_beside<T>(
@@ -238,6 +261,12 @@ impl Session<'_> {
             _files: files,
         })
     }
+}
+
+/// An image's files with changes on top, which go when this is dropped.
+pub(crate) struct ChangedRoot {
+    layered: LayeredRoot,
+    _scratch: Scratch,
 }
 
 /// All that a container needs, and what goes with it.
@@ -351,8 +380,10 @@ fn temporary_mounts(
         paths.push(run.clone());
         paths.extend(inside::directories(image.root(), &run, RUN_DIRECTORIES_MAX));
     }
-    for volume in &image.config().volumes {
-        paths.push(path_of("volume", volume)?);
+    if !options.keeps_volumes {
+        for volume in &image.config().volumes {
+            paths.push(path_of("volume", volume)?);
+        }
     }
     for path in &options.temporary {
         paths.push(path_of("file system in memory at", path)?);

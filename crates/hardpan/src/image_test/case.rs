@@ -7,6 +7,7 @@ use std::time::Duration;
 use hardpan_definition::{Ask, ContainerTest, Definition, Test};
 
 use super::TestError;
+use super::structure::StructureCase;
 
 /// How long a test may take that does not say so itself.
 const TIME_DEFAULT: Duration = Duration::from_mins(1);
@@ -14,9 +15,27 @@ const TIME_DEFAULT: Duration = Duration::from_mins(1);
 const TIME_MAX: Duration = Duration::from_hours(24);
 
 /// A test.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone)]
 pub struct TestCase {
     pub(super) name: String,
+    /// The file that it stands in, where that is not the definition.
+    pub(super) file: Option<String>,
+    pub(super) time: Duration,
+    pub(super) kind: TestKind,
+}
+
+/// What a test does.
+#[derive(Debug, Clone)]
+pub(super) enum TestKind {
+    /// A test of a definition.
+    Container(Box<ContainerCase>),
+    /// A test of a file of container-structure-test.
+    Structure(Box<StructureCase>),
+}
+
+/// A test of a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct ContainerCase {
     /// Relative to the root of the catalog.
     pub(super) directory: Option<String>,
     pub(super) user: Option<String>,
@@ -31,7 +50,6 @@ pub struct TestCase {
     pub(super) ask: Option<Ask>,
     pub(super) exit_code: i64,
     pub(super) output: Option<String>,
-    pub(super) time: Duration,
 }
 
 impl TestCase {
@@ -68,23 +86,22 @@ impl TestCase {
 }
 
 fn published_case(number: usize, test: &Test) -> TestCase {
-    TestCase {
-        name: test.name.clone().unwrap_or_else(|| format!("test {}", number + 1)),
+    let name = test.name.clone().unwrap_or_else(|| format!("test {}", number + 1));
+    let case = ContainerCase {
         directory: test.directory.as_ref().map(|directory| directory.value.clone()),
         commands: test.commands.clone(),
         exit_code: test.exit_code,
         output: test.output.clone(),
-        time: time(test.timeout),
-        ..TestCase::default()
-    }
+        ..ContainerCase::default()
+    };
+    of_definition(name, test.timeout, case)
 }
 
 fn own_case(test: &ContainerTest) -> TestCase {
     let value = |(name, value): (&String, &hardpan_definition::Spanned<String>)| {
         (name.clone(), value.value.clone())
     };
-    TestCase {
-        name: test.name.clone(),
+    let case = ContainerCase {
         directory: test.directory.as_ref().map(|directory| directory.value.clone()),
         user: test.user.clone(),
         environment: test.environment.iter().map(value).collect(),
@@ -95,11 +112,15 @@ fn own_case(test: &ContainerTest) -> TestCase {
         commands: test.commands.clone(),
         exit_code: test.exit_code,
         output: test.output.clone(),
-        time: time(test.timeout),
-    }
+    };
+    of_definition(test.name.clone(), test.timeout, case)
 }
 
-fn time(seconds: Option<u64>) -> Duration {
+fn of_definition(name: String, timeout: Option<u64>, case: ContainerCase) -> TestCase {
+    TestCase { name, file: None, time: time(timeout), kind: TestKind::Container(Box::new(case)) }
+}
+
+pub(super) fn time(seconds: Option<u64>) -> Duration {
     seconds.map_or(TIME_DEFAULT, Duration::from_secs).min(TIME_MAX)
 }
 
@@ -110,7 +131,7 @@ mod tests {
     fn cases(names: &[&str]) -> Vec<TestCase> {
         names
             .iter()
-            .map(|name| TestCase { name: (*name).to_owned(), ..TestCase::default() })
+            .map(|name| of_definition((*name).to_owned(), None, ContainerCase::default()))
             .collect()
     }
 

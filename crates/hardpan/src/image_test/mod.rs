@@ -6,13 +6,18 @@
 
 mod case;
 mod docker_line;
+mod junit;
 mod observe;
 mod report;
 mod service;
+mod structure;
 mod words;
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+
+use hardpan_tree::Tree;
 
 use crate::container::{ContainerError, ContainerImage, ContainerMount, ContainerOptions};
 use crate::error::{Error, Trouble};
@@ -23,10 +28,14 @@ use crate::session::Session;
 use crate::store::Scratch;
 
 pub use case::TestCase;
+pub use junit::{junit, write_junit};
 pub use report::{TestOutcome, TestReport, TestStatus, ctrf, write_ctrf};
+pub use structure::StructureFile;
 
+use case::{ContainerCase, TestKind};
 use docker_line::{DockerLine, DockerNetwork};
 use observe::Output;
+use structure::StructureRun;
 use words::CommandLine;
 
 /// Where a container sees the folder of its test.
@@ -72,6 +81,16 @@ pub enum TestError {
         /// All names.
         known: Vec<String>,
     },
+    /// A line of a file with variables that is none.
+    #[error("line {line} of {path} is no variable: {reason}")]
+    EnvFile {
+        /// The file.
+        path: String,
+        /// The line.
+        line: usize,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl TestError {
@@ -82,7 +101,9 @@ impl TestError {
 
     /// Returns what the user can do.
     pub fn hints(&self) -> Vec<String> {
-        let Self::NoTest { near, known, .. } = self;
+        let Self::NoTest { near, known, .. } = self else {
+            return vec!["write NAME=value, or NAME for the caller's".to_owned()];
+        };
         match near {
             Some(near) => vec![format!("did you mean {near}?")],
             None if known.is_empty() => vec!["the definition has no tests".to_owned()],
@@ -124,34 +145,12 @@ impl Session<'_> {
     ) -> Result<TestReport, Error> {
         let start = (options.clock)();
         let mut tests = vec![configuration(image, start)];
+        // Read only if a test looks at files.
+        let tree = OnceCell::new();
         self.told(&tests[0]);
         for case in cases {
             self.observer.event(Event::Test { name: &case.name });
-            let begin = (options.clock)();
-            let mut run = Run {
-                session: self,
-                image,
-                case,
-                options,
-                begin,
-                directory: None,
-                writable: Vec::new(),
-                output: Output::default(),
-            };
-            let (status, message) = match run.all() {
-                Ok(()) => (TestStatus::Passed, String::new()),
-                Err(Stop::Failed(reason)) => (TestStatus::Failed, reason),
-                Err(Stop::Error(error)) => return Err(error),
-            };
-            let is_good = status == TestStatus::Passed;
-            let outcome = TestOutcome {
-                name: case.name.clone(),
-                status,
-                message,
-                output: if is_good { Vec::new() } else { run.output.tail() },
-                start: begin,
-                duration: (options.clock)().duration_since(begin).unwrap_or_default(),
-            };
+            let outcome = self.test_case(image, &tree, case, options)?;
             self.told(&outcome);
             tests.push(outcome);
         }
@@ -162,6 +161,53 @@ impl Session<'_> {
             tests,
             start,
             stop: (options.clock)(),
+        })
+    }
+
+    fn test_case(
+        &self,
+        image: &ContainerImage,
+        tree: &OnceCell<Tree>,
+        case: &TestCase,
+        options: &TestOptions<'_>,
+    ) -> Result<TestOutcome, Error> {
+        let begin = (options.clock)();
+        let deadline = Deadline { begin, time: case.time, clock: options.clock };
+        let mut output = Output::default();
+        let result = match &case.kind {
+            TestKind::Container(case) => {
+                let mut run = Run {
+                    session: self,
+                    image,
+                    case,
+                    options,
+                    deadline,
+                    directory: None,
+                    writable: Vec::new(),
+                    output: Output::default(),
+                };
+                let result = run.all();
+                output = run.output;
+                result.map(|()| String::new())
+            }
+            TestKind::Structure(case) => {
+                let run = StructureRun { session: self, image, tree, options, deadline };
+                run.all(case, &mut output)
+            }
+        };
+        let (status, message) = match result {
+            Ok(remark) => (TestStatus::Passed, remark),
+            Err(Stop::Failed(reason)) => (TestStatus::Failed, reason),
+            Err(Stop::Error(error)) => return Err(error),
+        };
+        Ok(TestOutcome {
+            name: case.name.clone(),
+            file: case.file.clone(),
+            status,
+            message,
+            output: if status == TestStatus::Passed { Vec::new() } else { output.tail() },
+            start: begin,
+            duration: (options.clock)().duration_since(begin).unwrap_or_default(),
         })
     }
 
@@ -178,16 +224,61 @@ fn configuration(image: &ContainerImage, start: SystemTime) -> TestOutcome {
         Err(error) => (TestStatus::Failed, with_hints(&error)),
     };
     let name = "image configuration".to_owned();
-    TestOutcome { name, status, message, output: Vec::new(), start, duration: Duration::ZERO }
+    let (file, output) = (None, Vec::new());
+    TestOutcome { name, file, status, message, output, start, duration: Duration::ZERO }
 }
 
-/// A test while it runs.
+/// Until when a test may take.
+#[derive(Clone, Copy)]
+struct Deadline<'r> {
+    begin: SystemTime,
+    time: Duration,
+    clock: &'r dyn Fn() -> SystemTime,
+}
+
+impl Deadline<'_> {
+    /// Returns how much time is left; none left is the test's end.
+    fn left(&self) -> Result<Duration, Stop> {
+        let passed = (self.clock)().duration_since(self.begin).unwrap_or_default();
+        let left = self.time.saturating_sub(passed);
+        if left.is_zero() {
+            return Err(Stop::Failed(format!("the test was not done after {} s", self.seconds())));
+        }
+        Ok(left)
+    }
+
+    fn seconds(&self) -> u64 {
+        self.time.as_secs()
+    }
+
+    /// Says how a command ended.
+    fn ended(&self, exit: Exit) -> String {
+        match exit {
+            Exit::Code(code) => format!("ended with exit code {code}"),
+            Exit::Signal(signal) => format!("was killed by signal {signal}"),
+            Exit::TimedOut => format!("was not done after {} s", self.seconds()),
+            Exit::TooMuchOutput => format!("printed more than {OUTPUT_BYTES_MAX} bytes"),
+        }
+    }
+}
+
+/// Returns what every command may use up.
+fn limits(left: Duration) -> Limits {
+    Limits {
+        time: Some(left),
+        output_bytes: OUTPUT_BYTES_MAX,
+        processes: PROCESSES_MAX,
+        ..Limits::default()
+    }
+}
+
+/// A definition's test while it runs.
 struct Run<'r> {
     session: &'r Session<'r>,
     image: &'r ContainerImage,
-    case: &'r TestCase,
+    case: &'r ContainerCase,
     options: &'r TestOptions<'r>,
-    begin: SystemTime,
+    deadline: Deadline<'r>,
     /// The test's folder on this machine.
     directory: Option<PathBuf>,
     /// What stands for each writable path.
@@ -225,17 +316,6 @@ impl Run<'_> {
         }
     }
 
-    /// Returns how much time is left; none left is the test's end.
-    fn left(&self) -> Result<Duration, Stop> {
-        let passed = (self.options.clock)().duration_since(self.begin).unwrap_or_default();
-        let left = self.case.time.saturating_sub(passed);
-        if left.is_zero() {
-            let seconds = self.case.time.as_secs();
-            return Err(Stop::Failed(format!("the test was not done after {seconds} s")));
-        }
-        Ok(left)
-    }
-
     /// Returns a folder or file of the catalog.
     fn locate(&self, path: &str, what: &str) -> Result<PathBuf, Stop> {
         let Some(catalog) = self.options.catalog else {
@@ -262,16 +342,14 @@ impl Run<'_> {
         let how = match exit {
             Exit::Code(code) if i64::from(code) == exit_code => return Ok(()),
             Exit::Code(code) => format!("ended with exit code {code}, not {exit_code}"),
-            Exit::Signal(signal) => format!("was killed by signal {signal}"),
-            Exit::TimedOut => format!("was not done after {} s", self.case.time.as_secs()),
-            Exit::TooMuchOutput => format!("printed more than {OUTPUT_BYTES_MAX} bytes"),
+            exit => self.deadline.ended(exit),
         };
         Err(Stop::Failed(format!("`{}` {how}", shown(command))))
     }
 
     /// What every command of the test has.
     fn options(&self) -> Result<ContainerOptions, Stop> {
-        let left = self.left()?;
+        let left = self.deadline.left()?;
         let mut mounts = Vec::new();
         for (target, scratch) in &self.writable {
             mounts.push(ContainerMount {
@@ -293,12 +371,7 @@ impl Run<'_> {
             work_dir: self.directory.as_ref().map(|_| TEST_DIRECTORY.to_owned()),
             network: if self.options.with_network { Network::Host } else { Network::Loopback },
             mounts,
-            limits: Limits {
-                time: Some(left),
-                output_bytes: OUTPUT_BYTES_MAX,
-                processes: PROCESSES_MAX,
-                ..Limits::default()
-            },
+            limits: limits(left),
             ..ContainerOptions::default()
         })
     }

@@ -36,9 +36,11 @@ impl TestStatus {
 pub struct TestOutcome {
     /// The test's name.
     pub name: String,
+    /// The file that it stands in, where that is not the definition.
+    pub file: Option<String>,
     /// What came of it.
     pub status: TestStatus,
-    /// Why it failed or was skipped; empty for those that passed.
+    /// Why it failed or was skipped; of those that passed, what there is to remark, mostly nothing.
     pub message: String,
     /// The last lines that its commands printed, both streams, where it failed.
     pub output: Vec<String>,
@@ -135,6 +137,9 @@ fn ctrf_test(report: &TestReport, test: &TestOutcome) -> Value {
         "stop": milliseconds(stop),
         "suite": [report.image, report.platform],
     });
+    if let Some(file) = &test.file {
+        value["suite"] = json!([report.image, report.platform, file]);
+    }
     if !test.message.is_empty() {
         value["message"] = json!(test.message);
     }
@@ -163,6 +168,7 @@ mod tests {
             .enumerate()
             .map(|(number, &status)| TestOutcome {
                 name: format!("test {number}"),
+                file: None,
                 status,
                 message: if status == TestStatus::Passed { "" } else { "why" }.to_owned(),
                 output: if status == TestStatus::Failed { vec!["said".to_owned()] } else { vec![] },

@@ -84,8 +84,8 @@ impl Run<'_> {
     /// Waits a bit; where no time is left, the test failed for this reason.
     fn pause(&self, reason: &str) -> Result<(), Stop> {
         thread::sleep(PAUSE);
-        self.left().map(drop).map_err(|_| {
-            let seconds = self.case.time.as_secs();
+        self.deadline.left().map(drop).map_err(|_| {
+            let seconds = self.deadline.seconds();
             Stop::Failed(format!("{reason}, after {seconds} s"))
         })
     }

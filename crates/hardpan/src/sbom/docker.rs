@@ -11,7 +11,8 @@ use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use hardpan_image::{
-    Compression, DOCUMENT_SIZE_BYTES_MAX, Document as _, ImageConfig, ImageName, Raw,
+    Compression, DOCUMENT_SIZE_BYTES_MAX, Descriptor, Document as _, ImageConfig, ImageName,
+    LayoutWriter, Manifest, Raw, media_type,
 };
 use hardpan_tree::{Digest, TarEntryKind, TarLimits, TarReader, TreePath};
 use serde::Deserialize;
@@ -27,7 +28,7 @@ const IMAGES_MAX: usize = 10_000;
 
 /// An image in such an archive.
 #[derive(Debug)]
-pub(super) struct DockerImage {
+pub(crate) struct DockerImage {
     path: PathBuf,
     /// Its configuration.
     pub(super) config: Raw<ImageConfig>,
@@ -55,7 +56,7 @@ struct Entry {
 }
 
 /// Opens an archive. Returns nothing if it holds a layout, which says more, or no image of Docker's.
-pub(super) fn open(path: &Path, wanted: Option<&str>) -> Result<Option<DockerImage>, Error> {
+pub(crate) fn open(path: &Path, wanted: Option<&str>) -> Result<Option<DockerImage>, Error> {
     let wrap = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let mut file = File::open(path).map_err(wrap)?;
     if !file.metadata().map_err(wrap)?.is_file() {
@@ -100,6 +101,48 @@ pub(super) fn open(path: &Path, wanted: Option<&str>) -> Result<Option<DockerIma
 }
 
 impl DockerImage {
+    /// Writes the image as a layout, with its layers as they are. Their digests are checked where they are read.
+    pub(crate) fn write_layout(&self, directory: &Path) -> Result<(), Error> {
+        let writer = LayoutWriter::create(directory)?;
+        let read = |source| Error::Io { action: "read", path: self.path.clone(), source };
+        let config = Descriptor::new(
+            media_type::CONFIG,
+            writer.write_blob(self.config.bytes())?,
+            self.config.bytes().len() as u64,
+        );
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for number in 0..self.layers.len() {
+            let (mut bytes, compression) = self.layer(number).map_err(read)?;
+            let mut blob = writer.blob_writer()?;
+            io::copy(&mut bytes, &mut blob).map_err(read)?;
+            let (digest, size_bytes) = blob.finish()?;
+            let kind = match compression {
+                Compression::Gzip => media_type::LAYER_GZIP,
+                Compression::Zstd => media_type::LAYER_ZSTD,
+                // `sniff` knows no other.
+                _ => media_type::LAYER,
+            };
+            layers.push(Descriptor::new(kind, digest, size_bytes));
+        }
+        let manifest = Raw::new(Manifest {
+            schema_version: 2,
+            media_type: Some(media_type::MANIFEST.to_owned()),
+            artifact_type: None,
+            config,
+            layers,
+            subject: None,
+            annotations: BTreeMap::new(),
+        });
+        let digest = writer.write_blob(manifest.bytes())?;
+        let size_bytes = manifest.bytes().len() as u64;
+        let mut entry = Descriptor::new(media_type::MANIFEST, digest, size_bytes);
+        if let Some(name) = &self.name {
+            entry.annotations.insert(media_type::ANNOTATION_REF_NAME.to_owned(), name.to_string());
+        }
+        writer.commit_entries(vec![entry])?;
+        Ok(())
+    }
+
     /// Opens a layer, and says how it is compressed: the archive does not.
     pub(super) fn layer(&self, number: usize) -> io::Result<(impl Read + use<>, Compression)> {
         let Some(place) = self.layers.get(number) else {

@@ -7,7 +7,7 @@
 
 mod attached;
 mod component;
-mod docker;
+pub(crate) mod docker;
 mod documents;
 mod known;
 mod layers;

@@ -82,19 +82,20 @@ fn predicates(
 
 impl Session<'_> {
     /// Signs what came of tests and attaches it to the platform that was tested, beside what is attached already.
-    /// `definition` is the name and the text of where the tests stand.
+    /// `files` are the names and texts of where the tests stand.
     pub fn attest_tests(
         &self,
         location: &Location,
         manifest: Digest,
         ctrf: &Value,
-        definition: Option<(&str, &str)>,
+        files: &[(&str, &str)],
         sign: SignRequest<'_>,
     ) -> Result<(), Error> {
         let report = CtrfReport::from_value(ctrf).map_err(TrustError::from)?;
-        let configuration = definition
+        let configuration = files
+            .iter()
             .map(|(name, text)| ResourceDescriptor::of(name, &Digest::of(text.as_bytes())));
-        let predicates = predicates(&report, configuration.into_iter().collect())?;
+        let predicates = predicates(&report, configuration.collect())?;
         self.add_predicates(location, &predicates, &About::Manifest(manifest), sign)?;
         Ok(())
     }

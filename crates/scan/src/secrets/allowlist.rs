@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::pattern::Pattern;
+use crate::re2::Pattern;
 
 /// What the expressions of an allowlist are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn conditions() {
-        let pattern = |text| Pattern::parse(text, "test").unwrap();
+        let pattern = |text| Pattern::parse(text).unwrap();
         let list = |needs_all| Allowlist {
             needs_all,
             paths: vec![pattern("^tests/")],

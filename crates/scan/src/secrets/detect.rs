@@ -182,7 +182,7 @@ impl<'r> Detector<'r> {
         {
             return;
         }
-        let Some(regex) = rule.regex.as_ref().map(super::pattern::Pattern::regex) else { return };
+        let Some(regex) = rule.regex.as_ref().map(crate::re2::Pattern::regex) else { return };
         let mut groups = regex.capture_locations();
         let mut lines = Lines { at: 0, count: piece.before_lines };
         let mut from = 0;

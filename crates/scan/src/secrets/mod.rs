@@ -16,7 +16,6 @@ mod finding;
 mod format;
 mod names;
 mod owned;
-mod pattern;
 pub(crate) mod private_key;
 mod rules;
 mod scan;

@@ -7,8 +7,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::allowlist::{Allowlist, Suspect};
 use super::format::{self, AllowlistText, RuleFile, RuleText};
-use super::pattern::Pattern;
 use super::private_key;
+use crate::re2::Pattern;
 
 /// Our own rules.
 const BUILTIN: &str = include_str!("rules.toml");
@@ -256,7 +256,7 @@ impl Rule {
         let pattern = |source: &Option<String>, is_own: bool| match source {
             None => Ok(None),
             Some(source) if is_own => Ok(Some(Pattern::trusted(source))),
-            Some(source) => Pattern::parse(source, id).map(Some),
+            Some(source) => parse(source, id).map(Some),
         };
         let compiled = pattern(regex, has_own_regex)?;
         let secret_group = text.secret_group.unwrap_or_default();
@@ -289,10 +289,18 @@ impl Rule {
     }
 }
 
+fn parse(source: &str, rule: &str) -> Result<Pattern, RulesError> {
+    Pattern::parse(source).map_err(|error| RulesError::Pattern {
+        rule: rule.to_owned(),
+        pattern: source.chars().take(200).collect(),
+        reason: error.reason,
+    })
+}
+
 fn compile_list(list: &AllowlistText, rule: &str, is_own: bool) -> Result<Allowlist, RulesError> {
     let compile = |sources: &[String]| -> Result<Vec<Pattern>, RulesError> {
         let pattern = |source: &String| {
-            if is_own { Ok(Pattern::trusted(source)) } else { Pattern::parse(source, rule) }
+            if is_own { Ok(Pattern::trusted(source)) } else { parse(source, rule) }
         };
         sources.iter().map(pattern).collect()
     };

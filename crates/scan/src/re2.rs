@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Regular expressions as rule files have them: Go's RE2, which differs from ours in a few places.
+//! Regular expressions as files of Go programs have them: RE2, which differs from ours in a few places.
 //!
 //! Where Go takes a character as it is and we would not, it is escaped, so that an expression means the same. What
 //! can't be translated is refused with a word about why. Both take time that is linear in what they search.
@@ -9,8 +9,6 @@ use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::RulesError;
-
 /// How large a compiled expression may be, in bytes. Expressions with a repetition of a thousand come to a tenth.
 const COMPILED_BYTES_MAX: usize = 8 << 20;
 /// How much memory the search with one expression may take, in bytes, before it gets slower instead.
@@ -18,9 +16,17 @@ const CACHE_BYTES_MAX: usize = 1 << 20;
 /// The longest expression, in bytes. The longest ones that are published list a thousand words in 10 kB.
 const PATTERN_BYTES_MAX: usize = 64 << 10;
 
+/// Why an expression can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct PatternError {
+    /// Why.
+    pub reason: String,
+}
+
 /// An expression.
 #[derive(Clone)]
-pub(super) struct Pattern {
+pub struct Pattern {
     /// As it is compiled.
     translated: String,
     compiled: OnceLock<Regex>,
@@ -34,16 +40,25 @@ impl fmt::Debug for Pattern {
 
 impl Pattern {
     /// Takes an expression after trying it.
-    pub(super) fn parse(source: &str, rule: &str) -> Result<Self, RulesError> {
-        let pattern = Self::trusted(source);
-        let fail = |reason: String| RulesError::Pattern {
-            rule: rule.to_owned(),
-            pattern: source.chars().take(200).collect(),
-            reason,
-        };
+    pub fn parse(source: &str) -> Result<Self, PatternError> {
+        Self::of(source, Classes::AsTheyAre, compile)
+    }
+
+    /// Takes an expression for texts in which any character may be: `.` is one of them, not one byte.
+    pub fn for_text(source: &str) -> Result<Self, PatternError> {
+        Self::of(source, Classes::OfAscii, |translated| build(translated, true))
+    }
+
+    fn of(
+        source: &str,
+        classes: Classes,
+        compile: fn(&str) -> Result<Regex, regex::Error>,
+    ) -> Result<Self, PatternError> {
+        let fail = |reason: String| PatternError { reason };
         if source.len() > PATTERN_BYTES_MAX {
             return Err(fail(format!("it is longer than {PATTERN_BYTES_MAX} bytes")));
         }
+        let pattern = Self { translated: translate(source, classes), compiled: OnceLock::new() };
         let compiled = compile(&pattern.translated).map_err(|error| {
             let reason = match &error {
                 regex::Error::CompiledTooBig(_) => {
@@ -62,12 +77,12 @@ impl Pattern {
 
     /// Takes one of our own expressions, which a test compiles, and compiles it when it is needed: of a hundred,
     /// most images need ten.
-    pub(super) fn trusted(source: &str) -> Self {
-        Self { translated: translate(source), compiled: OnceLock::new() }
+    pub(crate) fn trusted(source: &str) -> Self {
+        Self { translated: translate(source, Classes::AsTheyAre), compiled: OnceLock::new() }
     }
 
     /// Returns the compiled expression.
-    pub(super) fn regex(&self) -> &Regex {
+    pub(crate) fn regex(&self) -> &Regex {
         self.compiled.get_or_init(|| {
             compile(&self.translated)
                 .expect("it was compiled in `parse`, or in a test of our own rules")
@@ -75,21 +90,54 @@ impl Pattern {
     }
 
     /// Returns whether it is somewhere in a text.
-    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+    pub fn is_in(&self, text: &[u8]) -> bool {
         self.regex().is_match(text)
     }
 }
 
 fn compile(translated: &str) -> Result<Regex, regex::Error> {
-    let build = |is_unicode| {
-        RegexBuilder::new(translated)
-            .unicode(is_unicode)
-            .size_limit(COMPILED_BYTES_MAX)
-            .dfa_size_limit(CACHE_BYTES_MAX)
-            .build()
-    };
     // In Go, \w, \d, \s and \b are about ASCII alone, and so it is faster. Characters beyond need the other way.
-    build(false).or_else(|_| build(true))
+    build(translated, false).or_else(|_| build(translated, true))
+}
+
+fn build(translated: &str, is_unicode: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(translated)
+        .unicode(is_unicode)
+        .size_limit(COMPILED_BYTES_MAX)
+        .dfa_size_limit(CACHE_BYTES_MAX)
+        .build()
+}
+
+/// What becomes of `\w` and the like, which are about ASCII in Go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Classes {
+    /// Nothing: what they mean is up to how the expression is compiled.
+    AsTheyAre,
+    /// They are written out.
+    OfAscii,
+}
+
+impl Classes {
+    /// Returns what an escape is replaced by.
+    fn replacement(self, letter: char, in_class: bool) -> Option<&'static str> {
+        if self == Self::AsTheyAre {
+            return None;
+        }
+        Some(match (letter, in_class) {
+            ('d', false) => "[0-9]",
+            ('d', true) => "0-9",
+            ('D', _) => "[^0-9]",
+            ('s', false) => "[\\t\\n\\f\\r ]",
+            ('s', true) => "\\t\\n\\f\\r ",
+            ('S', _) => "[^\\t\\n\\f\\r ]",
+            ('w', false) => "[0-9A-Za-z_]",
+            ('w', true) => "0-9A-Za-z_",
+            ('W', _) => "[^0-9A-Za-z_]",
+            ('b', false) => "(?-u:\\b)",
+            ('B', false) => "(?-u:\\B)",
+            _ => return None,
+        })
+    }
 }
 
 /// Returns the line of a message that says what is wrong, without the drawing above it.
@@ -140,7 +188,7 @@ fn difference(source: &str) -> Option<&'static str> {
 
 /// Escapes what Go takes as it is: braces that are no repetition, and brackets, `&&`, `--` and `~~` in classes. Replaces
 /// `\Q…\E`, which is not known here.
-fn translate(source: &str) -> String {
+fn translate(source: &str, classes: Classes) -> String {
     let mut out = String::with_capacity(source.len() + 8);
     let mut rest = source;
     let mut in_class = false;
@@ -150,6 +198,12 @@ fn translate(source: &str) -> String {
             let (text, end) = quoted.split_once("\\E").unwrap_or((quoted, ""));
             out.push_str(&regex::escape(text));
             rest = end;
+        } else if c == '\\'
+            && let Some(letter) = after.chars().next()
+            && let Some(class) = classes.replacement(letter, in_class)
+        {
+            out.push_str(class);
+            rest = &after[letter.len_utf8()..];
         } else if c == '\\' {
             let length = after.chars().next().map_or(0, char::len_utf8);
             // \pN, \p{..} and \x{..} keep their braces.
@@ -242,14 +296,43 @@ mod tests {
             ("^[\u{e4}\u{f6}]$", "\u{f6}", "o"),
             ("^\\{{2}$", "{{", "{"),
         ] {
-            let pattern = Pattern::parse(source, "test").unwrap();
+            let pattern = Pattern::parse(source).unwrap();
             assert!(pattern.is_in(yes.as_bytes()), "{source} in {yes}: {pattern:?}");
             assert!(!pattern.is_in(no.as_bytes()), "{source} not in {no}: {pattern:?}");
         }
     }
 
     #[test]
-    fn what_can_not_be_compiled_names_rule_and_reason() {
+    fn characters_of_texts_are_whole_and_classes_are_of_ascii() {
+        for (source, yes, no) in [
+            ("^.$", "\u{e4}", "\u{e4}\u{e4}"),
+            ("^\\w+$", "abc_1", "\u{e4}"),
+            ("^\\W$", "\u{e4}", "a"),
+            ("^[\\w.]+$", "a.b", "\u{e4}"),
+            ("^[^\\w]$", "\u{e4}", "a"),
+            ("^[\\D]$", "a", "1"),
+            ("^\\d$", "1", "\u{663}"),
+            ("^[\\s]\\s\\S$", " \ta", " \u{a0}a"),
+            ("a\\b", "a\u{e4}", "ab"),
+            ("a\\B", "ab", "a\u{e4}"),
+            ("\\\\w", "\\w", "a"),
+            ("^second$", "second", "first\nsecond"),
+            ("(?m)^second$", "first\nsecond\n", "a second"),
+            ("first.second", "first second", "first\nsecond"),
+            ("(?s)first.second", "first\nsecond", "firstsecond"),
+            ("^\u{fffd}x$", "\u{fffd}x", "x"),
+        ] {
+            let pattern = Pattern::for_text(source).unwrap();
+            assert!(pattern.is_in(yes.as_bytes()), "{source} in {yes}: {pattern:?}");
+            assert!(!pattern.is_in(no.as_bytes()), "{source} not in {no}: {pattern:?}");
+        }
+        for source in ["(", "(?=a)", "\\Z", "[b-a]", "a\\1"] {
+            assert!(Pattern::for_text(source).is_err(), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_compiled_says_why() {
         for (source, expected) in [
             ("(", "unclosed group"),
             ("[a", "unclosed character class"),
@@ -265,18 +348,15 @@ mod tests {
             ("\\", "incomplete escape"),
             ("[z-a]", "invalid character class range"),
         ] {
-            match Pattern::parse(source, "my-rule") {
+            match Pattern::parse(source) {
                 Ok(_) => assert_eq!(expected, "", "{source}"),
                 Err(error) => {
                     let text = error.to_string();
-                    assert!(
-                        text.contains("my-rule") && text.contains(expected),
-                        "{source}: {text}"
-                    );
+                    assert!(text.contains(expected), "{source}: {text}");
                 }
             }
         }
         let long = "a".repeat(PATTERN_BYTES_MAX + 1);
-        assert!(Pattern::parse(&long, "r").unwrap_err().to_string().contains("longer than"));
+        assert!(Pattern::parse(&long).unwrap_err().to_string().contains("longer than"));
     }
 }
