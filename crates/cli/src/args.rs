@@ -2,6 +2,8 @@
 //! The command line, as data.
 
 // The reference is generated from this file alone, by its path.
+#[path = "args/policy.rs"]
+pub(crate) mod policy;
 #[path = "args/scan.rs"]
 pub(crate) mod scan;
 #[path = "args/trust.rs"]
@@ -105,6 +107,7 @@ pub(crate) enum Command {
     Signer(trust::Signer),
     Publish(trust::Publish),
     Verify(trust::Verify),
+    Policy(policy::Policy),
     Attest(trust::Attest),
     Rebuild(trust::Rebuild),
     Copy(trust::Copy),

@@ -227,7 +227,7 @@ fn workspace_keys(machine: &Machine) -> Vec<PathBuf> {
     paths.map(|path| machine.workspace_folder().join(path)).collect()
 }
 
-fn keyring_of(paths: &[PathBuf]) -> anyhow::Result<Keyring> {
+pub(crate) fn keyring_of(paths: &[PathBuf]) -> anyhow::Result<Keyring> {
     let mut all: Vec<TrustedKey> = Vec::new();
     for path in paths {
         for key in read_keys(path)? {

@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         Command::Signer(command) => commands::signer::run(common, command),
         Command::Publish(command) => commands::publish::run(common, command),
         Command::Verify(command) => commands::verify::run(common, command),
+        Command::Policy(command) => commands::policy::run(common, command),
         Command::Attest(command) => commands::attest::run(common, command),
         Command::Rebuild(command) => commands::rebuild::run(common, command),
         Command::Copy(command) => commands::copy::copy(common, command),

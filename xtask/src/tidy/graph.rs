@@ -8,13 +8,14 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use super::Violation;
 
 /// The direction of dependencies inside the workspace, as the design has it.
-const DIRECTION: [(&str, &[&str]); 10] = [
+const DIRECTION: [(&str, &[&str]); 11] = [
     ("hardpan-definition", &[]),
     ("hardpan-tree", &[]),
     ("hardpan-package", &["hardpan-tree"]),
     ("hardpan-image", &["hardpan-tree"]),
     ("hardpan-attest", &["hardpan-tree", "hardpan-image"]),
     ("hardpan-scan", &["hardpan-tree", "hardpan-package", "hardpan-image", "hardpan-attest"]),
+    ("hardpan-policy", &["hardpan-tree", "hardpan-attest"]),
     ("hardpan-remote", &["hardpan-tree", "hardpan-image"]),
     (
         "hardpan",
@@ -24,6 +25,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
             "hardpan-package",
             "hardpan-image",
             "hardpan-attest",
+            "hardpan-policy",
             "hardpan-scan",
             "hardpan-remote",
         ],
@@ -36,12 +38,14 @@ const DIRECTION: [(&str, &[&str]); 10] = [
 const TOOLS: [&str; 3] = ["hardpan-fuzz", "hardpan-testkit", "xtask"];
 
 /// Dependencies that belong to some members only.
-const ONLY_IN: [(&str, &[&str]); 13] = [
+const ONLY_IN: [(&str, &[&str]); 14] = [
     ("ureq", &["hardpan-remote"]),
     ("clap", &["hardpan-cli", "xtask"]),
     ("clap_complete", &["hardpan-cli", "xtask"]),
     ("clap_mangen", &["xtask"]),
-    ("anyhow", &["hardpan-cli", "xtask"]),
+    // Functions that regorus calls return its errors.
+    ("anyhow", &["hardpan-cli", "hardpan-policy", "xtask"]),
+    ("regorus", &["hardpan-policy"]),
     ("indicatif", &["hardpan-cli"]),
     ("serde-saphyr", &["hardpan-definition"]),
     ("resolvo", &["hardpan-package"]),

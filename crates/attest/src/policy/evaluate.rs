@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use crate::predicate::{PredicateError, Time, provenance, sign, test_result, uri, vex, vsa};
 use crate::{Statement, predicate};
 
-use super::{Evidence, Policy, RuleResult, Severity, StatementEvidence, VulnerabilityRule, scans};
+use super::exceptions::Exceptions;
+use super::vulnerabilities::vulnerabilities;
+use super::{Evidence, Policy, RuleResult, StatementEvidence, build_level, contents};
 
 /// By how much a clock may be wrong before a time counts as the future, in seconds.
-const SKEW_SECONDS_MAX: i64 = 300;
-/// How many vulnerabilities a reason names.
+pub(super) const SKEW_SECONDS_MAX: i64 = 300;
+/// How many of many a reason names.
 const NAMED_MAX: usize = 5;
 
 /// Holds evidence against a policy at a time. One result for each rule, in the order of [`Policy`]'s fields; a policy that
@@ -20,6 +22,9 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, now: Time) -> Vec<RuleResu
         return vec![result("policy", Err(error.to_string()))];
     }
     let mut results = Vec::new();
+    if let Some(name) = evidence.name.as_ref().filter(|_| !policy.images.is_empty()) {
+        results.push(result("image", image(policy, name)));
+    }
     if !policy.keys.is_empty() {
         results.push(result("signature", signature(policy, evidence)));
     }
@@ -31,14 +36,36 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, now: Time) -> Vec<RuleResu
     if !policy.builders.is_empty() {
         results.push(result("builder", builder(policy, evidence).map(|(reason, _)| reason)));
     }
+    if let Some(rule) = policy.provenance {
+        results.push(result("SLSA level", level(policy, rule.min_level, evidence)));
+    }
     if let Some(days) = policy.max_age_days {
         results.push(result("age", age(policy, evidence, days, now)));
     }
     if policy.complete_sbom {
         results.push(result("complete SBOM", complete_sbom(policy, evidence)));
     }
-    if let Some(rule) = policy.vulnerabilities {
-        results.push(result("vulnerabilities", vulnerabilities(policy, rule, evidence)));
+    let mut with = |rule: &str, holds: &dyn Fn(&mut Exceptions<'_>) -> Outcome| {
+        let mut exceptions = Exceptions::new(policy, now);
+        let outcome = holds(&mut exceptions);
+        results.push(RuleResult { exceptions: exceptions.into_used(), ..result(rule, outcome) });
+    };
+    if policy.nonroot.is_some() {
+        with("nonroot", &|exceptions| contents::nonroot(policy, evidence, exceptions));
+    }
+    if let Some(rule) = &policy.base {
+        with("base", &|exceptions| contents::base(policy, rule, evidence, exceptions));
+    }
+    if let Some(rule) = &policy.licenses {
+        with("licenses", &|exceptions| contents::licenses(policy, rule, evidence, exceptions));
+    }
+    if let Some(rule) = &policy.vulnerabilities {
+        with("vulnerabilities", &|exceptions| {
+            vulnerabilities(policy, rule, evidence, now, exceptions)
+        });
+    }
+    if let Some(rule) = &policy.audit {
+        with("audit", &|exceptions| contents::audit(policy, rule, evidence, exceptions));
     }
     results
 }
@@ -49,16 +76,34 @@ pub fn is_satisfied(results: &[RuleResult]) -> bool {
 }
 
 /// What came of a rule: a reason either way.
-type Outcome = Result<String, String>;
+pub(super) type Outcome = Result<String, String>;
 
 fn result(rule: &str, outcome: Outcome) -> RuleResult {
     let ok = outcome.is_ok();
     let (Ok(reason) | Err(reason)) = outcome;
-    RuleResult { rule: rule.to_owned(), ok, reason }
+    RuleResult { rule: rule.to_owned(), ok, reason, exceptions: Vec::new() }
 }
 
 fn listed(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns some of many names.
+pub(super) fn named(names: &BTreeSet<String>) -> String {
+    let first: Vec<&str> = names.iter().map(String::as_str).take(NAMED_MAX).collect();
+    let more = if names.len() > NAMED_MAX { ", …" } else { "" };
+    format!("{}{more}", first.join(", "))
+}
+
+fn image(policy: &Policy, name: &str) -> Outcome {
+    match policy.images.iter().find(|pattern| pattern.matches(name)) {
+        Some(pattern) => Ok(format!("{name} is one of {pattern}")),
+        None => {
+            let patterns: BTreeSet<String> =
+                policy.images.iter().map(ToString::to_string).collect();
+            Err(format!("{name} is none of {}: the policy is not for it", named(&patterns)))
+        }
+    }
 }
 
 fn signature(policy: &Policy, evidence: &Evidence) -> Outcome {
@@ -87,7 +132,7 @@ pub(super) fn statements<'e>(
     })
 }
 
-fn uris_of(name: &str) -> Vec<&str> {
+pub(super) fn uris_of(name: &str) -> Vec<&str> {
     let known = predicate::find_all(name);
     if known.is_empty() { vec![name] } else { known.iter().map(|kind| kind.uri).collect() }
 }
@@ -128,6 +173,7 @@ fn check(statement: &Statement) -> Result<(), PredicateError> {
         uri::VSA => vsa::VerificationSummary::from_value(value)?.check_passed(),
         uri::IMAGE_SOURCES => predicate::image_sources::ImageSources::from_value(value).map(drop),
         uri::CHANGELOG => predicate::changelog::Changelog::from_value(value).map(drop),
+        uri::AUDIT => predicate::audit::AuditPredicate::from_value(value).map(drop),
         uri::SIGN => sign::Sign::from_value(value).map(drop),
         _ => Ok(()),
     }
@@ -151,6 +197,19 @@ fn builder(policy: &Policy, evidence: &Evidence) -> Result<(String, Option<Time>
         0 => "there is no provenance that counts".to_owned(),
         _ => format!("built by {}", listed(&others)),
     })
+}
+
+/// Whether the build is proven well enough. Only keys of the policy can prove it.
+fn level(policy: &Policy, least: u8, evidence: &Evidence) -> Outcome {
+    let counts = |key: &String| {
+        policy.keys.contains(key) || policy.builders.iter().any(|one| one.keys.contains(key))
+    };
+    let statements = evidence.statements.iter().filter(|one| counts(&one.key)).cloned().collect();
+    let found = build_level(policy, &Evidence { statements, ..evidence.clone() });
+    if found.level >= least {
+        return Ok(format!("{}: {}", found.level, found.proof));
+    }
+    Err(format!("{}, and not {least}: {}", found.level, found.missing.join("; ")))
 }
 
 /// Returns builders that signed provenance names, with the end of the build.
@@ -200,36 +259,4 @@ fn complete_sbom(policy: &Policy, evidence: &Evidence) -> Outcome {
         (components, 0) => Ok(format!("{components} components, and every file is of one")),
         (_, files) => Err(format!("{files} files belong to no component")),
     }
-}
-
-fn vulnerabilities(policy: &Policy, rule: VulnerabilityRule, evidence: &Evidence) -> Outcome {
-    let stated = || {
-        let uris = uris_of("vulns");
-        let all = evidence.statements.iter().filter(|one| {
-            uris.contains(&one.statement.predicate_type.as_str())
-                && (policy.keys.is_empty() || policy.keys.contains(&one.key))
-                && evidence.digests.iter().any(|digest| one.statement.is_about(digest))
-        });
-        // Of several the one of the newest data counts: the others say what was not known yet.
-        let dated = all.filter_map(|one| {
-            let predicate = &one.statement.predicate;
-            let time = predicate["scanner"]["db"]["lastUpdate"].as_str().unwrap_or_default();
-            Some((time.parse::<Time>().unwrap_or(Time::EPOCH), scans::found(predicate)?))
-        });
-        dated.max_by_key(|(time, found)| (*time, found.len())).map(|(_, found)| found)
-    };
-    let Some(found) = evidence.vulnerabilities.clone().or_else(stated) else {
-        return Err("nobody looked for vulnerabilities".to_owned());
-    };
-    let counts = |severity: Severity| severity >= rule.severity;
-    let bad: BTreeSet<String> = (found.iter())
-        .filter(|one| counts(one.severity) && (one.has_fix || !rule.fixable))
-        .map(|one| format!("{} in {}", one.id, one.package))
-        .collect();
-    if bad.is_empty() {
-        return Ok(format!("none that counts, of {}", found.len()));
-    }
-    let named: Vec<&str> = bad.iter().map(String::as_str).take(NAMED_MAX).collect();
-    let more = if bad.len() > NAMED_MAX { ", …" } else { "" };
-    Err(format!("{}: {}{more}", bad.len(), named.join(", ")))
 }

@@ -175,7 +175,10 @@ mod tests {
             Statement::new(vec![Subject::new("a", Digest::of(about))], kind, predicate).unwrap();
         Evidence {
             digests: BTreeSet::from([Digest::of(b"image")]),
+            name: None,
             created: None,
+            user: None,
+            base: None,
             signatures: vec![SignatureEvidence { key: "k".into(), digest: Digest::of(b"image") }],
             statements: vec![StatementEvidence { key: "k".into(), statement }],
             sbom: None,

@@ -8,12 +8,20 @@
 //! **Invariant**: what is missing never passes. No signature, no statement, no scan, no time: each is a rule that
 //! does not hold. A policy without rules is refused, and so is one with a rule that this version does not know.
 
+mod contents;
 mod evaluate;
+mod exceptions;
+mod facts;
 mod level;
+mod pattern;
+mod rules;
 mod scans;
+mod vulnerabilities;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_contents;
 
 use std::collections::BTreeSet;
 
@@ -25,7 +33,14 @@ use crate::Statement;
 use crate::predicate::{self, Time};
 
 pub use evaluate::{evaluate, is_satisfied};
+pub use exceptions::UsedException;
+pub use facts::StatedFacts;
 pub use level::{BuildLevel, build_level};
+pub use pattern::{ImagePattern, PatternError};
+pub use rules::{
+    AuditRule, BaseRule, Denied, Exception, LicenseRule, ProvenanceRule, Required, Severity,
+    UnknownLicenses, VulnerabilityRule,
+};
 
 /// The largest policy that is read, in bytes: people write them.
 pub const POLICY_BYTES_MAX: usize = 1 << 20;
@@ -34,6 +49,9 @@ pub const POLICY_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Policy {
+    /// Which images the policy is for, by their names in registries; none for all.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub images: BTreeSet<ImagePattern>,
     /// Names of keys. One of them must have signed the image, and statements count only if one of them signed
     /// those, where no rule names others.
     pub keys: BTreeSet<String>,
@@ -43,15 +61,33 @@ pub struct Policy {
     /// Who may have built the image. Provenance must name one of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub builders: Vec<AllowedBuilder>,
+    /// How well the build has to be proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<ProvenanceRule>,
     /// How old the image may be, in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_days: Option<u32>,
     /// Whether the SBOM must name what every file belongs to.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub complete_sbom: bool,
+    /// Whether it has to run as somebody else than root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonroot: Option<Required>,
+    /// Images that it may be made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseRule>,
+    /// Licences that nothing in it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licenses: Option<LicenseRule>,
     /// Vulnerabilities that there must be none of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vulnerabilities: Option<VulnerabilityRule>,
+    /// What an audit must have found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditRule>,
+    /// What is allowed nevertheless, until a day.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
 }
 
 /// A statement that there must be.
@@ -77,35 +113,6 @@ pub struct AllowedBuilder {
     /// Up to which level of SLSA's build track it is believed, 1 to 3. No rule depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u8>,
-}
-
-/// Vulnerabilities that there must be none of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct VulnerabilityRule {
-    /// From this severity on.
-    pub severity: Severity,
-    /// Only those that have a fix.
-    #[serde(default)]
-    pub fixable: bool,
-}
-
-/// How bad a vulnerability is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Hardly a problem.
-    Negligible,
-    /// Low.
-    Low,
-    /// Medium.
-    Medium,
-    /// Nobody said. It may be the worst, so it is above medium.
-    Unknown,
-    /// High.
-    High,
-    /// Critical.
-    Critical,
 }
 
 /// Why something is no policy.
@@ -150,7 +157,10 @@ impl Policy {
 
     /// Checks what the types do not say.
     pub fn check(&self) -> Result<(), PolicyError> {
-        if *self == Self::default() {
+        // Neither what it is for nor what it allows is a rule.
+        let images = self.images.clone();
+        let exceptions = self.exceptions.clone();
+        if *self == (Self { images, exceptions, ..Self::default() }) {
             return Err(PolicyError::Empty);
         }
         for requirement in &self.require {
@@ -178,7 +188,7 @@ impl Policy {
         if self.keys.contains("") {
             return Err(PolicyError::Wrong("a key without a name".to_owned()));
         }
-        Ok(())
+        self.check_rules()
     }
 
     fn check_keys(&self, own: &BTreeSet<String>, what: &str) -> Result<(), PolicyError> {
@@ -200,16 +210,22 @@ impl Policy {
 pub struct Evidence {
     /// Digests that it has: of its manifest, and of the index that names it.
     pub digests: BTreeSet<Digest>,
+    /// Its name in a registry; `None` where it is in none.
+    pub name: Option<String>,
     /// When the image says that it was made. Of a reproducible image the time of its newest package.
     pub created: Option<Time>,
+    /// The user of its configuration; `None` if it has none, as what is no image.
+    pub user: Option<String>,
+    /// The image that it says it was made of, in its label or annotation.
+    pub base: Option<String>,
     /// Good signatures of the image.
     pub signatures: Vec<SignatureEvidence>,
     /// Statements whose signature is good.
     pub statements: Vec<StatementEvidence>,
     /// What the SBOM of such a statement covers; `None` if none could be read.
     pub sbom: Option<SbomCoverage>,
-    /// Vulnerabilities after VEX that the caller found itself; `None` if it did not look: then a statement about them counts.
-    pub vulnerabilities: Option<Vec<FoundVulnerability>>,
+    /// What a scan that the caller made itself found, after VEX; `None` if it did not look: then a statement about it counts.
+    pub vulnerabilities: Option<FoundVulnerabilities>,
 }
 
 /// A good signature.
@@ -239,6 +255,15 @@ pub struct SbomCoverage {
     pub unknown_files: u64,
 }
 
+/// What a scan found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundVulnerabilities {
+    /// The vulnerabilities that count.
+    pub all: Vec<FoundVulnerability>,
+    /// Whether the scan knew which are exploited.
+    pub knows_exploited: bool,
+}
+
 /// A vulnerability of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundVulnerability {
@@ -250,6 +275,10 @@ pub struct FoundVulnerability {
     pub severity: Severity,
     /// Whether there is a version without it.
     pub has_fix: bool,
+    /// When it was published, if anybody says so.
+    pub published: Option<Time>,
+    /// Whether it is known to be exploited.
+    pub is_exploited: bool,
 }
 
 /// What came of a rule.
@@ -261,4 +290,7 @@ pub struct RuleResult {
     pub ok: bool,
     /// Why, or why not.
     pub reason: String,
+    /// Exceptions that it holds by, and those that ended and would have helped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<UsedException>,
 }

@@ -3,15 +3,23 @@
 
 use serde_json::Value;
 
-use super::{FoundVulnerability, Severity};
+use crate::predicate::Time;
 
+use super::{FoundVulnerabilities, FoundVulnerability, Severity};
+
+/// What hardpan calls the list of vulnerabilities that are known to be exploited (CISA's KEV), among the sources of a scan.
+const EXPLOITED: &str = "kev";
 /// The method by which hardpan says how bad something is in this very package.
 const OWN_METHOD: &str = "hardpan";
 
 /// Returns what was found; `None` of anything else than such a predicate.
-pub(super) fn found(predicate: &Value) -> Option<Vec<FoundVulnerability>> {
-    let results = predicate.get("scanner")?.get("result")?.as_array()?;
-    results.iter().map(one).collect()
+pub(super) fn found(predicate: &Value) -> Option<FoundVulnerabilities> {
+    let scanner = predicate.get("scanner")?;
+    let results = scanner.get("result")?.as_array()?;
+    let all = results.iter().map(one).collect::<Option<Vec<_>>>()?;
+    let sources = scanner.get("db").and_then(|db| db.get("sources")).and_then(Value::as_array);
+    let knows_exploited = sources.into_iter().flatten().any(|source| source == EXPLOITED);
+    Some(FoundVulnerabilities { all, knows_exploited })
 }
 
 fn one(result: &Value) -> Option<FoundVulnerability> {
@@ -26,7 +34,13 @@ fn one(result: &Value) -> Option<FoundVulnerability> {
         package: noted("package").unwrap_or_else(|| "a package that is not named".to_owned()),
         severity: severity(inner.get("severity")),
         has_fix: noted("fixedVersion").is_some(),
+        published: noted("published").and_then(|day| day_or_time(&day)),
+        is_exploited: noted("exploitedSince").is_some(),
     })
+}
+
+fn day_or_time(text: &str) -> Option<Time> {
+    text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
 }
 
 /// Returns how bad it is: by our own word, or the worst that anybody says.
@@ -71,7 +85,7 @@ mod tests {
     fn severities_are_read_as_scanners_write_them() {
         let of = |severity: Value| {
             let predicate = json!({"scanner": {"result": [{"id": "CVE-1", "severity": severity}]}});
-            found(&predicate).unwrap()[0].severity
+            found(&predicate).unwrap().all[0].severity
         };
         let said = |method: &str, score: &str| json!({"method": method, "score": score});
         for (severity, expected) in [
@@ -93,8 +107,11 @@ mod tests {
         let flat = json!({"id": "CVE-1", "annotations": [{"package": "a", "fixedVersion": "2"}]});
         let deep = json!({"vulnerability": {"id": "CVE-2", "severity": {"method": "nvd", "score": "high"}}});
         let all = found(&json!({"scanner": {"result": [flat, deep]}})).unwrap();
-        let lines: Vec<String> =
-            all.iter().map(|one| format!("{} {} {}", one.id, one.package, one.has_fix)).collect();
+        let lines: Vec<String> = all
+            .all
+            .iter()
+            .map(|one| format!("{} {} {}", one.id, one.package, one.has_fix))
+            .collect();
         assert_eq!(lines, ["CVE-1 a true", "CVE-2 a package that is not named false"]);
         for other in [
             json!({}),
@@ -105,6 +122,21 @@ mod tests {
         ] {
             assert!(found(&other).is_none(), "{other}");
         }
-        assert_eq!(found(&json!({"scanner": {"result": []}})), Some(Vec::new()));
+        let none = found(&json!({"scanner": {"result": []}})).unwrap();
+        assert!(none.all.is_empty() && !none.knows_exploited);
+        let dated = json!({"scanner": {"db": {"sources": ["debian-tracker", "kev"]}, "result": [
+            {"id": "a", "annotations": [{"published": "2026-01-31", "exploitedSince": "2026-02-01"}]},
+            {"id": "b", "annotations": [{"published": "2026-01-31T01:00:00Z"}]},
+            {"id": "c", "annotations": [{"published": "soon"}]},
+        ]}});
+        let dated = found(&dated).unwrap();
+        let times: Vec<Option<String>> =
+            dated.all.iter().map(|one| one.published.map(|time| time.to_string())).collect();
+        assert_eq!(
+            times[..2],
+            [Some("2026-01-31T00:00:00Z".to_owned()), Some("2026-01-31T01:00:00Z".to_owned())]
+        );
+        assert!(times[2].is_none() && dated.knows_exploited);
+        assert!(dated.all[0].is_exploited && !dated.all[1].is_exploited);
     }
 }

@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Subject;
 
-const NOW: i64 = 1_795_000_000;
-const DAY: i64 = 86_400;
+pub(super) const NOW: i64 = 1_795_000_000;
+pub(super) const DAY: i64 = 86_400;
 
 fn digest() -> Digest {
     Digest::of(b"image")
 }
 
-fn parse(policy: Value) -> Policy {
+pub(super) fn parse(policy: Value) -> Policy {
     Policy::parse(policy.to_string().as_bytes()).unwrap()
 }
 
-fn said(key: &str, about: &[u8], kind: &str, predicate: Value) -> StatementEvidence {
+pub(super) fn said(key: &str, about: &[u8], kind: &str, predicate: Value) -> StatementEvidence {
     let subject = vec![Subject::new("a", Digest::of(about))];
     StatementEvidence {
         key: key.to_owned(),
@@ -25,7 +25,7 @@ fn said(key: &str, about: &[u8], kind: &str, predicate: Value) -> StatementEvide
     }
 }
 
-fn provenance(id: &str, finished: Option<i64>) -> Value {
+pub(super) fn provenance(id: &str, finished: Option<i64>) -> Value {
     let metadata = finished.map(|time| json!({"finishedOn": Time::from_seconds(time)}));
     json!({
         "buildDefinition": {"buildType": "https://hardpan.dev/build/v1", "externalParameters": {}},
@@ -33,34 +33,41 @@ fn provenance(id: &str, finished: Option<i64>) -> Value {
     })
 }
 
-const CI: &str = "https://ci.example/builder";
-const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
-const SPDX: &str = "https://spdx.dev/Document";
+pub(super) const CI: &str = "https://ci.example/builder";
+pub(super) const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+pub(super) const SPDX: &str = "https://spdx.dev/Document";
 
-fn evidence() -> Evidence {
+pub(super) fn evidence() -> Evidence {
     Evidence {
         digests: BTreeSet::from([digest()]),
+        name: Some("registry.example/team/app".into()),
         created: Some(Time::from_seconds(NOW - 40 * DAY)),
+        user: Some("65532:65532".into()),
+        base: None,
         signatures: vec![SignatureEvidence { key: "release".into(), digest: digest() }],
         statements: vec![
             said("release", b"image", PROVENANCE, provenance(CI, Some(NOW - 3 * DAY))),
             said("release", b"image", SPDX, json!({"spdxVersion": "SPDX-2.3"})),
         ],
         sbom: Some(SbomCoverage { components: 59, unknown_files: 0 }),
-        vulnerabilities: Some(vec![
-            FoundVulnerability {
-                id: "CVE-1".into(),
-                package: "libc6".into(),
-                severity: Severity::Critical,
-                has_fix: false,
-            },
-            FoundVulnerability {
-                id: "CVE-2".into(),
-                package: "libc6".into(),
-                severity: Severity::High,
-                has_fix: true,
-            },
-        ]),
+        vulnerabilities: Some(FoundVulnerabilities {
+            all: vec![
+                found("CVE-1", Severity::Critical, false),
+                found("CVE-2", Severity::High, true),
+            ],
+            knows_exploited: true,
+        }),
+    }
+}
+
+pub(super) fn found(id: &str, severity: Severity, has_fix: bool) -> FoundVulnerability {
+    FoundVulnerability {
+        id: id.into(),
+        package: "libc6".into(),
+        severity,
+        has_fix,
+        published: Some(Time::from_seconds(NOW - 10 * DAY)),
+        is_exploited: false,
     }
 }
 
@@ -73,6 +80,24 @@ fn whole() -> Policy {
         "complete-sbom": true,
         "vulnerabilities": {"severity": "critical", "fixable": true},
     }))
+}
+
+/// A policy with every field.
+pub(super) fn with_every_field() -> Value {
+    let mut policy = serde_json::to_value(whole()).unwrap();
+    policy["require"][0]["keys"] = json!(["a"]);
+    policy["builders"][0] = json!({"id": CI, "keys": ["a"], "level": 3});
+    policy["images"] = json!(["registry.example/team/**"]);
+    policy["provenance"] = json!({"min-level": 2});
+    policy["nonroot"] = json!("required");
+    policy["base"] = json!({"allow": ["docker.io/library/debian"]});
+    policy["licenses"] = json!({"deny": ["AGPL-3.0*"], "unknown": "allow"});
+    policy["vulnerabilities"] =
+        json!({"deny": ["high", "critical"], "fixable": true, "min-age-days": 7, "kev": "deny"});
+    policy["audit"] =
+        json!({"min-grade": "B", "forbid": ["setuid", "shell"], "profile": "runtime"});
+    policy["exceptions"] = json!([{"id": "CVE-1", "until": "2027-01-31", "reason": "r"}]);
+    policy
 }
 
 #[test]
@@ -154,7 +179,7 @@ const WITHOUT_SOMETHING: [(&str, Change, &[&str]); 13] = [
     ("nobody looked", |e| e.vulnerabilities = None, &["vulnerabilities"]),
     (
         "a fix for what is critical",
-        |e| e.vulnerabilities.as_mut().unwrap()[0].has_fix = true,
+        |e| e.vulnerabilities.as_mut().unwrap().all[0].has_fix = true,
         &["vulnerabilities"],
     ),
     ("another image", |e| e.digests = BTreeSet::from([Digest::of(b"x")]), OF_THE_IMAGE),
@@ -289,6 +314,54 @@ fn policies_that_can_t_be_are_refused() {
         (json!({"max-age-days": -1}), "not a policy"),
         (json!({"complete-sbom": true}), "names a key"),
         (json!({"vulnerabilities": {"severity": "severe"}}), "not a policy"),
+        (json!({"vulnerabilities": {}}), "none of severity"),
+        (json!({"vulnerabilities": {"fixable": true}}), "none of severity"),
+        (json!({"vulnerabilities": {"severity": "high", "deny": ["high"]}}), "both"),
+        (
+            json!({"vulnerabilities": {"deny": ["high"], "fixable": true, "fixable-only": true}}),
+            "not a policy",
+        ),
+        (json!({"vulnerabilities": {"kev": "deny", "fixable": true}}), "no severity"),
+        (json!({"vulnerabilities": {"kev": "allow"}}), "not a policy"),
+        (json!({"vulnerabilities": {"severity": "high", "min-age-days": 0}}), "0 days"),
+        (json!({"images": ["a/**"]}), "no rule"),
+        (json!({"images": ["a b"], "keys": ["a"]}), "not a policy"),
+        (json!({"exceptions": [{"id": "a", "until": "2027-01-01", "reason": "r"}]}), "no rule"),
+        (json!({"nonroot": true}), "not a policy"),
+        (json!({"nonroot": "optional"}), "not a policy"),
+        (json!({"keys": ["a"], "provenance": {"min-level": 0}}), "the level 0"),
+        (json!({"keys": ["a"], "provenance": {"min-level": 4}}), "the level 4"),
+        (json!({"keys": ["a"], "provenance": {}}), "not a policy"),
+        (json!({"provenance": {"min-level": 1}}), "names a key"),
+        (json!({"keys": ["a"], "base": {"allow": []}}), "without an image"),
+        (json!({"keys": ["a"], "base": {"allow": [""]}}), "not a policy"),
+        (json!({"base": {"allow": ["a"]}}), "names a key"),
+        (json!({"keys": ["a"], "licenses": {"deny": []}}), "without an id"),
+        (json!({"keys": ["a"], "licenses": {"deny": [""]}}), "without an id"),
+        (json!({"licenses": {"deny": ["MIT"]}}), "names a key"),
+        (json!({"keys": ["a"], "licenses": {"deny": ["MIT"], "unknown": "maybe"}}), "not a policy"),
+        (json!({"keys": ["a"], "audit": {}}), "nothing is asked"),
+        (json!({"keys": ["a"], "audit": {"min-grade": "G"}}), "not a policy"),
+        (json!({"keys": ["a"], "audit": {"forbid": ["No Shell"]}}), "No Shell"),
+        (json!({"audit": {"min-grade": "A"}}), "names a key"),
+        (
+            json!({"keys": ["a"], "exceptions": [{"id": "a", "until": "2027-02-30", "reason": "r"}]}),
+            "not a policy",
+        ),
+        (
+            json!({"keys": ["a"], "exceptions": [{"id": "a", "until": "2027-01-01", "reason": " "}]}),
+            "without a reason",
+        ),
+        (json!({"keys": ["a"], "exceptions": [{"id": "a", "reason": "r"}]}), "not a policy"),
+        (
+            json!({"keys": ["a"], "exceptions": [{"id": "", "until": "2027-01-01", "reason": "r"}]}),
+            "without an id",
+        ),
+        (
+            json!({"keys": ["a"], "exceptions": [
+                {"id": "a", "until": "2027-01-01", "reason": "r"}, {"id": "a", "until": "2028-01-01", "reason": "r"}]}),
+            "two exceptions",
+        ),
     ] {
         let error = Policy::parse(policy.to_string().as_bytes()).unwrap_err().to_string();
         assert!(error.contains(expected), "{policy}: {error}");
@@ -343,9 +416,7 @@ fn what_says_that_it_failed_is_not_enough() {
 #[test]
 fn the_reference_has_every_field() {
     let page = include_str!("../../../../docs/reference/policy.md");
-    let mut policy = serde_json::to_value(whole()).unwrap();
-    policy["require"][0]["keys"] = json!(["a"]);
-    policy["builders"][0] = json!({"id": CI, "keys": ["a"], "level": 3});
+    let policy = with_every_field();
     assert_eq!(serde_json::to_value(parse(policy.clone())).unwrap(), policy);
     for (field, value) in policy.as_object().unwrap() {
         assert!(page.contains(&format!("| `{field}` |")), "{field}");

@@ -8,6 +8,7 @@
 //! Readers ignore fields that they don't know, as in-toto asks for, but where a predicate says otherwise. The size
 //! of what they are given is limited by [`crate::STATEMENT_BYTES_MAX`]; each limits its lists as well.
 
+pub mod audit;
 pub mod changelog;
 pub mod image_sources;
 pub mod provenance;

@@ -31,6 +31,11 @@ impl Time {
         Self(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
     }
 
+    /// Returns the day, in UTC.
+    pub fn day(self) -> jiff::civil::Date {
+        jiff::tz::Offset::UTC.to_datetime(self.0).date()
+    }
+
     /// Returns whole seconds since the epoch.
     pub fn as_seconds(self) -> i64 {
         self.0.as_second()

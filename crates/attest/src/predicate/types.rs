@@ -3,6 +3,7 @@
 
 /// The URIs of all predicates that are known.
 pub mod uri {
+    pub use super::super::audit::URI as AUDIT;
     pub use super::super::changelog::URI as CHANGELOG;
     pub use super::super::image_sources::URI as IMAGE_SOURCES;
     pub use super::super::provenance::{URI as PROVENANCE, URI_V0_2 as PROVENANCE_V0_2};
@@ -93,6 +94,7 @@ pub const TYPES: &[PredicateType] = &[
         false,
     ),
     kind(uri::CHANGELOG, &["changelog"], "what changed since an older build", true),
+    kind(uri::AUDIT, &["audit"], "how the image is hardened", true),
     kind(uri::SIGN, &["signature", "sign"], "nothing but the signature", true),
     kind(uri::VULNS, &["vulns", "cves"], "what a scan for vulnerabilities found", true),
     kind(

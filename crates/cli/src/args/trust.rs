@@ -212,28 +212,31 @@ pub(crate) struct Verify {
     /// A kind of attestation that every platform must have; may be given several times
     #[arg(long, value_name = "TYPE")]
     pub(crate) require: Vec<String>,
-    /// Rules that every platform has to meet, a YAML file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
+    /// Rules that every platform has to meet: a YAML file, a file of Rego, or a folder of those; may be given several times
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) policy: Vec<PathBuf>,
     /// Show everything that was found, why each piece counts or not, which SLSA level is proven and why not a higher one, and cosign's commands for the same
     #[arg(long)]
     pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) summary: Summary,
+}
+
+/// What is written of a verification.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Verification summary")]
+pub(crate) struct Summary {
     /// Write what the verification came to as a verification summary (VSA), also if it failed: signed with --sign-key, else as a bare statement
-    #[arg(long, value_name = "FILE", requires = "policy", help_heading = "Verification summary")]
+    #[arg(long, value_name = "FILE", requires = "policy")]
     pub(crate) vsa: Option<PathBuf>,
     /// Sign the summary with this private key: a file, or env://VARIABLE
-    #[arg(long, value_name = "KEY", requires = "policy", help_heading = "Verification summary")]
+    #[arg(long, value_name = "KEY", requires = "policy")]
     pub(crate) sign_key: Option<String>,
     /// Attach the signed summary to the image
-    #[arg(long, requires = "sign_key", help_heading = "Verification summary")]
+    #[arg(long, requires = "sign_key")]
     pub(crate) attach_vsa: bool,
     /// A URI for who verifies, in the summary
-    #[arg(
-        long,
-        value_name = "URI",
-        env = "HARDPAN_VERIFIER_ID",
-        help_heading = "Verification summary"
-    )]
+    #[arg(long, value_name = "URI", env = "HARDPAN_VERIFIER_ID")]
     pub(crate) verifier_id: Option<String>,
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod init;
 pub(crate) mod keygen;
 pub(crate) mod malware;
 mod place;
+pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod rebuild;
 pub(crate) mod resolve;

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use hardpan::trust::policy::{BuildLevel, RuleResult};
 use hardpan::trust::{
-    Accepted, Claim, Evidence, SubjectReport, VerifyReport, Witnessed, predicate,
+    Accepted, Claim, Evidence, PolicySet, SubjectReport, VerifyReport, Witnessed, predicate,
 };
 use serde_json::{Value, json};
 
-use super::{place, vsa};
+use super::{place, policy, vsa};
 use crate::args::Common;
 use crate::args::trust::Verify;
 use crate::failure::Named;
@@ -20,9 +20,9 @@ use crate::progress::Progress;
 use crate::text::{BAD, DIM, GOOD, HELP, WARNING, count, note, say, styled};
 
 /// The exit code where the answer is no.
-const NO: u8 = 1;
+pub(super) const NO: u8 = 1;
 /// The exit code where something was altered.
-const ALTERED: u8 = 4;
+pub(super) const ALTERED: u8 = 4;
 
 /// What came of the command.
 struct Verdict {
@@ -36,28 +36,27 @@ struct Verdict {
 /// Verifies an image.
 pub(crate) fn run(common: &Common, command: &Verify) -> anyhow::Result<ExitCode> {
     let location = place::existing(&command.image)?;
-    let policy = command.policy.as_deref().map(hardpan::trust::policy::read).transpose();
-    let policy = policy.map_err(hardpan::Error::from)?;
+    let policies = PolicySet::read(&command.policy).map_err(hardpan::Error::from)?;
     let required = command.require.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
     let machine = place::machine(common)?;
     let trusted = keys::trusted(&command.keys, &machine)?;
-    let signer = vsa::signer(common, command, &location)?;
+    let signer = vsa::signer(common, &command.summary, &location)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);
     let report = session.verify(&location, trusted.rules());
     progress.clear();
     let report = report?;
-    let rules = policy.as_ref();
-    let rules = rules.map(|file| report.evaluate(&file.policy, session.now_seconds()));
-    let levels = report.build_levels(policy.as_ref().map(|file| &file.policy));
+    let rules = policy::eval::rules(&report, &policies, session.now_seconds())?;
+    let one = (!policies.is_empty()).then(|| policies.as_one());
+    let levels = report.build_levels(one.as_ref().map(|file| &file.policy));
     let missing = missing(&report, &required);
-    let verdict = Verdict { report, missing, rules: rules.unwrap_or_default(), levels };
-    if let Some(policy) = &policy {
+    let verdict = Verdict { report, missing, rules, levels };
+    if let Some(policy) = &one {
         let passed = verdict.is_good();
         let about = (&location, &verdict.report);
         vsa::write(
             &session,
-            command,
+            &command.summary,
             about,
             policy,
             passed,
@@ -150,10 +149,7 @@ impl Verdict {
             say!("{} {subject} has no {kind} by a trusted key", styled(BAD, "missing"));
         }
         for (platform, rules) in &self.rules {
-            for rule in rules {
-                let mark = if rule.ok { styled(GOOD, "holds") } else { styled(BAD, "fails") };
-                say!("{mark}  {platform}: {}: {}", rule.rule, rule.reason);
-            }
+            print_rules(platform, rules);
         }
         if command.explain {
             vsa::print_levels(&self.levels);
@@ -219,6 +215,20 @@ impl Verdict {
             "slsa": self.levels.iter().map(|(of, level)| json!({"subject": of, "build": level})).collect::<Vec<_>>(),
             "policy": self.rules.iter().map(|(of, rules)| json!({"subject": of, "rules": rules})).collect::<Vec<_>>(),
         })
+    }
+}
+
+/// Prints what came of rules, with the exceptions that they hold by.
+pub(super) fn print_rules(platform: &str, rules: &[RuleResult]) {
+    for rule in rules {
+        let mark = if rule.ok { styled(GOOD, "holds") } else { styled(BAD, "fails") };
+        say!("{mark}  {platform}: {}: {}", rule.rule, rule.reason);
+        for used in &rule.exceptions {
+            let until = if used.has_ended { "ended on" } else { "until" };
+            let text = format!("exception for {} {until} {}: {}", used.id, used.until, used.reason);
+            let style = if used.has_ended { WARNING } else { DIM };
+            say!("       {}", styled(style, &text));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `hardpan verify --vsa`, `--attach-vsa` and the levels of `--explain`.
+//! `--vsa` and `--attach-vsa` of `hardpan verify` and `hardpan policy eval`, and the levels of `--explain`.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use hardpan::{Error, Location, Session};
 
 use super::place;
 use crate::args::Common;
-use crate::args::trust::Verify;
+use crate::args::trust::Summary;
 use crate::failure::{Named, Usage};
 use crate::keys;
 use crate::text::{DIM, GOOD, say, styled};
@@ -21,7 +21,7 @@ use crate::text::{DIM, GOOD, say, styled};
 /// Opens the key of a summary, before anything is verified.
 pub(super) fn signer(
     common: &Common,
-    command: &Verify,
+    command: &Summary,
     location: &Location,
 ) -> anyhow::Result<Option<AnySigner>> {
     if command.sign_key.is_some() && command.vsa.is_none() && !command.attach_vsa {
@@ -43,7 +43,7 @@ pub(super) fn signer(
 /// Writes and attaches what the verification came to, also if that is a failure.
 pub(super) fn write(
     session: &Session<'_>,
-    command: &Verify,
+    command: &Summary,
     (location, report): (&Location, &VerifyReport),
     policy: &PolicyFile,
     passed: bool,

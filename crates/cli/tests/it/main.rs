@@ -28,6 +28,7 @@ mod keys;
 mod keys_elsewhere;
 mod malware;
 mod offline;
+mod policy;
 mod provenance;
 mod reproducible;
 mod resolve;

@@ -33,6 +33,7 @@ fn row(finding: &Finding, inventory: &Inventory) -> Row {
         vector,
         epss_millionths: finding.epss.map(|epss| epss.probability),
         exploited_since: finding.exploited_since.map(day),
+        published: finding.published.map(day),
         in_ransomware: finding.in_ransomware,
         summary: finding.summary.clone(),
         package: package(finding, inventory.package(&finding.package)),

@@ -15,6 +15,8 @@ mod inputs;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 pub mod policy;
+mod policy_input;
+mod policy_set;
 mod publish;
 mod rebuild;
 mod record;
@@ -39,6 +41,7 @@ pub use error::TrustError;
 pub use inputs::{DifferentInput, Rebuilt};
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Pkcs11Error, open_pkcs11};
+pub use policy_set::{Bundle, PolicySet, limit_memory, read_beside};
 pub use publish::{PublishRequest, Published};
 pub use rebuild::{Comparison, PlatformDifference, RebuildPlan};
 pub use record::BuiltBy;
@@ -51,6 +54,17 @@ pub use vex::{VexSummary, read_vex, read_vex_of};
 pub use witness::{WitnessError, Witnesses};
 
 pub use hardpan_attest::key;
+
+/// Policies in Rego, and the policy in YAML for others.
+pub mod rego {
+    pub use hardpan_policy::export::{
+        ExportError, ExportRequest, Exported, Remark, RemarkKind, Target, export,
+    };
+    pub use hardpan_policy::{
+        Decision, Files, MODULE_BYTES_MAX, MODULES_MAX, Module, RegoError, Settings, TestOutcome,
+        TestResult, decide, run_tests,
+    };
+}
 
 /// The longest message that is signed, in bytes: a statement and what goes around it.
 pub const MESSAGE_BYTES_MAX: usize = hardpan_attest::STATEMENT_BYTES_MAX + 1024;

@@ -52,10 +52,21 @@ impl VerifyReport {
         let now = Time::from_seconds(now_seconds);
         all.into_iter()
             .map(|subject| {
-                let evidence = policy_evidence(subject, index);
+                let evidence = self.policy_evidence(subject, index);
                 (subject.label(), evaluate(policy, &evidence, now))
             })
             .collect()
+    }
+
+    /// Returns what policies are held against.
+    pub(super) fn policy_evidence(
+        &self,
+        subject: &SubjectReport,
+        index: Option<&SubjectReport>,
+    ) -> Evidence {
+        // Who looks at a layout or an archive gave no name.
+        let name = self.repository.as_ref().map(|_| self.name.clone());
+        policy_evidence(name, subject, index)
     }
 
     /// Returns the index, if there is one, and what policies are about: the platforms.
@@ -71,10 +82,17 @@ impl VerifyReport {
     }
 }
 
-pub(super) fn policy_evidence(subject: &SubjectReport, index: Option<&SubjectReport>) -> Evidence {
+fn policy_evidence(
+    name: Option<String>,
+    subject: &SubjectReport,
+    index: Option<&SubjectReport>,
+) -> Evidence {
     let mut evidence = Evidence {
         digests: BTreeSet::from([subject.descriptor.digest]),
+        name,
         created: subject.created.map(Time::from_seconds),
+        user: subject.config.as_ref().map(|config| config.user.clone()),
+        base: subject.base.clone(),
         signatures: Vec::new(),
         statements: Vec::new(),
         sbom: None,

@@ -13,7 +13,7 @@ use hardpan_image::canonical_json;
 use hardpan_tree::Digest;
 
 use super::add::About;
-use super::policy::{PolicyFile, policy_evidence};
+use super::policy::PolicyFile;
 use super::verify::VerifyReport;
 use super::{SignRequest, TrustError};
 use crate::error::Error;
@@ -42,7 +42,7 @@ impl VerifyReport {
         let nothing = Policy::default();
         let policy = policy.unwrap_or(&nothing);
         let (index, all) = self.judged();
-        let of = |subject| build_level(policy, &policy_evidence(subject, index));
+        let of = |subject| build_level(policy, &self.policy_evidence(subject, index));
         all.into_iter().map(|subject| (subject.label(), of(subject))).collect()
     }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicU64;
 
 use hardpan_attest::key::{Signer as _, UtcTime};
 use hardpan_attest::verify::{self, Evidence, Found, Refusal, Reusing, Rules, Source, is_signed};
-use hardpan_image::{Descriptor, ImageConfig, Manifest, Platform, Raw, media_type};
+use hardpan_image::{
+    ContainerConfig, Descriptor, ImageConfig, Manifest, Platform, Raw, media_type,
+};
 
 use crate::error::Error;
 use crate::session::Session;
@@ -13,6 +15,9 @@ use crate::shelf::{
     ATTACHED_BYTES_MAX, Attached, ImageSet, Location, Shelf, Stored, Unread, attached, found,
     identity, transfers, unread,
 };
+
+/// What an image is called that another was made of, in its labels and annotations (OCI image specification).
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
 
 /// What is proven about an image.
 #[derive(Debug)]
@@ -34,6 +39,10 @@ pub struct SubjectReport {
     pub platform: Option<Platform>,
     /// When it says that it was made, in seconds; `None` for an index.
     pub created: Option<i64>,
+    /// How it runs; `None` for an index, and for what is no image.
+    pub config: Option<ContainerConfig>,
+    /// The image that it says it was made of.
+    pub base: Option<String>,
     /// Everything that was found, proven or refused.
     pub evidence: Vec<Evidence>,
 }
@@ -128,6 +137,8 @@ impl Session<'_> {
                 descriptor: subject.clone(),
                 platform: config.map(ImageConfig::platform),
                 created: config.map(crate::sbom::epoch_of),
+                config: config.map(|config| config.config.clone()),
+                base: base_of(manifest, config),
                 evidence: evidence(self, shelf, &set, subject, rules, &now)?,
             })
         })?;
@@ -137,6 +148,13 @@ impl Session<'_> {
         };
         Ok(VerifyReport { name: location.to_string(), repository, subjects })
     }
+}
+
+/// Returns the image that a manifest or its labels say it was made of.
+fn base_of(manifest: Option<&Raw<Manifest>>, config: Option<&ImageConfig>) -> Option<String> {
+    let annotations = manifest.map(|manifest| &manifest.value().annotations);
+    let labels = config.map(|config| &config.config.labels);
+    [labels, annotations].into_iter().flatten().find_map(|all| all.get(BASE_NAME)).cloned()
 }
 
 /// Returns whether a manifest's configuration is that of an image.

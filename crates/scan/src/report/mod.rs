@@ -135,6 +135,9 @@ pub struct Row {
     pub epss_millionths: Option<u32>,
     /// Since when it is known to be exploited: `2026-01-31`.
     pub exploited_since: Option<String>,
+    /// When it was published: `2026-01-31`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
     /// Whether ransomware uses it.
     pub in_ransomware: bool,
     /// A line about it.

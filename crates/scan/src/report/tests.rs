@@ -28,6 +28,7 @@ pub(super) fn row(id: &str, severity: Severity, name: &str, status: RowStatus) -
         vector: None,
         epss_millionths: None,
         exploited_since: None,
+        published: None,
         in_ransomware: false,
         summary: None,
         package: package(name, "1.0-1"),
@@ -59,6 +60,7 @@ pub(super) fn sample() -> ScanReport {
     worst.score_tenths = Some(98);
     worst.vector = Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H".to_owned());
     worst.exploited_since = Some("2026-02-03".to_owned());
+    worst.published = Some("2026-01-31".to_owned());
     worst.fix = Fix::Fixed { versions: vec!["1.0-1+deb13u1".to_owned()] };
     worst.aliases = vec!["GHSA-aaaa-bbbb-cccc".to_owned()];
     worst.summary = Some("<script>alert(1)</script> | [x](javascript:y) `z`".to_owned());

@@ -4,6 +4,8 @@
 //! Its times are the data's, not the clock's: a scan of the same image with the same database says the same, whenever it
 //! runs. <https://github.com/in-toto/attestation/blob/main/spec/predicates/vulns_02.md>
 
+use std::collections::BTreeSet;
+
 use hardpan_attest::predicate::Time;
 use serde::Serialize;
 
@@ -35,6 +37,8 @@ struct Data {
     /// The digest of the database.
     version: String,
     last_update: String,
+    /// What it was made of, by name: who asks which are exploited has to know whether that was looked at.
+    sources: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,6 +65,11 @@ struct Annotation {
     purl: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fixed_version: Option<String>,
+    /// `2026-01-31`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exploited_since: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,11 +86,16 @@ impl VulnsPredicate {
         let newest =
             times.filter_map(|time| time.parse::<Time>().ok()).max().unwrap_or(Time::EPOCH);
         let time = newest.to_string();
+        let sources = report.database.sources.iter().map(|source| source.name.clone()).collect();
         Self {
             scanner: Scanner {
                 uri: SCANNER,
                 version: env!("CARGO_PKG_VERSION"),
-                db: Data { version: report.database.digest.to_string(), last_update: time.clone() },
+                db: Data {
+                    version: report.database.digest.to_string(),
+                    last_update: time.clone(),
+                    sources,
+                },
                 result: report.counting().map(found).collect(),
             },
             metadata: Metadata { scan_started_on: time.clone(), scan_finished_on: time },
@@ -101,6 +115,8 @@ fn found(row: &Row) -> Found {
             version: row.package.version.clone(),
             purl: row.package.purl.clone(),
             fixed_version: row.fix.version().map(str::to_owned),
+            published: row.published.clone(),
+            exploited_since: row.exploited_since.clone(),
         }],
     }
 }

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The rules about what an image is made of and how it is hardened.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::predicate::audit::{AuditPredicate, ControlResult};
+use crate::predicate::{provenance, uri};
+use crate::sbom::license;
+use crate::sbom::purl::PackageUrl;
+use crate::sbom::read::{self, Listing};
+
+use super::evaluate::{Outcome, named, statements, uris_of};
+use super::exceptions::Exceptions;
+use super::pattern::matches;
+use super::{
+    AuditRule, BaseRule, Evidence, LicenseRule, Policy, StatementEvidence, UnknownLicenses,
+};
+
+/// The longest list of exceptions or findings in a line is that of [`named`].
+type Names = BTreeSet<String>;
+
+/// Whether the image runs as somebody else than root. A number proves it; a name only with an audit.
+pub(super) fn nonroot(
+    policy: &Policy,
+    evidence: &Evidence,
+    exceptions: &mut Exceptions<'_>,
+) -> Outcome {
+    match user(policy, evidence) {
+        Ok(reason) => Ok(reason),
+        Err(reason) if exceptions.excuse(["nonroot"]) => Ok(format!("excepted: {reason}")),
+        Err(reason) => Err(reason),
+    }
+}
+
+fn user(policy: &Policy, evidence: &Evidence) -> Outcome {
+    let Some(user) = &evidence.user else {
+        return Err("it has no configuration that names a user".to_owned());
+    };
+    let name = user.split(':').next().unwrap_or_default();
+    if matches!(name, "" | "root") {
+        let named = if name.is_empty() { "no user is named, which is" } else { "it is" };
+        return Err(format!("{named} root"));
+    }
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        // `00` is root, and what is no number of a user is nobody's.
+        return match name.parse::<u32>() {
+            Ok(0) => Err(format!("the user {user:?} is root")),
+            Ok(number) => Ok(format!("user {number}")),
+            Err(_) => Err(format!("the user {user:?} can't be")),
+        };
+    }
+    let audited = newest_audit(policy, evidence).ok().filter(|audit| audit.traits.user == *user);
+    match audited.and_then(|audit| audit.traits.uid) {
+        Some(0) => Err(format!("the user {user:?} is root, by the audit")),
+        Some(number) => Ok(format!("user {user:?}, which is {number} by the audit")),
+        None => Err(format!(
+            "the user {user:?} is a name, and no audit says which number it has; Kubernetes can't tell either"
+        )),
+    }
+}
+
+/// Whether all images that it is made of are allowed.
+pub(super) fn base(
+    policy: &Policy,
+    rule: &BaseRule,
+    evidence: &Evidence,
+    exceptions: &mut Exceptions<'_>,
+) -> Outcome {
+    let (bases, by) = match &evidence.base {
+        // It is in the image, which is signed.
+        Some(name) => (BTreeSet::from([name.clone()]), "its own label"),
+        None => (inputs(policy, evidence)?, "provenance"),
+    };
+    let is_allowed = |name: &String| rule.allow.iter().any(|pattern| pattern.matches(name));
+    let mut excused = false;
+    let mut bad = Names::new();
+    for name in bases.iter().filter(|name| !is_allowed(name)) {
+        if exceptions.excuse([name.as_str()]) {
+            excused = true;
+        } else {
+            bad.insert(name.clone());
+        }
+    }
+    let but = if excused { ", one of them excepted" } else { "" };
+    match (bad.is_empty(), bases.is_empty()) {
+        (true, true) => Ok("made of no other image, by provenance".to_owned()),
+        (true, false) => Ok(format!("made of {}, by {by}{but}", named(&bases))),
+        (false, _) => Err(format!("made of {}, by {by}", named(&bad))),
+    }
+}
+
+/// Returns the images that signed provenance names among what the build used.
+fn inputs(policy: &Policy, evidence: &Evidence) -> Result<Names, String> {
+    let uris = [uri::PROVENANCE, uri::PROVENANCE_V0_2];
+    let mut found = None;
+    for one in statements(evidence, &uris, &policy.keys) {
+        let value = &one.statement.predicate;
+        let used = if one.statement.predicate_type == uri::PROVENANCE {
+            if provenance::Provenance::from_value(value).is_err() {
+                continue;
+            }
+            value.pointer("/buildDefinition/resolvedDependencies")
+        } else {
+            if provenance::v0_2::Provenance::from_value(value).is_err() {
+                continue;
+            }
+            value.get("materials")
+        };
+        let names: &mut Names = found.get_or_insert_default();
+        let used = used.and_then(Value::as_array).into_iter().flatten();
+        names.extend(used.filter_map(image_of));
+    }
+    found.ok_or_else(|| "nothing says what it is made of".to_owned())
+}
+
+/// Returns the name of an image among the inputs of a build.
+fn image_of(resource: &Value) -> Option<String> {
+    let purl: PackageUrl = resource.get("uri")?.as_str()?.parse().ok()?;
+    let tag = |tag: Option<&str>| tag.map(|tag| format!(":{tag}")).unwrap_or_default();
+    match purl.kind() {
+        "oci" => {
+            let place = purl.qualifier("repository_url").unwrap_or(purl.name());
+            Some(format!("{place}{}", tag(purl.qualifier("tag"))))
+        }
+        "docker" => {
+            let folder = purl.namespace().map(|folder| format!("{folder}/")).unwrap_or_default();
+            // A digest in its place says nothing about the name.
+            let version = purl.version().filter(|version| !version.contains(':'));
+            Some(format!("{folder}{}{}", purl.name(), tag(version)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether nothing in the image has a licence that is denied.
+pub(super) fn licenses(
+    policy: &Policy,
+    rule: &LicenseRule,
+    evidence: &Evidence,
+    exceptions: &mut Exceptions<'_>,
+) -> Outcome {
+    let (_, listing) = sbom(policy, evidence)?;
+    if listing.components.is_empty() {
+        return Err("the SBOM has no component".to_owned());
+    }
+    let (mut bad, mut unknown) = (Names::new(), Names::new());
+    let mut excused = 0;
+    for component in listing.components.values() {
+        let stated = license::conclude(&component.licenses, &component.license_texts);
+        let Some(stated) = stated.filter(|stated| !is_unknown(&stated.expression)) else {
+            unknown.insert(component.name.clone());
+            continue;
+        };
+        let mut denied = denied(rule, &stated.expression);
+        let before = denied.len();
+        denied.retain(|id| !exceptions.excuse([id.as_str()]));
+        if !denied.is_empty() {
+            bad.insert(format!("{} ({})", component.name, named(&denied)));
+        } else if before > 0 {
+            excused += 1;
+        }
+    }
+    if !bad.is_empty() {
+        return Err(format!("{}: {}", bad.len(), named(&bad)));
+    }
+    if !unknown.is_empty() && rule.unknown == UnknownLicenses::Deny {
+        return Err(format!(
+            "of {} components nobody states the licence: {}",
+            unknown.len(),
+            named(&unknown)
+        ));
+    }
+    let but = match (unknown.len(), excused) {
+        (0, 0) => String::new(),
+        (0, excused) => format!("; {excused} excepted"),
+        (unknown, 0) => format!("; {unknown} without one"),
+        (unknown, excused) => format!("; {unknown} without one, {excused} excepted"),
+    };
+    Ok(format!("none that is denied, of {} components{but}", listing.components.len()))
+}
+
+fn is_unknown(expression: &str) -> bool {
+    expression.is_empty() || expression.contains("NOASSERTION")
+}
+
+/// Returns the licences of an expression that are denied; none if it can be met without them.
+fn denied(rule: &LicenseRule, expression: &str) -> Names {
+    let Ok(parsed) = spdx::Expression::parse(expression) else {
+        // Who concludes licences writes valid expressions.
+        return Names::from([expression.to_owned()]);
+    };
+    let matching = |name: &str| {
+        rule.deny.iter().any(|pattern| {
+            matches(pattern.to_ascii_lowercase().as_bytes(), name.to_ascii_lowercase().as_bytes())
+        })
+    };
+    if parsed.evaluate(|requirement| !matching(&requirement.license.to_string())) {
+        return Names::new();
+    }
+    let names = parsed.requirements().map(|one| one.req.license.to_string());
+    names.filter(|name| matching(name)).collect()
+}
+
+pub(super) fn sbom(
+    policy: &Policy,
+    evidence: &Evidence,
+) -> Result<(StatementEvidence, Listing), String> {
+    let uris = uris_of("sbom");
+    let mut problem = None;
+    for one in statements(evidence, &uris, &policy.keys) {
+        let bytes = serde_json::to_vec(&one.statement.predicate).unwrap_or_default();
+        match read::read(&bytes) {
+            Ok(listing) => return Ok((one.clone(), listing)),
+            Err(error) => problem = Some(format!("the SBOM can't be read: {error}")),
+        }
+    }
+    Err(problem.unwrap_or_else(|| "there is no SBOM".to_owned()))
+}
+
+/// Whether the newest audit found what it must have found.
+pub(super) fn audit(
+    policy: &Policy,
+    rule: &AuditRule,
+    evidence: &Evidence,
+    exceptions: &mut Exceptions<'_>,
+) -> Outcome {
+    let audit = newest_audit(policy, evidence)?;
+    let mut problems = Vec::new();
+    if let Some(profile) = rule.profile.as_ref().filter(|profile| **profile != audit.profile) {
+        problems.push(format!("it was held against {}, not {profile}", audit.profile));
+    }
+    if let Some(least) = rule.min_grade.filter(|least| audit.grade > *least) {
+        problems.push(format!("its grade is {}, not {}", audit.grade.as_str(), least.as_str()));
+    }
+    let mut excused = 0;
+    for id in &rule.forbid {
+        let Some(problem) = forbidden(&audit, id) else { continue };
+        if exceptions.excuse([id.as_str()]) {
+            excused += 1;
+        } else {
+            problems.push(problem);
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems.join("; "));
+    }
+    let but = if excused == 0 { String::new() } else { format!("; {excused} excepted") };
+    let (grade, time) = (audit.grade.as_str(), audit.time);
+    Ok(format!("grade {grade} for {}, of {time}{but}", audit.profile))
+}
+
+/// Returns why the image has a trait, or why a control does not hold. What the audit itself excepts is forbidden, too:
+/// exceptions of a policy are its own.
+fn forbidden(audit: &AuditPredicate, id: &str) -> Option<String> {
+    if let Ok(found) = audit.traits.found(id) {
+        return found.map(|found| format!("{id}: {found}"));
+    }
+    let Some(control) = audit.control(id) else {
+        return Some(format!("{id}: the audit did not look at that"));
+    };
+    match control.result {
+        ControlResult::Pass | ControlResult::NotApplicable => None,
+        result => Some(format!("{id}: {}, {} findings", result.as_str(), control.findings)),
+    }
+}
+
+/// Returns the newest audit that somebody signed who counts.
+pub(super) fn newest_audit(policy: &Policy, evidence: &Evidence) -> Result<AuditPredicate, String> {
+    let mut problem = None;
+    let mut newest: Option<AuditPredicate> = None;
+    for one in statements(evidence, &[uri::AUDIT], &policy.keys) {
+        match AuditPredicate::from_value(&one.statement.predicate) {
+            // Of two of one time the worse.
+            Ok(audit) => {
+                let rank = |audit: &AuditPredicate| (audit.time, audit.grade);
+                if newest.as_ref().is_none_or(|other| rank(&audit) > rank(other)) {
+                    newest = Some(audit);
+                }
+            }
+            Err(error) => problem = Some(format!("by {}: {error}", one.key)),
+        }
+    }
+    newest.ok_or_else(|| problem.unwrap_or_else(|| "nobody audited it".to_owned()))
+}

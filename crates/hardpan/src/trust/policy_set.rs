@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Policies that are held against an image together: files of YAML, and of Rego alone or in folders.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hardpan_attest::policy::{Policy, PolicyError};
+use hardpan_policy::{MODULE_BYTES_MAX, MODULES_MAX, Module};
+use hardpan_tree::Digest;
+
+use super::TrustError;
+use super::policy::{PolicyFile, read};
+
+/// How deep folders with Rego are looked into.
+const DEPTH_MAX: usize = 8;
+/// The most files of a folder that are looked at.
+const ENTRIES_MAX: usize = 10_000;
+/// How names of files with Rego end.
+const REGO: &str = "rego";
+
+/// Policies, all of which have to allow an image.
+#[derive(Debug, Clone, Default)]
+pub struct PolicySet {
+    /// Those in YAML.
+    pub files: Vec<PolicyFile>,
+    /// Those in Rego.
+    pub bundles: Vec<Bundle>,
+}
+
+/// Files of Rego that belong together.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// The name of the file or folder, without those that it is in.
+    pub name: String,
+    /// The files.
+    pub modules: Vec<Module>,
+    /// Where files lie that the policy may read.
+    pub folder: PathBuf,
+}
+
+impl PolicySet {
+    /// Reads policies: a file that ends with `.rego` and a folder are Rego, anything else is YAML.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, TrustError> {
+        let mut set = Self::default();
+        for path in paths {
+            if path.is_dir() || path.extension().is_some_and(|end| end == REGO) {
+                set.bundles.push(Bundle::read(path)?);
+            } else {
+                set.files.push(read(path)?);
+            }
+        }
+        Ok(set)
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.bundles.is_empty()
+    }
+
+    /// Returns them as one, for a summary: one as it is; of several the names, the digest of all digests, and what the first
+    /// believes of builders.
+    pub fn as_one(&self) -> PolicyFile {
+        if let ([file], []) = (self.files.as_slice(), self.bundles.as_slice()) {
+            return file.clone();
+        }
+        let of_bundle = |bundle: &Bundle| (bundle.name.clone(), bundle.digest());
+        let of_file = |file: &PolicyFile| (file.name.clone(), file.digest);
+        let all: Vec<(String, Digest)> =
+            self.files.iter().map(of_file).chain(self.bundles.iter().map(of_bundle)).collect();
+        let digest = match all.as_slice() {
+            [(_, digest)] => *digest,
+            _ => {
+                let lines: String =
+                    all.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+                Digest::of(lines.as_bytes())
+            }
+        };
+        let names: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
+        let policy = self.files.first().map_or_else(Policy::default, |file| file.policy.clone());
+        PolicyFile { policy, name: names.join(", "), digest }
+    }
+}
+
+impl Bundle {
+    /// Reads a file, or all of a folder.
+    pub fn read(path: &Path) -> Result<Self, TrustError> {
+        let mut paths = BTreeSet::new();
+        let folder = if path.is_dir() {
+            collect(path, 0, &mut paths)?;
+            path.to_owned()
+        } else {
+            paths.insert(path.to_owned());
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
+        };
+        let wrong = |path: &Path, problem: String| TrustError::Policy {
+            path: path.to_owned(),
+            source: PolicyError::Wrong(problem),
+        };
+        if paths.is_empty() {
+            return Err(wrong(path, "a folder without a file that ends with .rego".to_owned()));
+        }
+        if paths.len() > MODULES_MAX {
+            return Err(wrong(
+                path,
+                format!("a folder with more than {MODULES_MAX} files of Rego"),
+            ));
+        }
+        let module = |path: &PathBuf| {
+            let text = crate::project::read_text(path, MODULE_BYTES_MAX as u64);
+            let text = text.map_err(|error| wrong(path, error.to_string()))?;
+            Ok::<_, TrustError>(Module { name: path.to_string_lossy().into_owned(), text })
+        };
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(Self {
+            name: name.unwrap_or_else(|| "policy".to_owned()),
+            modules: paths.iter().map(module).collect::<Result<_, _>>()?,
+            folder,
+        })
+    }
+
+    fn digest(&self) -> Digest {
+        if let [module] = self.modules.as_slice() {
+            return Digest::of(module.text.as_bytes());
+        }
+        let line = |module: &Module| {
+            let digest = Digest::of(module.text.as_bytes());
+            let folder = format!("{}/", self.folder.display());
+            let name = module.name.strip_prefix(&folder).unwrap_or(&module.name);
+            format!("{digest}  {name}\n")
+        };
+        let lines: String = self.modules.iter().map(line).collect();
+        Digest::of(lines.as_bytes())
+    }
+}
+
+fn collect(folder: &Path, depth: usize, paths: &mut BTreeSet<PathBuf>) -> Result<(), TrustError> {
+    let wrap = |source| TrustError::Read { path: folder.to_owned(), source };
+    if depth > DEPTH_MAX {
+        return Err(wrap(std::io::Error::other("folders in folders, too deep")));
+    }
+    for (number, entry) in fs::read_dir(folder).map_err(wrap)?.enumerate() {
+        if number >= ENTRIES_MAX {
+            return Err(wrap(std::io::Error::other("too many files")));
+        }
+        let entry = entry.map_err(wrap)?;
+        let path = entry.path();
+        // Links to folders may lead in a circle.
+        if entry.file_type().map_err(wrap)?.is_dir() {
+            collect(&path, depth + 1, paths)?;
+        } else if path.extension().is_some_and(|end| end == REGO) {
+            paths.insert(path);
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file for a policy, by its path from the policy's folder, and from nowhere else.
+///
+/// # Errors
+/// Why it can't be read, in words.
+pub fn read_beside(folder: &Path, path: &str, bytes_max: usize) -> Result<Vec<u8>, String> {
+    let outside = || "it is not below the policy's folder".to_owned();
+    let wanted = Path::new(path);
+    let is_plain = |part: std::path::Component<'_>| {
+        matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir)
+    };
+    if path.is_empty() || !wanted.components().all(is_plain) {
+        return Err(outside());
+    }
+    let folder = folder.canonicalize().map_err(|error| error.to_string())?;
+    // What a link leads to counts.
+    let real = folder.join(wanted).canonicalize().map_err(|error| error.to_string())?;
+    if !real.starts_with(&folder) {
+        return Err(outside());
+    }
+    super::read_file(&real, bytes_max).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        cause.unwrap_or_else(|| error.to_string())
+    })
+}
+
+/// Limits how much memory this process may have from now on. Who runs what others wrote in a process of its own calls this first.
+pub fn limit_memory(bytes: u64) -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    Ok(setrlimit(Resource::As, limit)?)
+}

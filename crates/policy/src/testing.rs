@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of policies: rules named `test_…`, as `opa test` and `docker buildx policy test` run them.
+
+use std::collections::BTreeSet;
+
+use regorus::Value;
+use serde::{Deserialize, Serialize};
+
+use super::engine::{Loaded, Module, RegoError, Settings};
+
+/// What came of a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TestOutcome {
+    /// Package and rule: `data.docker.test_signed`.
+    pub name: String,
+    /// The file.
+    pub file: String,
+    /// Where in it the rule begins.
+    pub line: usize,
+    /// What came of it.
+    pub result: TestResult,
+    /// The last line of the rule that was evaluated before it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<usize>,
+    /// Why it could not be evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// What it printed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub printed: Vec<String>,
+}
+
+/// What came of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestResult {
+    /// It is true.
+    Passed,
+    /// It is not, or undefined.
+    Failed,
+    /// It could not be evaluated.
+    Error,
+    /// Its name says that it is to be done: `todo_test_…`.
+    Skipped,
+}
+
+/// A rule that is a test.
+struct Found<'m> {
+    module: &'m Module,
+    rule: &'m str,
+    line: usize,
+    /// The line after its last.
+    end: usize,
+}
+
+/// Runs the tests whose names have a text in them, in the order of files and lines.
+///
+/// # Errors
+/// If the modules are no Rego, or have no such test.
+pub fn run_tests(
+    modules: &[Module],
+    filter: Option<&str>,
+    settings: &Settings,
+) -> Result<Vec<TestOutcome>, RegoError> {
+    let mut loaded = Loaded::new(modules, settings)?;
+    loaded.engine.set_enable_coverage(true);
+    let mut tests = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (module, (_, package)) in modules.iter().zip(&loaded.packages) {
+        for found in find(module) {
+            let name = format!("{package}.{}", found.rule);
+            // A line of a text may look like a rule, and several bodies are one.
+            if loaded.has(&module.name, found.rule) && seen.insert(name.clone()) {
+                tests.push((name, found));
+            }
+        }
+    }
+    if tests.is_empty() {
+        let problem = "there is no test: a rule whose name begins with test_";
+        return Err(RegoError::NoTests(problem.to_owned()));
+    }
+    if let Some(part) = filter {
+        tests.retain(|(name, _)| name.contains(part));
+        if tests.is_empty() {
+            return Err(RegoError::NoTests(format!("no test has {part:?} in its name")));
+        }
+    }
+    Ok(tests.into_iter().map(|(name, found)| run(&mut loaded, name, &found)).collect())
+}
+
+fn run(loaded: &mut Loaded, name: String, test: &Found<'_>) -> TestOutcome {
+    let mut outcome = TestOutcome {
+        file: test.module.name.clone(),
+        line: test.line,
+        result: TestResult::Skipped,
+        failed_at: None,
+        problem: None,
+        printed: Vec::new(),
+        name,
+    };
+    if test.rule.starts_with("todo_") {
+        return outcome;
+    }
+    loaded.engine.clear_coverage_data();
+    loaded.engine.set_input(Value::Undefined);
+    outcome.result = match loaded.value(&outcome.name) {
+        Ok(Some(Value::Bool(true))) => TestResult::Passed,
+        Ok(_) => TestResult::Failed,
+        Err(error) => {
+            outcome.problem = Some(error.to_string());
+            TestResult::Error
+        }
+    };
+    if outcome.result != TestResult::Passed {
+        outcome.failed_at = last_line(loaded, test);
+    }
+    outcome.printed = loaded.printed();
+    outcome
+}
+
+/// Returns the last line of a rule that was evaluated.
+fn last_line(loaded: &Loaded, test: &Found<'_>) -> Option<usize> {
+    let report = loaded.engine.get_coverage_report().ok()?;
+    let file = report.files.iter().find(|file| file.path == test.module.name)?;
+    let lines = file.covered.iter().filter_map(|line| usize::try_from(*line).ok());
+    lines.filter(|line| (test.line..test.end).contains(line)).max()
+}
+
+/// Finds lines where rules with the names of tests begin.
+fn find(module: &Module) -> Vec<Found<'_>> {
+    let mut found: Vec<Found<'_>> = Vec::new();
+    let lines: Vec<&str> = module.text.lines().collect();
+    for (number, line) in lines.iter().enumerate() {
+        let is_inside = line.is_empty() || line.starts_with([' ', '\t', '}', ')', ']', '#']);
+        if is_inside {
+            continue;
+        }
+        // A rule ends where the next thing begins that is not indented.
+        if let Some(last) = found.last_mut().filter(|last| last.end > lines.len()) {
+            last.end = number + 1;
+        }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let name = line.find(|c| !is_part(c)).map_or(*line, |end| &line[..end]);
+        if name.starts_with("test_") || name.starts_with("todo_test_") {
+            found.push(Found { module, rule: name, line: number + 1, end: lines.len() + 1 });
+        }
+    }
+    found
+}

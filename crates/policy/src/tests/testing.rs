@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of running tests.
+
+use super::{module, settings};
+use crate::{Module, RegoError, TestResult, run_tests};
+
+const POLICY: &str = "package docker
+
+default allow := false
+
+allow if input.image.repo == \"alpine\"
+
+decision := {\"allow\": allow}
+";
+
+const TESTS: &str = r#"package docker
+
+test_alpine_is_allowed if {
+	decision.allow with input as {"image": {"repo": "alpine"}}
+}
+
+# A text that only looks like one:
+text := `
+test_no_rule if true
+`
+
+test_ubuntu_is_allowed if {
+	x := 1
+	decision.allow with input as {"image": {"repo": "ubuntu"}}
+	x == 1
+}
+
+todo_test_tags if false
+
+test_false := false
+
+test_broken if http.send({})
+
+test_two if false
+test_two if true
+"#;
+
+fn modules() -> Vec<Module> {
+    vec![module("p.rego", POLICY), module("p_test.rego", TESTS)]
+}
+
+#[test]
+fn tests_pass_fail_and_wait() {
+    let outcomes = run_tests(&modules(), None, &settings()).unwrap();
+    let lines: Vec<String> = (outcomes.iter())
+        .map(|one| {
+            let at = one.failed_at.map_or(String::new(), |line| format!(" at {line}"));
+            format!("{}:{} {} {:?}{at}", one.file, one.line, one.name, one.result)
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    let broken = outcomes.iter().find(|one| one.result == TestResult::Error).unwrap();
+    assert!(broken.problem.as_ref().unwrap().contains("http.send is not there"));
+}
+
+#[test]
+fn tests_are_chosen_by_their_names() {
+    let names = |filter| -> Vec<String> {
+        let outcomes = run_tests(&modules(), Some(filter), &settings()).unwrap();
+        outcomes.into_iter().map(|one| one.name).collect()
+    };
+    assert_eq!(names("alpine"), ["data.docker.test_alpine_is_allowed"]);
+    assert_eq!(names("allowed").len(), 2);
+    let none = run_tests(&modules(), Some("nothing"), &settings());
+    assert!(matches!(none, Err(RegoError::NoTests(_))));
+}
+
+#[test]
+fn where_no_test_is_that_is_an_error() {
+    for text in
+        ["package a\nallow := true", "package a\nmy_test_x := true", "package a\ntests if true"]
+    {
+        let error = run_tests(&[module("p.rego", text)], None, &settings()).unwrap_err();
+        assert!(matches!(error, RegoError::NoTests(_)), "{text}: {error}");
+    }
+    assert!(run_tests(&[module("p.rego", "nonsense")], None, &settings()).is_err());
+}
