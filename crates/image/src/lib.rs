@@ -38,8 +38,8 @@ pub use layout::{
 };
 pub use name::{ImageName, ImageNameError};
 pub use oci::{
-    ContainerConfig, Descriptor, Document, History, ImageConfig, Index, LAYERS_MAX, MANIFESTS_MAX,
-    Manifest, RootFs,
+    ContainerConfig, Descriptor, Document, HealthCheck, History, ImageConfig, Index, LAYERS_MAX,
+    MANIFESTS_MAX, Manifest, RootFs,
 };
 pub use plan::{Group, GroupKind, PackageSize, PlanOptions, plan};
 pub use platform::{Platform, PlatformError};

@@ -182,6 +182,22 @@ pub struct ContainerConfig {
     /// The signal that stops it: `SIGTERM`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
+    /// How a runtime finds out whether the container is well. The OCI image specification has none: it is read from
+    /// images of others and never written.
+    #[serde(default, skip_serializing)]
+    pub healthcheck: Option<HealthCheck>,
+    /// The shell of the health check's text; empty is `/bin/sh -c`. Read and never written, too.
+    #[serde(default, with = "list", skip_serializing)]
+    pub shell: Vec<String>,
+}
+
+/// How a runtime finds out whether a container is well: the part of it that names a program.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HealthCheck {
+    /// `CMD` and a program with its arguments, `CMD-SHELL` and a text for the shell, `NONE`, or nothing.
+    #[serde(default, with = "list")]
+    pub test: Vec<String>,
 }
 
 /// The layers' contents.

@@ -3,6 +3,8 @@
 //!
 //! Odd files are no errors here; they just have no facts.
 
+mod protection;
+
 use std::ops::Range;
 
 use hardpan_tree::{Elf, Facts};
@@ -269,6 +271,8 @@ impl Headers {
                 file: offset..offset.saturating_add(size),
                 address: segment.p_vaddr(endian).into(),
             });
+            let protection = &mut headers.elf.protection;
+            protection::read_segment(protection, kind, segment.p_flags(endian).0);
             if let Ok(Some(interpreter)) = segment.interpreter(endian, data) {
                 headers.elf.interpreter = Some(text(interpreter));
             }
@@ -279,6 +283,7 @@ impl Headers {
             }
             if let Ok(Some(mut notes)) = segment.notes(endian, data) {
                 while let Ok(Some(note)) = notes.next() {
+                    protection::read_note(&mut headers.elf.protection, note.name());
                     let Some(mut properties) = note.gnu_properties(endian) else { continue };
                     while let Ok(Some(property)) = properties.next() {
                         if property.pr_type() == elf::GNU_PROPERTY_X86_ISA_1_NEEDED {
@@ -287,6 +292,9 @@ impl Headers {
                     }
                 }
             }
+        }
+        for (tag, value) in &headers.dynamic {
+            protection::read_dynamic(&mut headers.elf.protection, *tag, *value);
         }
         Some(headers)
     }
@@ -314,7 +322,11 @@ impl Headers {
 fn read_elf(data: &Probe) -> Option<Elf> {
     let headers = Headers::of(data)?;
     let mut elf = headers.elf.clone();
+    protection::read_bytes(&mut elf.protection, &data.prefix);
     let Some(range) = headers.strings(data) else { return Some(elf) };
+    if let Ok(names) = data.read_bytes_at(range.start, range.end - range.start) {
+        protection::read_names(&mut elf.protection, names);
+    }
     let strings = StringTable::new(data, range.start, range.end);
     let string = |value: u64| {
         let bytes = strings.get(u32::try_from(value).ok()?).ok()?;
@@ -433,7 +445,13 @@ mod tests {
             elf.is_dynamic && elf.needed.iter().any(|name| name.starts_with("libc.")),
             "{elf:?}"
         );
-        assert!(elf.interpreter.is_some_and(|path| path.contains("ld-linux")));
+        assert!(elf.interpreter.as_ref().is_some_and(|path| path.contains("ld-linux")));
+        // What rustc makes for Linux, unless it is told otherwise.
+        let protection = elf.protection;
+        assert_eq!(protection.language, Some(hardpan_tree::ElfLanguage::Rust));
+        assert_eq!(protection.stack_flags.map(|flags| flags & 1), Some(0));
+        assert!(protection.has_relro && protection.binds_now && protection.is_pie);
+        assert!(!protection.has_writable_code && !protection.has_text_relocations);
     }
 
     #[test]

@@ -17,8 +17,8 @@ pub use crate::owners::OwnerNames;
 use crate::strip::{StripPolicy, StripRule};
 
 /// The version of what unpacking writes. It changes with every change to
-/// the bytes of segments, to [`Unpacked`] or to the meaning of a strip rule.
-pub const SEGMENT_FORMAT_VERSION: u32 = 3;
+/// the bytes of segments, to [`Unpacked`] and the facts in it, or to the meaning of a strip rule.
+pub const SEGMENT_FORMAT_VERSION: u32 = 4;
 
 /// Returns the key under which a package's segment is stored.
 pub fn segment_key(package: &Digest, policy: &StripPolicy, format_version: u32) -> Digest {

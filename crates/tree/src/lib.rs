@@ -23,7 +23,8 @@ mod zip;
 pub use difference::Difference;
 pub use digest::{Digest, DigestError, Hasher, HashingWriter};
 pub use node::{
-    Content, Contents, Elf, Facts, File, InlineContents, Kind, MODE_MASK, Metadata, Node, Origin,
+    Content, Contents, Elf, ElfLanguage, ElfProtection, Facts, File, InlineContents, Kind,
+    MODE_MASK, Metadata, Node, Origin,
 };
 pub use path::{NAME_BYTES_MAX, PATH_BYTES_MAX, PathError, TreePath};
 pub use tar_read::{Special, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader};

@@ -45,6 +45,9 @@ pub enum Origin {
     Definition,
     /// The build stage with this number.
     Stage(u32),
+    /// The layer with this number, counted from the lowest: of an image that is only looked at, where no package says that
+    /// it brought it.
+    Layer(u32),
 }
 
 /// One thing in a tree.
@@ -152,6 +155,59 @@ pub struct Elf {
     /// `NT_GNU_PROPERTY_TYPE_0`'s needed x86 ISA level bits (`GNU_PROPERTY_X86_ISA_1_NEEDED`), 0 where there is none.
     #[serde(default)]
     pub isa_needed: u32,
+    /// How its memory is protected.
+    #[serde(default)]
+    pub protection: ElfProtection,
+}
+
+/// What an ELF file says of how its memory is to be protected, and how it was compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ElfProtection {
+    /// The flags of `PT_GNU_STACK`; bit 0 asks for a stack that can be executed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_flags: Option<u32>,
+    /// Whether a segment is both writable and executable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_writable_code: bool,
+    /// Whether its code is changed when it is loaded (`DT_TEXTREL`, `DF_TEXTREL`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_text_relocations: bool,
+    /// Whether there is `PT_GNU_RELRO`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_relro: bool,
+    /// Whether all its functions are bound before it runs (`DF_BIND_NOW`, `DF_1_NOW`, `DT_BIND_NOW`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub binds_now: bool,
+    /// Whether it says that it is a position-independent executable (`DF_1_PIE`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_pie: bool,
+    /// Whether it names `__stack_chk_fail` or `__stack_chk_guard`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_stack_protector: bool,
+    /// How many checked functions of the C library it names (`__memcpy_chk`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fortified: u16,
+    /// How many functions it names of which the C library has a checked one, too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fortifiable: u16,
+    /// The compiler, where its programs are protected by other means than C's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<ElfLanguage>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}
+
+/// Languages whose compilers leave traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ElfLanguage {
+    /// Go, by its build id.
+    Go,
+    /// Rust, by the paths of its library.
+    Rust,
 }
 
 /// Reads the content of files.

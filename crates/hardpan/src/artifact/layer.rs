@@ -28,7 +28,7 @@ const RATIO_FREE_BYTES: u64 = 256 << 20;
 const ENTRIES_MAX: u64 = 1_000_000;
 
 /// The version of what [`read_layer`] returns.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Extended attributes by which overlayfs knows what to hide. In a layer they could only deceive.
 const OVERLAY_ATTRIBUTES: [&str; 2] = ["trusted.overlay.", "user.overlay."];

@@ -16,7 +16,7 @@ use super::{ImageTreeError, LayerInput};
 use crate::store::{SegmentWriter, Store, StoreError};
 
 /// Goes up when what is recorded of a layer changes.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The largest layer, uncompressed, in bytes: more than any image that people run, and less than the
 /// disks of the machines that build.

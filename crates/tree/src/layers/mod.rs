@@ -25,7 +25,7 @@ pub struct StackRules {
     /// Whether a file makes room for a directory that something is to be put into, as when layers are unpacked one
     /// by one; else such layers are refused.
     pub files_make_room: bool,
-    /// The most entries and whiteouts of all layers together.
+    /// The most entries and whiteouts of all layers together, and directories above them that no entry names.
     pub entries_max: usize,
     /// The most names that are looked up on the way through links, for all layers together.
     pub steps_max: u64,
@@ -132,6 +132,8 @@ struct Stored<M, F> {
     name: TreePath,
     metadata: M,
     file: F,
+    /// How many items it is.
+    names: usize,
 }
 
 /// Which name of a file has the content in a [`Tree`]; the others are hard links to it.
@@ -150,6 +152,8 @@ pub struct Stack<M, F> {
     rules: StackRules,
     items: BTreeMap<TreePath, Item<M>>,
     files: Vec<Stored<M, F>>,
+    /// Files that have lost their last name.
+    nameless: Vec<FileNumber>,
     entries: usize,
     steps: Cell<u64>,
 }
@@ -157,7 +161,14 @@ pub struct Stack<M, F> {
 impl<M: Clone, F> Stack<M, F> {
     /// Starts with nothing but a root.
     pub fn new(rules: StackRules) -> Self {
-        Self { rules, items: BTreeMap::new(), files: Vec::new(), entries: 0, steps: Cell::new(0) }
+        Self {
+            rules,
+            items: BTreeMap::new(),
+            files: Vec::new(),
+            nameless: Vec::new(),
+            entries: 0,
+            steps: Cell::new(0),
+        }
     }
 
     /// Puts a layer on top. What it hides is what layers below have, never what it brings itself, and what a
@@ -188,7 +199,8 @@ impl<M: Clone, F> Stack<M, F> {
         for (place, with_itself) in hidden {
             self.clear(&place);
             if with_itself && !place.is_root() {
-                self.items.remove(&place);
+                let removed = self.items.remove(&place);
+                self.forget(removed);
             }
         }
         for entry in entries {
@@ -225,7 +237,7 @@ impl<M: Clone, F> Stack<M, F> {
             LayerKind::Special => Item::Special(metadata),
             LayerKind::HardLink(target) => self.linked(path, target)?,
             LayerKind::File(file) => {
-                self.files.push(Stored { name: place.clone(), metadata, file });
+                self.files.push(Stored { name: place.clone(), metadata, file, names: 0 });
                 Item::File(FileNumber(self.files.len() - 1))
             }
         };
@@ -233,13 +245,19 @@ impl<M: Clone, F> Stack<M, F> {
             if self.is_directory(&directory) {
                 break;
             }
-            self.items.insert(directory, Item::Directory(above.clone()));
+            self.count()?;
+            let replaced = self.items.insert(directory, Item::Directory(above.clone()));
+            self.forget(replaced);
         }
         // A directory stays with what is in it where it is one in both.
         if !matches!(item, Item::Directory(_)) {
             self.clear(&place);
         }
-        self.items.insert(place, item);
+        if let Item::File(number) = item {
+            self.files[number.0].names += 1;
+        }
+        let replaced = self.items.insert(place, item);
+        self.forget(replaced);
         Ok(())
     }
 
@@ -261,14 +279,36 @@ impl<M: Clone, F> Stack<M, F> {
     /// Removes all that is below a directory.
     fn clear(&mut self, directory: &TreePath) {
         if directory.is_root() {
-            self.items.retain(|path, _| path.is_root());
+            let root = self.items.remove(directory);
+            for (_, item) in std::mem::take(&mut self.items) {
+                self.forget(Some(item));
+            }
+            self.items.extend(root.map(|root| (TreePath::root(), root)));
         } else if self.is_directory(directory) {
             let doomed: Vec<TreePath> =
                 self.below(directory).map(|(path, _)| path.clone()).collect();
             for path in doomed {
-                self.items.remove(&path);
+                let removed = self.items.remove(&path);
+                self.forget(removed);
             }
         }
+    }
+
+    /// Counts the names of files that items are no more.
+    fn forget(&mut self, item: Option<Item<M>>) {
+        let Some(Item::File(number)) = item else { return };
+        let names = &mut self.files[number.0].names;
+        *names -= 1;
+        if *names == 0 {
+            self.nameless.push(number);
+        }
+    }
+
+    /// Returns the files that have lost their last name since this was asked before: each that is hidden is told once.
+    pub fn take_hidden(&mut self) -> Vec<FileNumber> {
+        let mut hidden = std::mem::take(&mut self.nameless);
+        hidden.sort_unstable();
+        hidden
     }
 }
 
@@ -286,6 +326,12 @@ impl<M, F> Stack<M, F> {
     /// Returns a file of this stack.
     pub fn file(&self, number: FileNumber) -> &F {
         &self.files[number.0].file
+    }
+
+    /// Returns the name that a file of this stack came with, and its metadata.
+    pub fn came_as(&self, number: FileNumber) -> (&TreePath, &M) {
+        let Stored { name, metadata, .. } = &self.files[number.0];
+        (name, metadata)
     }
 
     /// Returns all that is below a directory, sorted; follows no links.
@@ -312,9 +358,21 @@ impl<M, F> Stack<M, F> {
 impl Stack<Metadata, File> {
     /// Returns the tree, without what a tree can't hold. All nodes get this origin.
     pub fn into_tree(self, origin: Origin, content: ContentName) -> Tree {
+        self.into_tree_by(content, |_, metadata| (metadata, origin))
+    }
+}
+
+impl<M: Clone> Stack<M, File> {
+    /// Returns the tree, without what a tree can't hold. What each node's metadata and origin are is asked once for each
+    /// path, also for those that a tree can't hold and for the second names of files.
+    pub fn into_tree_by(
+        self,
+        content: ContentName,
+        mut node_of: impl FnMut(&TreePath, M) -> (Metadata, Origin),
+    ) -> Tree {
         let names = self.content_names(content);
         let mut tree = Tree::new();
-        let mut insert = |path, metadata, kind| {
+        let mut insert = |path, (metadata, origin), kind| {
             tree.insert(path, Node { metadata, kind, origin })
                 .expect("all above an item is a directory, and links come after files");
         };
@@ -324,7 +382,10 @@ impl Stack<Metadata, File> {
             let (metadata, kind) = match item {
                 Item::Directory(metadata) => (metadata, Kind::Directory),
                 Item::Symlink(metadata, target) => (metadata, Kind::Symlink(target)),
-                Item::Special(_) => continue,
+                Item::Special(metadata) => {
+                    node_of(&path, metadata);
+                    continue;
+                }
                 Item::File(number) => {
                     let Stored { metadata, file, .. } = &self.files[number.0];
                     let name = &names[&number];
@@ -335,10 +396,12 @@ impl Stack<Metadata, File> {
                     (metadata.clone(), Kind::File(file.clone()))
                 }
             };
-            insert(path, metadata, kind);
+            let node = node_of(&path, metadata);
+            insert(path, node, kind);
         }
         for (path, metadata, kind) in links {
-            insert(path, metadata, kind);
+            let node = node_of(&path, metadata);
+            insert(path, node, kind);
         }
         tree
     }
