@@ -23,6 +23,8 @@ const DEPTH_MAX: usize = 256;
 pub struct CatalogOptions {
     /// Whether every file gets its digests. Without them most bytes are skipped.
     pub hash_files: bool,
+    /// Whether the lowest layer comes first: then files are read, too, that upper layers hide.
+    pub lowest_first: bool,
     /// Number of entries of all layers together.
     pub entries_max: u64,
     /// Sum of the lengths of all paths and targets of links, in bytes.
@@ -39,6 +41,7 @@ impl CatalogOptions {
     /// What is used where nothing else is said.
     pub const DEFAULT: Self = Self {
         hash_files: false,
+        lowest_first: false,
         // As many as one layer may have when an image is built.
         entries_max: 1_000_000,
         // A million of the usual length.
@@ -73,7 +76,7 @@ impl Default for CatalogOptions {
 #[derive(Debug)]
 pub struct CatalogBuilder {
     options: CatalogOptions,
-    /// The uppermost first. The last one is open while entries come one by one.
+    /// In the order in which they came. The last one is open while entries come one by one.
     layers: Vec<Vec<Entry>>,
     is_open: bool,
     hidden: Hidden,
@@ -98,7 +101,7 @@ impl CatalogBuilder {
         }
     }
 
-    /// Takes the next lower layer, an uncompressed tar archive.
+    /// Takes the next lower layer (or higher one, with [`CatalogOptions::lowest_first`]), an uncompressed tar archive.
     pub fn layer(&mut self, reader: impl Read) -> Result<(), CatalogError> {
         self.close();
         self.open()?;
@@ -161,7 +164,9 @@ impl CatalogBuilder {
     pub fn finish(mut self) -> Result<Catalog, CatalogError> {
         self.close();
         let mut layers = self.layers;
-        layers.reverse();
+        if !self.options.lowest_first {
+            layers.reverse();
+        }
         for (number, entries) in layers.iter_mut().enumerate() {
             for entry in entries {
                 if let LayerKind::File(file) = &mut entry.kind {
@@ -188,6 +193,7 @@ impl CatalogBuilder {
     /// Ends a layer; what it hides it hides from those below only.
     fn close(&mut self) {
         if self.is_open
+            && !self.options.lowest_first
             && let Some(entries) = self.layers.last()
         {
             self.hidden.add(entries);
@@ -205,7 +211,7 @@ impl CatalogBuilder {
         if Whiteout::of(path).is_some() {
             return Ok(file);
         }
-        if self.layers.len() > 1 && self.hidden.has(path) {
+        if !self.options.lowest_first && self.layers.len() > 1 && self.hidden.has(path) {
             file.content = Content::Lost(FormatError::Skipped);
             return Ok(file);
         }

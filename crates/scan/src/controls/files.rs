@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use hardpan_tree::{Kind, Node, Tree, TreePath};
+use hardpan_tree::{Kind, Node, Origin, Tree, TreePath};
 
-use super::ControlId;
+use super::identity::Account;
+use super::places;
 use super::report::{Observation, Report};
 use super::view::View;
+use super::{ControlId, Severity};
 
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
@@ -34,8 +36,25 @@ const SYSTEM_FILES: [&[u8]; 10] = [
 const SYSTEM_DIRECTORIES: [&[u8]; 4] =
     [b"etc/ld.so.conf.d/", b"etc/sudoers.d/", b"etc/pam.d/", b"etc/security/"];
 
+/// Directories with such files, with programs that everybody starts, and with the system's libraries.
+const SYSTEM_PLACES: [&[u8]; 13] = [
+    b"bin",
+    b"etc",
+    b"etc/ld.so.conf.d",
+    b"etc/pam.d",
+    b"etc/sudoers.d",
+    b"lib",
+    b"lib64",
+    b"sbin",
+    b"usr",
+    b"usr/bin",
+    b"usr/lib",
+    b"usr/lib64",
+    b"usr/sbin",
+];
+
 /// Where package managers keep what they can fetch again.
-const CACHES: [&str; 7] = [
+const CACHES: [&str; 14] = [
     "var/cache/apt/",
     "var/lib/apt/lists/",
     "var/cache/debconf/",
@@ -43,15 +62,42 @@ const CACHES: [&str; 7] = [
     "etc/apk/cache/",
     "var/cache/dnf/",
     "var/cache/yum/",
+    "var/cache/libdnf5/",
+    "var/cache/zypp/",
+    "var/cache/pacman/",
+    "var/cache/apt-cacher-ng/",
+    "var/lib/dnf/repos/",
+    "opt/conda/pkgs/",
+    "go/pkg/mod/cache/",
 ];
+/// Where package managers of languages do, below whoever's home.
+const CACHES_OF_LANGUAGES: [&str; 12] = [
+    "/.cache/pip/",
+    "/.cache/uv/",
+    "/.cache/pypoetry/",
+    "/.cache/yarn/",
+    "/.cache/go-build/",
+    "/.cache/composer/",
+    "/.composer/cache/",
+    "/.npm/_cacache/",
+    "/.local/share/pnpm/store/",
+    // In two parts, for nobody reads it as a folder of theirs.
+    concat!("/.cargo", "/registry/"),
+    "/.gradle/caches/",
+    "/usr/local/share/.cache/yarn/",
+];
+const CACHE_OF_LANGUAGE: &str = "is a cache of a package manager of a language";
+const LEFT_PACKAGE: &str = "is a package that was left after its installation";
+/// How the files are called that package managers install.
+const PACKAGES: [&str; 3] = [".deb", ".rpm", ".pkg.tar.zst"];
 
 /// Checks every node by itself.
-pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
+pub(super) fn check(view: &View<'_>, account: &Account, report: &mut Report<'_>) {
     for (path, node) in view.tree.walk() {
         // A link's own mode means nothing; a hard link's file is seen under its own path.
         match node.kind {
             Kind::File(_) => check_file(view, report, path, node),
-            Kind::Directory => check_directory(view, report, path, node),
+            Kind::Directory => check_directory(view, account, report, path, node),
             Kind::Symlink(_) | Kind::HardLink(_) => {}
         }
         // Links in these directories are left to the check for links: a package's whole directory of
@@ -69,25 +115,44 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Counts what the labels tell.
-pub(super) fn measure(tree: &Tree) -> BTreeMap<&'static str, String> {
-    let (mut setuid, mut capable, mut writable, mut files, mut size_bytes) = (0u64, 0, 0, 0, 0u64);
+/// How many files there are of what kinds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Setuid and setgid files.
+    pub(crate) setuid: u64,
+    /// Files with capabilities.
+    pub(crate) capable: u64,
+    /// Files that everybody may write, and such directories without the sticky bit.
+    pub(crate) writable: u64,
+    files: u64,
+    size_bytes: u64,
+}
+
+/// Counts, hard links not twice.
+pub(crate) fn counts(tree: &Tree) -> Counts {
+    let mut counts = Counts::default();
     for (_, node) in tree.walk() {
         let mode = node.metadata.mode;
         match &node.kind {
             Kind::File(file) => {
-                files += 1u64;
-                size_bytes = size_bytes.saturating_add(file.size_bytes);
-                setuid += u64::from(mode & (SETUID | SETGID) != 0);
-                capable += u64::from(node.metadata.xattrs.contains_key(CAPABILITY));
-                writable += u64::from(mode & OTHER_WRITE != 0);
+                counts.files += 1;
+                counts.size_bytes = counts.size_bytes.saturating_add(file.size_bytes);
+                counts.setuid += u64::from(mode & (SETUID | SETGID) != 0);
+                counts.capable += u64::from(node.metadata.xattrs.contains_key(CAPABILITY));
+                counts.writable += u64::from(mode & OTHER_WRITE != 0);
             }
             Kind::Directory => {
-                writable += u64::from(mode & OTHER_WRITE != 0 && mode & STICKY == 0);
+                counts.writable += u64::from(mode & OTHER_WRITE != 0 && mode & STICKY == 0);
             }
             Kind::Symlink(_) | Kind::HardLink(_) => {}
         }
     }
+    counts
+}
+
+/// Counts what the labels tell.
+pub(super) fn measure(tree: &Tree) -> BTreeMap<&'static str, String> {
+    let Counts { setuid, capable, writable, files, size_bytes } = counts(tree);
     BTreeMap::from([
         ("setuid-files", setuid.to_string()),
         ("capability-files", capable.to_string()),
@@ -118,9 +183,37 @@ fn check_file(view: &View<'_>, report: &mut Report<'_>, path: &TreePath, node: &
     }
 }
 
-fn check_directory(view: &View<'_>, report: &mut Report<'_>, path: &TreePath, node: &Node) {
-    if node.metadata.mode & OTHER_WRITE != 0 && node.metadata.mode & STICKY == 0 {
-        writable(view, report, path, node, ControlId::WorldWritableDirectory);
+fn check_directory(
+    view: &View<'_>,
+    account: &Account,
+    report: &mut Report<'_>,
+    path: &TreePath,
+    node: &Node,
+) {
+    let mode = node.metadata.mode;
+    if mode & OTHER_WRITE != 0 && mode & STICKY == 0 {
+        // A volume is another's directory.
+        let is_volume = view.config().is_ok_and(|config| {
+            config.volumes.iter().any(|volume| places::resolved(view.tree, volume) == *path)
+        });
+        if !is_volume {
+            writable(view, report, path, node, ControlId::WorldWritableDirectory);
+        }
+    } else if SYSTEM_PLACES.contains(&path.as_bytes()) {
+        // Who writes the directory replaces the files in it. That root's group may is another matter.
+        let by_group = mode & GROUP_WRITE != 0 && node.metadata.gid != 0;
+        let by_user = !account.is_root() && account.may(&node.metadata, 2);
+        if node.metadata.uid != 0 || by_group || by_user || mode & OTHER_WRITE != 0 {
+            let owner = format!("{}:{}", node.metadata.uid, node.metadata.gid);
+            report.add(Observation {
+                control: ControlId::WritableSystemFile,
+                path: Some(path.clone()),
+                origin: Some(node.origin),
+                text: format!("can be written by others than root ({mode:04o}, {owner})"),
+                // While an image is built: whoever gives a directory of the system away by its definition is warned.
+                is_asked_for: matches!(node.origin, Origin::Definition | Origin::Stage(_)),
+            });
+        }
     }
 }
 
@@ -153,7 +246,13 @@ fn check_stripped(view: &View<'_>, report: &mut Report<'_>, path: &TreePath, nod
     let is_asked_for = view.is_requested_path(path)
         || (control == ControlId::Locale && view.is_requested(path, node.origin));
     if !is_asked_for {
-        report.path(control, path, text);
+        let most = if text == CACHE_OF_LANGUAGE || text == LEFT_PACKAGE {
+            // What build stages leave does not end builds that went on before.
+            if view.input.image.is_some() { Severity::Fail } else { Severity::Warn }
+        } else {
+            Severity::Fail
+        };
+        report.path_at_most(control, path, text, most);
     }
 }
 
@@ -182,8 +281,21 @@ fn stripped(path: &TreePath) -> Option<(ControlId, &'static str)> {
         return (!is_c).then_some((ControlId::Locale, "is a locale"));
     }
     // apt's lock files are empty and belong to the package.
-    (CACHES.iter().any(|cache| text.starts_with(cache)) && name != "lock")
-        .then_some((ControlId::PackageCache, "is a cache of a package manager"))
+    if CACHES.iter().any(|cache| text.starts_with(cache)) && name != "lock" {
+        return Some((ControlId::PackageCache, "is a cache of a package manager"));
+    }
+    if CACHES_OF_LANGUAGES.iter().any(|cache| has_directory(text, cache)) {
+        return Some((ControlId::PackageCache, CACHE_OF_LANGUAGE));
+    }
+    PACKAGES
+        .iter()
+        .any(|ending| name.len() > ending.len() && name.ends_with(ending))
+        .then_some((ControlId::PackageCache, LEFT_PACKAGE))
+}
+
+/// Whether a path has some directories in it, which are given with slashes around them.
+fn has_directory(path: &str, directories: &str) -> bool {
+    path.contains(directories) || path.starts_with(&directories[1..])
 }
 
 fn is_licence(name: &str) -> bool {
@@ -219,6 +331,14 @@ mod tests {
             ("/lib/apk/db/installed", None),
             ("/usr/lib/apk/db/scripts.tar", None),
             ("/etc/apk/repositories", None),
+            ("/root/.cache/pip/http/a/b", Some(ControlId::PackageCache)),
+            ("/home/node/.npm/_cacache/index-v5/a", Some(ControlId::PackageCache)),
+            ("/opt/install/curl_8_amd64.deb", Some(ControlId::PackageCache)),
+            ("/var/cache/libdnf5/x/repomd.xml", Some(ControlId::PackageCache)),
+            ("/app/.npmrc", None),
+            ("/app/cache/pip/x", None),
+            ("/app/notes.debian", None),
+            ("/app/.deb", None),
             ("/usr/share/manifest", None),
             ("/usr/lib/python3/dist-packages/man/x.py", None),
         ] {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The image's user and the accounts.
+//! The image's user, and what it may change.
 
 use std::collections::BTreeSet;
 
 use hardpan_tree::{Kind, Metadata, TreePath};
 
-use super::ControlId;
+use super::account_files::{self, GroupLine, UserLine};
 use super::report::{Observation, Report};
 use super::view::{self, View};
+use super::{ControlId, commands};
 
 /// The ids that no account has: what an unknown user counts as.
 const ID_NOBODY: u32 = u32::MAX;
@@ -26,6 +27,16 @@ impl Account {
         self.uid == 0
     }
 
+    /// Whether it is the number of the user.
+    pub(super) fn is_user(&self, uid: u32) -> bool {
+        self.uid == uid
+    }
+
+    /// Whether it is the number of one of the user's groups.
+    pub(super) fn is_in_group(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(&gid)
+    }
+
     /// Whether the account has some of the three permission bits (4 read, 2 write, 1 execute).
     pub(super) fn may(&self, metadata: &Metadata, bits: u32) -> bool {
         if self.is_root() {
@@ -34,7 +45,7 @@ impl Account {
         }
         let shift = if self.uid == metadata.uid {
             6
-        } else if self.gid == metadata.gid || self.groups.contains(&metadata.gid) {
+        } else if self.is_in_group(metadata.gid) {
             3
         } else {
             0
@@ -43,56 +54,44 @@ impl Account {
     }
 }
 
-#[derive(Debug)]
-struct User {
-    name: String,
-    uid: u32,
-    gid: u32,
-}
-
-#[derive(Debug)]
-struct Group {
-    name: String,
-    gid: u32,
-    members: Vec<String>,
-}
-
-/// Checks the user, the accounts, and what the user may write; returns who the user is.
+/// Checks the user and what the user may write; returns who the user is.
 pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) -> Account {
-    let passwd = TreePath::literal("/etc/passwd");
-    let users = users(&view.text(&passwd).unwrap_or_default());
-    let groups = groups(&view.text(&TreePath::literal("/etc/group")).unwrap_or_default());
-    for user in users.iter().filter(|user| user.uid == 0 && user.name != "root") {
-        let text = format!("gives {} the user number 0", user.name);
-        report.path(ControlId::DuplicateRoot, &passwd, text);
+    if view.is_without_configuration() {
+        let why = "a root file system has no user";
+        let controls = [
+            ControlId::UserRoot,
+            ControlId::UserNotNumeric,
+            ControlId::UserUnknown,
+            ControlId::GroupRoot,
+            ControlId::WritableProgram,
+        ];
+        report.all_unmeasured(&controls, why);
+        return Account { uid: ID_NOBODY, gid: ID_NOBODY, groups: BTreeSet::new() };
     }
+    let text = |path| view.text(&TreePath::literal(path)).unwrap_or_default();
+    let users = account_files::users(&text("/etc/passwd"));
+    let groups = account_files::groups(&text("/etc/group"));
     let account = account(view, report, &users, &groups);
     check_writable_programs(view, report, &account);
-    check_environment(view, report, &account);
     account
 }
 
-fn account(view: &View<'_>, report: &mut Report<'_>, users: &[User], groups: &[Group]) -> Account {
-    let (name, group) = match view.input.user.split_once(':') {
-        Some((name, group)) => (name, Some(group)),
-        None => (view.input.user, None),
-    };
-    // An image without a user runs as root (OCI image specification, "config.User").
-    let name = if name.is_empty() { "0" } else { name };
-    let numeric = name.parse::<u32>().ok();
-    // As runtimes do: a name wins over a number.
-    let entry = users
-        .iter()
-        .find(|user| user.name == name)
-        .or_else(|| users.iter().find(|user| Some(user.uid) == numeric));
-    let uid = entry.map(|user| user.uid).or(numeric);
+fn account(
+    view: &View<'_>,
+    report: &mut Report<'_>,
+    users: &[UserLine],
+    groups: &[GroupLine],
+) -> Account {
+    let (name, group) = name_and_group(view.input.user);
+    let (entry, numeric) = entry(users, name);
+    let uid = entry.map(|user| user.uid.for_runtime()).or(numeric);
     match uid {
         None => {
             let text = format!("the image's user {name} is not in /etc/passwd");
             report.image(ControlId::UserUnknown, text);
         }
         Some(0) if view.input.root_allowed => {}
-        Some(0) => report.image(ControlId::UserRoot, describe_root(view.input.user)),
+        Some(0) => report.image(ControlId::UserRoot, describe_root(view.input.user, entry)),
         Some(_) => {}
     }
     if numeric.is_none() && !(uid == Some(0) && view.input.root_allowed) {
@@ -110,23 +109,56 @@ fn account(view: &View<'_>, report: &mut Report<'_>, users: &[User], groups: &[G
     let groups = groups
         .iter()
         .filter(|group| group.members.iter().any(|member| member == user_name))
-        .map(|group| group.gid)
+        .map(|group| group.gid.for_runtime())
         .collect();
     Account { uid: uid.unwrap_or(ID_NOBODY), gid: gid.unwrap_or(ID_NOBODY), groups }
+}
+
+/// Returns the number that the image's user comes to, if it can be told.
+pub(super) fn user_number(view: &View<'_>) -> Option<u32> {
+    if view.is_without_configuration() {
+        return None;
+    }
+    let passwd = view.text(&TreePath::literal("/etc/passwd")).unwrap_or_default();
+    let users = account_files::users(&passwd);
+    let (name, _) = name_and_group(view.input.user);
+    let (entry, numeric) = entry(&users, name);
+    entry.map(|user| user.uid.for_runtime()).or(numeric)
+}
+
+/// Some builders leave the spaces of an instruction in; what runs the image may take them off or not. An image without a
+/// user runs as root (OCI image specification, "config.User").
+fn name_and_group(user: &str) -> (&str, Option<&str>) {
+    let user = user.trim();
+    let (name, group) = match user.split_once(':') {
+        Some((name, group)) => (name, Some(group)),
+        None => (user, None),
+    };
+    (if name.is_empty() { "0" } else { name }, group)
+}
+
+/// Returns the line of a user and the number that it is given by. As for runtimes, a name wins over a number.
+fn entry<'u>(users: &'u [UserLine], name: &str) -> (Option<&'u UserLine>, Option<u32>) {
+    let numeric = account_files::number(name);
+    let entry = users
+        .iter()
+        .find(|user| user.name == name)
+        .or_else(|| users.iter().find(|user| Some(user.uid.for_runtime()) == numeric));
+    (entry, numeric)
 }
 
 fn primary_group(
     report: &mut Report<'_>,
     wanted: Option<&str>,
-    entry: Option<&User>,
-    groups: &[Group],
+    entry: Option<&UserLine>,
+    groups: &[GroupLine],
 ) -> Option<u32> {
-    let Some(wanted) = wanted else {
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
         // Without a group and an account, runtimes take 0.
-        return Some(entry.map_or(0, |user| user.gid));
+        return Some(entry.map_or(0, |user| user.gid.for_runtime()));
     };
-    let found = groups.iter().find(|group| group.name == wanted).map(|group| group.gid);
-    let gid = found.or_else(|| wanted.parse().ok());
+    let found = groups.iter().find(|group| group.name == wanted);
+    let gid = found.map(|group| group.gid.for_runtime()).or_else(|| account_files::number(wanted));
     if gid.is_none() {
         let text = format!("the image's group {wanted} is not in /etc/group");
         report.image(ControlId::UserUnknown, text);
@@ -134,9 +166,12 @@ fn primary_group(
     gid
 }
 
-fn describe_root(user: &str) -> String {
-    if user.is_empty() {
+fn describe_root(user: &str, entry: Option<&UserLine>) -> String {
+    let is_broken = entry.is_some_and(|entry| entry.name == user && !entry.uid.is_number());
+    if user.trim().is_empty() {
         "the image sets no user, so it runs as root".to_owned()
+    } else if is_broken {
+        format!("the image's user {user} is root to runtimes: /etc/passwd gives it no number")
     } else {
         format!("the image's user {user} is root")
     }
@@ -146,6 +181,19 @@ fn describe_root(user: &str) -> String {
 fn check_writable_programs(view: &View<'_>, report: &mut Report<'_>, account: &Account) {
     if account.is_root() {
         return;
+    }
+    // Who may write the directory puts another file in the place of one that it can't write.
+    for path in commands::entrypoint(view) {
+        let parent = path.parent().unwrap_or_default();
+        let is_own = view.tree.get(&path).is_some_and(|node| account.may(&node.metadata, 2));
+        let is_open = view
+            .tree
+            .get(&parent)
+            .is_some_and(|node| node.metadata.mode & 0o1002 == 0 && account.may(&node.metadata, 2));
+        if is_open && !is_own {
+            let text = "starts the image, and is in a directory that its user can write";
+            report.path(ControlId::WritableProgram, &path, text);
+        }
     }
     for (path, node) in view.tree.walk() {
         let Kind::File(file) = &node.kind else { continue };
@@ -162,57 +210,4 @@ fn check_writable_programs(view: &View<'_>, report: &mut Report<'_>, account: &A
             });
         }
     }
-}
-
-fn check_environment(view: &View<'_>, report: &mut Report<'_>, account: &Account) {
-    let environment = view.input.environment;
-    if environment.get("LD_PRELOAD").is_some_and(|text| !text.is_empty()) {
-        report.image(ControlId::LoaderPreload, "the environment sets LD_PRELOAD");
-    }
-    let preload = TreePath::literal("/etc/ld.so.preload");
-    if view.tree.file(&preload).is_some_and(|(_, file)| file.size_bytes > 0) {
-        report.path(ControlId::LoaderPreload, &preload, "loads a library into every program");
-    }
-    let Some(set) = environment.get("PATH") else { return };
-    for directory in set.split(':') {
-        if !directory.starts_with('/') {
-            let text = format!("PATH has the relative directory {directory:?}");
-            report.image(ControlId::UnsafePath, text);
-            continue;
-        }
-        let Ok(path) = TreePath::parse(directory) else { continue };
-        let Some((path, node)) = view.follow(&path) else { continue };
-        if !account.is_root() && account.may(&node.metadata, 2) {
-            let text = "is in PATH and can be written by the image's user";
-            report.path(ControlId::UnsafePath, &path, text);
-        }
-    }
-}
-
-/// Parses `/etc/passwd`; lines that are none are left out.
-fn users(text: &str) -> Vec<User> {
-    text.lines()
-        .filter_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next().filter(|name| !name.is_empty())?.to_owned();
-            let uid = fields.nth(1)?.parse().ok()?;
-            let gid = fields.next()?.parse().ok()?;
-            Some(User { name, uid, gid })
-        })
-        .collect()
-}
-
-/// Parses `/etc/group`; lines that are none are left out.
-fn groups(text: &str) -> Vec<Group> {
-    text.lines()
-        .filter_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next().filter(|name| !name.is_empty())?.to_owned();
-            let gid = fields.nth(1)?.parse().ok()?;
-            let members = fields.next().unwrap_or_default();
-            let members =
-                members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-            Some(Group { name, gid, members })
-        })
-        .collect()
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Symbolic links that lead nowhere.
 
-use hardpan_tree::{Kind, ResolveError, TreePath};
+use hardpan_tree::{Kind, ResolveError};
 
 use super::ControlId;
+use super::places::is_below;
 use super::report::Report;
 use super::view::View;
 
@@ -34,12 +35,4 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
             Err(_) => report.path(ControlId::LinkDangling, path, "is a link that never ends"),
         }
     }
-}
-
-fn is_below(path: &TreePath, directories: &[&str]) -> bool {
-    directories.iter().any(|directory| {
-        path.as_bytes()
-            .strip_prefix(directory.as_bytes())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-    })
 }

@@ -5,17 +5,36 @@
 //! ([`Control`]). A finding names the file, the package that brought it, who pulled that package in,
 //! and the exclusion that would cut it.
 //!
-//! Device nodes need no control: a [`Tree`] can't hold any.
+//! One inspection serves the gate of a build, where all there is is a tree, and the audit of any image, where
+//! [`image::ImageFacts`] tell of its layers, its configuration and those who state something about it.
 
+mod account_files;
+mod accounts;
 mod catalog;
+mod commands;
+mod configuration;
+mod control;
+mod development;
+mod efficiency;
 mod files;
+mod hardening;
+mod health;
 mod identity;
+pub mod image;
+mod interpreters;
 mod libraries;
 mod links;
+mod measured;
+mod places;
+mod profile;
 mod programs;
+mod reach;
 mod report;
 mod secrets;
+mod special;
+mod supply;
 mod tools;
+pub mod traits;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +43,14 @@ use std::fmt;
 use hardpan_tree::{Contents, Tree, TreePath};
 use serde::{Deserialize, Serialize};
 
-pub use catalog::{Control, ControlId, UnknownControl, controls};
+pub use catalog::{ControlId, controls};
+pub use control::{Control, Group, UnknownControl};
+pub use measured::measured;
+pub use profile::{Profile, UnknownProfile};
+pub(crate) use reach::{interpreters, is_elf};
 
+pub(crate) use files::counts;
+use image::ImageFacts;
 use report::Report;
 use view::View;
 
@@ -51,15 +76,6 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What kind of image is inspected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
-    /// Runs one program in production: the whole set of controls.
-    Runtime,
-    /// Builds and debugs: shells, compilers and package managers are its purpose.
-    Dev,
-}
-
 /// A package that the tree was merged from; [`hardpan_tree::Origin::Package`] counts in their list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageInfo {
@@ -77,8 +93,10 @@ pub struct Inspection<'a> {
     pub contents: &'a dyn Contents,
     /// The packages of the tree, in the order that origins count.
     pub packages: &'a [PackageInfo],
-    /// What kind of image it is.
-    pub variant: Variant,
+    /// What the image is for.
+    pub profile: Profile,
+    /// What is known beyond the tree; `None` while the image is being built.
+    pub image: Option<&'a ImageFacts>,
     /// The names of the packages that the definition itself names, without versions.
     pub requested_packages: &'a BTreeSet<String>,
     /// The paths that the definition itself names (`paths`, targets of `outputs` that are files).
@@ -106,11 +124,20 @@ impl fmt::Debug for Inspection<'_> {
         f.debug_struct("Inspection")
             .field("nodes", &self.tree.len())
             .field("packages", &self.packages.len())
-            .field("variant", &self.variant)
+            .field("profile", &self.profile)
             .field("user", &self.user)
             .field("entrypoint", &self.entrypoint)
             .finish_non_exhaustive()
     }
+}
+
+/// What the controls came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// What they found: worst first, then by control and path.
+    pub findings: Vec<Finding>,
+    /// Controls that could not be measured, and why: without a finding they did not pass.
+    pub unmeasured: BTreeMap<ControlId, String>,
 }
 
 /// What a workspace or a definition changes about the controls.
@@ -134,6 +161,9 @@ pub struct Exception {
     /// The path that is accepted and all below it; without one, every path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<TreePath>,
+    /// What a finding says that is about no path, word for word; without one, whatever it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Why; shown with the finding.
     pub reason: String,
 }
@@ -157,21 +187,51 @@ pub struct Finding {
     /// The package that brought the path, by its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<u32>,
+    /// The layer that brought the path, counted from the lowest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<u32>,
     /// Where it comes from and what to do.
     pub help: String,
+    /// The number of the exception in [`ControlPolicy::exceptions`] by which it is accepted.
+    #[serde(skip)]
+    pub exception: Option<usize>,
 }
 
 /// Applies all controls and returns what they found: worst first, then by control and path.
 pub fn inspect(input: &Inspection<'_>, policy: &ControlPolicy) -> Vec<Finding> {
+    measure(input, policy).findings
+}
+
+/// Applies all controls, and tells as well which of them could not be measured.
+pub fn measure(input: &Inspection<'_>, policy: &ControlPolicy) -> Measured {
     let view = View::new(input);
     let mut report = Report::new(input, policy);
-    tools::check(&view, &mut report);
-    files::check(&view, &mut report);
+    let shells = tools::check(&view, &mut report);
+    let account = identity::check(&view, &mut report);
+    files::check(&view, &account, &mut report);
     secrets::check(&view, &mut report);
     links::check(&view, &mut report);
-    let account = identity::check(&view, &mut report);
+    accounts::check(&view, &account, &shells, &mut report);
+    special::check(&view, &account, &mut report);
+    development::check(&view, &mut report);
+    interpreters::check(&view, &mut report);
+    interpreters::check_loader(&view, &mut report);
+    configuration::check(&view, &account, &shells, &mut report);
     programs::check(&view, &account, &mut report);
+    hardening::check(&view, &account, &mut report);
+    supply::check(&view, &mut report);
+    efficiency::check(&view, &mut report);
     report.finish()
+}
+
+/// Returns the paths of all tools by kind (`shell`, `packageManager`, …), also of those that are asked for or accepted.
+pub fn tools(input: &Inspection<'_>) -> BTreeMap<&'static str, Vec<TreePath>> {
+    tools::by_kind(&View::new(input))
+}
+
+/// Returns the number that the image's user comes to, if it can be told.
+pub fn user_number(input: &Inspection<'_>) -> Option<u32> {
+    identity::user_number(&View::new(input))
 }
 
 /// Returns what is measured for an image's labels: paths of what was found, separated by commas and

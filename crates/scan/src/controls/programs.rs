@@ -19,6 +19,7 @@ pub(super) fn check(view: &View<'_>, account: &Account, report: &mut Report<'_>)
     let libraries = Libraries::new(view);
     let mut checked = BTreeSet::new();
     let words = view.input.entrypoint.first().or(view.input.command.first());
+    let words = words.filter(|_| !view.is_without_configuration());
     if let Some(word) = words {
         check_entrypoint(view, account, &libraries, report, word, &mut checked);
     }
@@ -77,7 +78,7 @@ fn check_entrypoint(
 }
 
 /// Finds a program by its path or, without a slash, by its name in `PATH`; links are followed.
-fn look_up(view: &View<'_>, word: &str) -> Option<TreePath> {
+pub(super) fn look_up(view: &View<'_>, word: &str) -> Option<TreePath> {
     if word.contains('/') {
         let path = if word.starts_with('/') {
             TreePath::parse(word).ok()?
@@ -121,7 +122,7 @@ fn interpreter(view: &View<'_>, line: &str) -> Result<TreePath, String> {
     }
 }
 
-fn why_not_executable(
+pub(super) fn why_not_executable(
     tree: &Tree,
     account: &Account,
     path: &TreePath,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hardpan_tree::{Origin, TreePath};
 
-use super::{ControlId, ControlPolicy, Finding, Inspection, Severity};
+use super::{ControlId, ControlPolicy, Finding, Inspection, Measured, Severity};
 
 /// How many further paths a message spells out; the finding itself has them all.
 const PATHS_IN_MESSAGE_MAX: usize = 3;
@@ -28,13 +28,14 @@ pub(super) struct Report<'a> {
     input: &'a Inspection<'a>,
     policy: &'a ControlPolicy,
     groups: BTreeMap<GroupKey, Vec<TreePath>>,
+    unmeasured: BTreeMap<ControlId, String>,
 }
 
-type GroupKey = (ControlId, Severity, Option<Origin>, String, Option<usize>);
+type GroupKey = (ControlId, Severity, Option<Origin>, String, Option<usize>, Option<u32>);
 
 impl<'a> Report<'a> {
     pub(super) fn new(input: &'a Inspection<'a>, policy: &'a ControlPolicy) -> Self {
-        Self { input, policy, groups: BTreeMap::new() }
+        Self { input, policy, groups: BTreeMap::new(), unmeasured: BTreeMap::new() }
     }
 
     /// Adds something about a path of the tree.
@@ -60,14 +61,61 @@ impl<'a> Report<'a> {
         });
     }
 
+    /// Adds something about a path of the tree that is never worse than this.
+    pub(super) fn path_at_most(
+        &mut self,
+        control: ControlId,
+        path: &TreePath,
+        text: impl Into<String>,
+        most: Severity,
+    ) {
+        let origin = self.input.tree.get(path).map(|node| node.origin);
+        let (path, text) = (Some(path.clone()), text.into());
+        let seen = Observation { control, path, origin, text, is_asked_for: false };
+        self.add_at_most(seen, most, None);
+    }
+
+    /// Adds something about the image that is never worse than this.
+    pub(super) fn image_at_most(
+        &mut self,
+        control: ControlId,
+        text: impl Into<String>,
+        most: Severity,
+    ) {
+        let text = text.into();
+        let seen = Observation { control, path: None, origin: None, text, is_asked_for: false };
+        self.add_at_most(seen, most, None);
+    }
+
+    /// Adds something about a path of a layer, which a container need not see.
+    pub(super) fn in_layer(
+        &mut self,
+        control: ControlId,
+        path: &TreePath,
+        layer: u32,
+        text: impl Into<String>,
+        most: Severity,
+    ) {
+        let (path, text) = (Some(path.clone()), text.into());
+        let seen = Observation { control, path, origin: None, text, is_asked_for: false };
+        self.add_at_most(seen, most, Some(layer));
+    }
+
     /// Adds an observation, with the severity that control, variant and policy give it.
     pub(super) fn add(&mut self, seen: Observation) {
-        let Some(mut severity) = self.severity(seen.control) else { return };
+        self.add_at_most(seen, Severity::Fail, None);
+    }
+
+    /// Adds an observation. One about a path without a layer is about what a container sees there.
+    pub(super) fn add_at_most(&mut self, seen: Observation, most: Severity, layer: Option<u32>) {
+        let Some(severity) = self.severity(seen.control) else { return };
+        let mut severity = severity.min(most);
         if seen.is_asked_for {
             severity = severity.min(Severity::Warn);
         }
         let exception = self.policy.exceptions.iter().position(|exception| {
             exception.control == seen.control
+                && exception.message.as_ref().is_none_or(|message| *message == seen.text)
                 && exception.path.as_ref().is_none_or(|below| {
                     seen.path.as_ref().is_some_and(|path| path.starts_with(below))
                 })
@@ -75,21 +123,40 @@ impl<'a> Report<'a> {
         if exception.is_some() {
             severity = Severity::Info;
         }
-        let key = (seen.control, severity, seen.origin, seen.text, exception);
+        let layer = layer.or_else(|| self.layer(seen.path.as_ref()));
+        let key = (seen.control, severity, seen.origin, seen.text, exception, layer);
         self.groups.entry(key).or_default().extend(seen.path);
+    }
+
+    /// Says that some controls can't be measured here, and why.
+    pub(super) fn all_unmeasured(&mut self, controls: &[ControlId], why: &str) {
+        for control in controls {
+            self.unmeasured(*control, why);
+        }
+    }
+
+    /// Says that a control can't be measured here, and why.
+    pub(super) fn unmeasured(&mut self, control: ControlId, why: impl Into<String>) {
+        if self.severity(control).is_some() {
+            self.unmeasured.insert(control, why.into());
+        }
+    }
+
+    fn layer(&self, path: Option<&TreePath>) -> Option<u32> {
+        self.input.image?.introduced.get(path?).copied()
     }
 
     fn severity(&self, control: ControlId) -> Option<Severity> {
         match self.policy.severities.get(&control) {
             Some(severity) => *severity,
-            None => control.control().severity(self.input.variant),
+            None => control.control().severity(self.input.profile),
         }
     }
 
     /// Returns the findings, worst first.
-    pub(super) fn finish(self) -> Vec<Finding> {
+    pub(super) fn finish(self) -> Measured {
         let mut findings: Vec<Finding> = Vec::with_capacity(self.groups.len());
-        for ((control, severity, origin, text, exception), mut paths) in self.groups {
+        for ((control, severity, origin, text, exception, layer), mut paths) in self.groups {
             paths.sort();
             paths.dedup();
             let message = message(&paths, &text);
@@ -104,12 +171,22 @@ impl<'a> Report<'a> {
             let mut paths = paths.into_iter();
             let path = paths.next();
             let more_paths = paths.collect();
-            findings.push(Finding { control, severity, message, path, more_paths, package, help });
+            findings.push(Finding {
+                control,
+                severity,
+                message,
+                path,
+                more_paths,
+                package,
+                layer,
+                help,
+                exception,
+            });
         }
         findings.sort_by(|a, b| {
             b.severity.cmp(&a.severity).then(a.control.cmp(&b.control)).then(a.path.cmp(&b.path))
         });
-        findings
+        Measured { findings, unmeasured: self.unmeasured }
     }
 }
 
@@ -131,7 +208,7 @@ fn help(input: &Inspection<'_>, control: ControlId, origin: Option<Origin>) -> S
     let fix = control.control().fix;
     let Some(origin) = origin else { return fix.to_owned() };
     let Origin::Package(index) = origin else {
-        return format!("{}; {fix}", source(origin));
+        return format!("{}; {fix}", source(input, origin));
     };
     let name = package_name(input, index);
     let mut help = format!("from package {name}");
@@ -155,13 +232,46 @@ fn package_name(input: &Inspection<'_>, index: u32) -> String {
         .map_or_else(|| format!("number {index}"), |package| package.name.clone())
 }
 
-fn source(origin: Origin) -> String {
+/// The most characters of a layer's instruction that a help text has.
+const INSTRUCTION_CHARACTERS_MAX: usize = 80;
+
+fn source(input: &Inspection<'_>, origin: Origin) -> String {
     match origin {
         Origin::Package(index) => format!("from package number {index}"),
         Origin::Finisher(name) => format!("made by the finisher {name}"),
         Origin::Definition => "put there by the definition".to_owned(),
         Origin::Stage(number) => format!("copied from build stage {number}"),
+        Origin::Layer(number) => {
+            let layers = input.image.map_or(&[][..], |image| &image.layers);
+            let layer = usize::try_from(number).ok().and_then(|number| layers.get(number));
+            let instruction = layer.and_then(|layer| layer.created_by.as_deref());
+            match instruction.map(short).filter(|text| !text.is_empty()) {
+                Some(instruction) => format!("put there by layer {number}: {instruction}"),
+                None => format!("put there by layer {number}"),
+            }
+        }
     }
+}
+
+/// Returns what an entry of the history says in one line, without what builders write around it.
+fn short(instruction: &str) -> String {
+    let words: Vec<&str> =
+        instruction.split_whitespace().take(INSTRUCTION_CHARACTERS_MAX).collect();
+    let line = words.join(" ");
+    let line = line.strip_suffix("# buildkit").unwrap_or(&line).trim();
+    let line = ["/bin/sh -c #(nop) ", "RUN /bin/sh -c ", "/bin/sh -c "]
+        .iter()
+        .find_map(|start| line.strip_prefix(start))
+        .unwrap_or(line);
+    let mut text: String = line
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .take(INSTRUCTION_CHARACTERS_MAX)
+        .collect();
+    if text.len() < line.len() {
+        text.push('…');
+    }
+    text
 }
 
 /// Whether cutting the package is the natural answer, rather than changing the one file.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Private keys, credentials and passwords.
 
+use std::collections::BTreeSet;
+
 use hardpan_tree::{Kind, Origin, TreePath};
 
-use super::ControlId;
+use super::image::SecretFact;
+use super::places;
 use super::report::Report;
 use super::view::{self, View};
+use super::{ControlId, Severity};
 use crate::secrets::private_key;
 
 /// The largest file that is read for a private key.
@@ -13,18 +17,51 @@ const KEY_BYTES_MAX: u64 = 64 * 1024;
 /// The most such files that are read, so that an application of a million small files costs no more.
 const KEY_FILES_MAX: usize = 20_000;
 
+/// Files with the passwords of accounts, and those with the passwords of groups and old ones, where an empty one means
+/// nothing.
+const ACCOUNTS: [&str; 5] =
+    ["/etc/passwd", "/etc/shadow", "/etc/passwd-", "/etc/shadow-", "/etc/master.passwd"];
+const HASHES: [&str; 5] =
+    ["/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd"];
+/// What the repositories of version control systems are called.
+const REPOSITORIES: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b"CVS"];
+
 /// Checks names, small files that no package brought, and the password fields of accounts.
 pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
+    let known = view.facts().ok().and_then(|facts| facts.secrets.as_deref());
+    let mut told: BTreeSet<&TreePath> = BTreeSet::new();
+    for secret in known.unwrap_or_default() {
+        // The passwords of accounts have a control of their own.
+        let is_of_account = secret.path.as_ref().is_some_and(|path| {
+            let path = path.to_string();
+            ACCOUNTS.contains(&path.as_str()) || HASHES.contains(&path.as_str())
+        });
+        if is_of_account && secret.deleted_in.is_none() {
+            continue;
+        }
+        told.extend(secret.path.as_ref());
+        check_known(secret, report);
+    }
+    if known.is_none() {
+        let why = view.facts().err().unwrap_or("nobody looked for secrets");
+        let controls = [ControlId::SecretDeleted, ControlId::SecretConfiguration];
+        report.all_unmeasured(&controls, why);
+    }
     let mut files_read = 0;
     for (path, node) in view.tree.walk() {
         let Kind::File(file) = &node.kind else { continue };
-        if file.size_bytes == 0 {
+        if file.size_bytes == 0 || told.contains(path) {
             continue;
         }
         let is_packaged = matches!(node.origin, Origin::Package(_));
         if let Some(text) = named_like_a_secret(path, is_packaged) {
-            report.path(ControlId::Secret, path, text);
-        } else if !is_packaged && files_read < KEY_FILES_MAX && file.size_bytes <= KEY_BYTES_MAX {
+            report.path_at_most(ControlId::Secret, path, text, worst(path));
+        } else if known.is_none()
+            && !is_packaged
+            && !places::is_sample(path)
+            && files_read < KEY_FILES_MAX
+            && file.size_bytes <= KEY_BYTES_MAX
+        {
             files_read += 1;
             let bytes = view::small_content(view.input.contents, file, KEY_BYTES_MAX);
             if bytes.is_some_and(|bytes| private_key::is_in(&bytes)) {
@@ -32,10 +69,77 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
             }
         }
     }
-    for path in ["/etc/passwd", "/etc/shadow"] {
+    for (path, is_open_if_empty) in
+        ACCOUNTS.map(|path| (path, true)).into_iter().chain(HASHES.map(|path| (path, false)))
+    {
         let path = TreePath::literal(path);
-        for account in view.text(&path).iter().flat_map(|text| open_accounts(text)) {
+        let text = view.text(&path);
+        for account in text.iter().flat_map(|text| open_accounts(text, is_open_if_empty)) {
             report.path(ControlId::Password, &path, account);
+        }
+    }
+    check_repositories(view, report);
+}
+
+/// Tells what the search for secrets found: in a file of the image, in one that a layer deletes, or in the configuration.
+fn check_known(secret: &SecretFact, report: &mut Report<'_>) {
+    let what = &secret.what;
+    match (&secret.path, secret.layer, secret.deleted_in) {
+        (Some(path), Some(layer), Some(deleted_in)) => {
+            let text = format!(
+                "has what a secret looks like ({what}), and is deleted by layer {deleted_in}"
+            );
+            report.in_layer(ControlId::SecretDeleted, path, layer, text, Severity::Fail);
+        }
+        (Some(path), layer, _) => {
+            // It is in a file of a lower layer, if the one that is seen came later.
+            let text = format!("has what a secret looks like ({what})");
+            match layer {
+                Some(layer) => report.in_layer(ControlId::Secret, path, layer, text, worst(path)),
+                None => report.path_at_most(ControlId::Secret, path, text, worst(path)),
+            }
+        }
+        (None, ..) => {
+            let text = format!("{} has what a secret looks like ({what})", secret.place);
+            report.image(ControlId::SecretConfiguration, text);
+        }
+    }
+}
+
+/// Says how bad a secret is at most. Debian makes one for tests of servers, whom nobody should trust by it.
+fn worst(path: &TreePath) -> Severity {
+    let is_for_tests = path.as_bytes().starts_with(b"etc/ssl/private/ssl-cert-snakeoil");
+    if is_for_tests { Severity::Info } else { Severity::Fail }
+}
+
+/// Finds repositories by what is in them, whatever they are called; a file called `.git` says where one is.
+fn check_repositories(view: &View<'_>, report: &mut Report<'_>) {
+    for (path, node) in view.tree.walk() {
+        let has = |name: &str| path.join(name).is_ok_and(|path| view.tree.contains(&path));
+        let is_repository = match &node.kind {
+            Kind::Directory => {
+                (has("HEAD") && has("objects") && has("refs"))
+                    || (REPOSITORIES[1..].contains(&path.name())
+                        && (has("store")
+                            || has("wc.db")
+                            || has("entries")
+                            || has("Entries")
+                            || has("branch")))
+            }
+            Kind::File(file) => {
+                path.name() == REPOSITORIES[0]
+                    && file.size_bytes <= KEY_BYTES_MAX
+                    && view.text(path).is_some_and(|text| text.starts_with("gitdir:"))
+            }
+            _ => false,
+        };
+        let is_packaged = matches!(node.origin, Origin::Package(_));
+        if is_repository && !is_packaged {
+            report.path(
+                ControlId::VersionControl,
+                path,
+                "is a repository of a version control system",
+            );
         }
     }
 }
@@ -71,20 +175,35 @@ fn named_like_a_secret(path: &TreePath, is_packaged: bool) -> Option<&'static st
 }
 
 /// Returns what is wrong with the second fields of an account file.
-fn open_accounts(text: &str) -> Vec<String> {
+fn open_accounts(text: &str, is_open_if_empty: bool) -> Vec<String> {
     let mut open = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with(['#', ':'])) {
         let mut fields = line.split(':');
         let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
+        let behind_lock = password.trim_start_matches(['!', '*']);
         match password {
-            "" => open.push(format!("lets {name} in without a password")),
+            "" if is_open_if_empty => open.push(format!("lets {name} in without a password")),
             // "x" is elsewhere; anything that starts with "!" or "*" is no hash and matches nothing.
-            "x" => {}
-            _ if password.starts_with(['!', '*']) => {}
+            "" | "x" => {}
+            _ if behind_lock.len() < password.len() => {
+                if is_hash(behind_lock) {
+                    open.push(format!("keeps the password of {name}, which is locked"));
+                }
+            }
             _ => open.push(format!("has a password for {name}")),
         }
     }
     open
+}
+
+/// Whether a text is what crypt(3) makes of a password: `$id$…`, `_` with 19 letters, or the 13 letters of DES.
+fn is_hash(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/');
+    let letters = |text: &str| text.bytes().all(is_letter);
+    match text.strip_prefix('_') {
+        Some(rest) => rest.len() == 19 && letters(rest),
+        None => (text.starts_with('$') && text.len() > 8) || (text.len() == 13 && letters(text)),
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +213,25 @@ mod tests {
     #[test]
     fn account_files() {
         let text = "root:*:1::::::\na:!:\nb:!*:\nc:x:\n\n# x\nd::1\ne:$y$j9T$x:1\nshort\n";
-        assert_eq!(open_accounts(text), ["lets d in without a password", "has a password for e"]);
+        let hash = "has a password for e".to_owned();
+        assert_eq!(open_accounts(text, true), ["lets d in without a password", &hash]);
+        assert_eq!(open_accounts(text, false), [hash]);
+        for (password, expected) in [
+            ("!$6$salt$hash", true),
+            ("!!$1$ab$fD7kQ", true),
+            ("!ab01FAX.bQRSU", true),
+            ("*_J9..rasmBYk8r9AiWNc", true),
+            ("ab01FAX.bQRSU", true),
+            ("plain", true),
+            ("!!", false),
+            ("*LK*", false),
+            ("!*", false),
+            ("!locked", false),
+            ("x", false),
+        ] {
+            let found = open_accounts(&format!("a:{password}:1::::::\n"), true);
+            assert_eq!(!found.is_empty(), expected, "{password}");
+        }
     }
 
     #[test]

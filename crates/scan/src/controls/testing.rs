@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hardpan_tree::{
-    Elf, Facts, File, InlineContents, Kind, Metadata, Node, Origin, Tree, TreePath,
+    Elf, ElfProtection, Facts, File, InlineContents, Kind, Metadata, Node, Origin, Tree, TreePath,
 };
 
 use super::{
-    ControlId, ControlPolicy, Finding, Inspection, PackageInfo, Severity, Variant, inspect,
+    ControlId, ControlPolicy, Finding, Inspection, Measured, PackageInfo, Profile, Severity,
+    image::ImageFacts, measure,
 };
 
 /// An image under test: a tree that is built line by line, and everything around it.
@@ -19,12 +20,13 @@ pub(super) struct Image {
     pub(super) packages: Vec<PackageInfo>,
     pub(super) requested_packages: BTreeSet<String>,
     pub(super) requested_paths: BTreeSet<TreePath>,
-    pub(super) variant: Variant,
+    pub(super) profile: Profile,
     pub(super) root_allowed: bool,
     pub(super) user: String,
     pub(super) entrypoint: Vec<String>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) policy: ControlPolicy,
+    facts: Option<ImageFacts>,
     origin: Origin,
 }
 
@@ -37,6 +39,7 @@ pub(super) fn elf(needed: &[&str]) -> Elf {
         interpreter: Some("/lib64/ld-linux-x86-64.so.2".to_owned()),
         needed: needed.iter().map(|&name| name.to_owned()).collect(),
         is_dynamic: true,
+        protection: ElfProtection { stack_flags: Some(6), ..ElfProtection::default() },
         ..Elf::default()
     }
 }
@@ -59,12 +62,13 @@ impl Image {
             packages: Vec::new(),
             requested_packages: BTreeSet::new(),
             requested_paths: BTreeSet::new(),
-            variant: Variant::Runtime,
+            profile: Profile::Runtime,
             root_allowed: false,
             user: "65532:65532".to_owned(),
             entrypoint: Vec::new(),
             environment: BTreeMap::new(),
             policy: ControlPolicy::default(),
+            facts: None,
             origin: Origin::Finisher("test"),
         };
         for directory in ["bin", "lib", "lib64", "sbin"] {
@@ -104,7 +108,7 @@ impl Image {
     }
 
     pub(super) fn dev(mut self) -> Self {
-        self.variant = Variant::Dev;
+        self.profile = Profile::Dev;
         self
     }
 
@@ -178,7 +182,22 @@ impl Image {
         self
     }
 
+    /// It is an image of which this is known, and no tree that is built.
+    pub(super) fn facts(mut self, facts: ImageFacts) -> Self {
+        self.facts = Some(facts);
+        self
+    }
+
     pub(super) fn inspect(&self) -> Vec<Finding> {
+        self.measure().findings
+    }
+
+    pub(super) fn measure(&self) -> Measured {
+        self.with(|input| measure(input, &self.policy))
+    }
+
+    /// Gives the image to something that looks at it.
+    pub(super) fn with<T>(&self, look: impl Fn(&Inspection<'_>) -> T) -> T {
         let why = |index: u32| {
             let name = &self.packages[usize::try_from(index).unwrap()].name;
             Some(format!("app → {name}"))
@@ -189,7 +208,8 @@ impl Image {
             tree: &self.tree,
             contents: &InlineContents,
             packages: &self.packages,
-            variant: self.variant,
+            profile: self.profile,
+            image: self.facts.as_ref(),
             requested_packages: &self.requested_packages,
             requested_paths: &self.requested_paths,
             root_allowed: self.root_allowed,
@@ -201,7 +221,7 @@ impl Image {
             why: &why,
             cut: &cut,
         };
-        inspect(&input, &self.policy)
+        look(&input)
     }
 
     /// Findings as lines: severity, control, message.

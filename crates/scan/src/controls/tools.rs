@@ -2,20 +2,17 @@
 //! Shells, package managers, compilers, debuggers: found by what the files are.
 //!
 //! A tool is found by the name of a program or of a link to one, wherever it stands; by having the
-//! same bytes as a tool found by name; and, where no package vouches for a file's name, by texts that
-//! every build of a shell has in it. Package names play no part.
+//! same bytes as a tool found by name; and by texts that every build of a tool has in it, though in a
+//! build not where a package vouches for a file's name. Package names play no part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_tree::{Contents, Digest, Kind, Origin, Tree, TreePath};
+use hardpan_tree::{Contents, Digest, File, Kind, Node, Origin, Tree, TreePath};
 
 use super::ControlId;
 use super::report::{Observation, Report};
+use super::traits::ContentTraits;
 use super::view::{self, Program, View};
-
-/// The largest program that is read to find out whether it is a shell. The largest static shells are
-/// around 3 MiB.
-const SHELL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// The kinds of tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,9 +74,12 @@ struct Tool {
 /// Tools by kind and by the path of the file itself.
 type Tools = BTreeMap<(Class, TreePath), Tool>;
 
-/// Reports the tools that the definition did not ask for.
-pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
-    let tools = find(view.tree, view.input.contents, &view.program_directories);
+/// Reports the tools that the definition did not ask for, and returns all files that are shells.
+pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) -> BTreeSet<TreePath> {
+    let traits_of = |node: &Node, file: &File| view.traits_of(node, file);
+    let tools = find(view.tree, &traits_of, &view.program_directories);
+    let shells = tools.keys().filter(|(class, _)| *class == Class::Shell);
+    let shells = shells.map(|(_, path)| path.clone()).collect();
     let asked: BTreeSet<&(Class, TreePath)> = tools
         .iter()
         .filter(|((_, file), tool)| {
@@ -110,6 +110,12 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
             is_asked_for: false,
         });
     }
+    shells
+}
+
+/// Whether a word of a command names a shell.
+pub(super) fn is_shell_name(word: &str) -> bool {
+    classify(word.rsplit('/').next().unwrap_or(word).as_bytes()) == Some(Class::Shell)
 }
 
 /// A package that the definition names brought the path, or the definition names the path and the
@@ -138,9 +144,28 @@ fn describe(class: Class, file: &TreePath, tool: &Tool) -> String {
     format!("{title}: {alias} leads to it")
 }
 
+/// Returns the paths of all tools, also of those that were asked for, by kind; each kind is there.
+pub(super) fn by_kind(view: &View<'_>) -> BTreeMap<&'static str, Vec<TreePath>> {
+    const KINDS: [(Class, &str); 6] = [
+        (Class::Shell, "shell"),
+        (Class::PackageManager, "packageManager"),
+        (Class::LanguagePackageManager, "languagePackageManager"),
+        (Class::Compiler, "compiler"),
+        (Class::Debugger, "debugger"),
+        (Class::NetworkTool, "networkTool"),
+    ];
+    let traits_of = |node: &Node, file: &File| view.traits_of(node, file);
+    let tools = find(view.tree, &traits_of, &view.program_directories);
+    let paths = |wanted| {
+        tools.keys().filter(|(class, _)| *class == wanted).map(|(_, path)| path.clone()).collect()
+    };
+    KINDS.into_iter().map(|(class, name)| (name, paths(class))).collect()
+}
+
 /// Returns the paths of the tools for an image's labels.
 pub(super) fn measure(tree: &Tree, contents: &dyn Contents) -> BTreeMap<&'static str, String> {
-    let tools = find(tree, contents, &view::program_directories(tree, ""));
+    let traits_of = |node: &Node, file: &File| view::read_traits(contents, node, file);
+    let tools = find(tree, &traits_of, &view::program_directories(tree, ""));
     let paths = |wanted: Class| {
         let paths: Vec<String> = tools
             .keys()
@@ -157,10 +182,14 @@ pub(super) fn measure(tree: &Tree, contents: &dyn Contents) -> BTreeMap<&'static
     ])
 }
 
-fn find(tree: &Tree, contents: &dyn Contents, directories: &BTreeSet<TreePath>) -> Tools {
+fn find(
+    tree: &Tree,
+    traits_of: &dyn Fn(&Node, &File) -> ContentTraits,
+    directories: &BTreeSet<TreePath>,
+) -> Tools {
     let mut tools = find_named(tree, directories);
     find_interpreters(tree, &mut tools);
-    find_disguised(tree, contents, &mut tools);
+    find_disguised(tree, traits_of, &mut tools);
     find_copies(tree, &mut tools);
     tools
 }
@@ -236,6 +265,13 @@ fn find_interpreters(tree: &Tree, tools: &mut Tools) {
     }
 }
 
+/// Whether a program of this name runs what is written in a language.
+pub(super) fn is_interpreter(name: &[u8]) -> bool {
+    // sed and make run little of what an intruder writes, and no shell without one.
+    let is_tool = name.starts_with(b"sed") || name.starts_with(b"make");
+    classify(name) == Some(Class::Shell) || (is_other_interpreter(name) && !is_tool)
+}
+
 fn is_other_interpreter(name: &[u8]) -> bool {
     const STEMS: [&[u8]; 14] = [
         b"python", b"perl", b"ruby", b"node", b"php", b"lua", b"tclsh", b"wish", b"expect",
@@ -244,57 +280,38 @@ fn is_other_interpreter(name: &[u8]) -> bool {
     STEMS.iter().any(|stem| name.starts_with(stem))
 }
 
-/// Reads the programs that no package brought and looks for the texts of a shell in them.
-fn find_disguised(tree: &Tree, contents: &dyn Contents, tools: &mut Tools) {
+/// What the bytes of a program say of its kind.
+const SIGNS: [(ContentTraits, Class); 5] = [
+    (ContentTraits::SHELL, Class::Shell),
+    (ContentTraits::PACKAGE_MANAGER, Class::PackageManager),
+    (ContentTraits::COMPILER, Class::Compiler),
+    (ContentTraits::DEBUGGER, Class::Debugger),
+    (ContentTraits::NETWORK_TOOL, Class::NetworkTool),
+];
+
+/// Finds programs that have the texts of a tool in them, whatever they are called.
+fn find_disguised(
+    tree: &Tree,
+    traits_of: &dyn Fn(&Node, &File) -> ContentTraits,
+    tools: &mut Tools,
+) {
     for (path, node) in tree.walk() {
         let Kind::File(file) = &node.kind else { continue };
-        if matches!(node.origin, Origin::Package(_)) || !view::is_executable(node) {
+        if !view::is_executable(node) {
             continue;
         }
         if !matches!(view::program(file), Some(Program::Elf(_) | Program::OpaqueElf)) {
             continue;
         }
-        let key = (Class::Shell, path.clone());
-        if tools.contains_key(&key) {
-            continue;
-        }
-        let Some(bytes) = view::small_content(contents, file, SHELL_BYTES_MAX) else { continue };
-        if has_texts_of_a_shell(&bytes) {
-            let names = BTreeSet::new();
-            tools.insert(key, Tool { names, copy_of: None, is_disguised: true });
+        let traits = traits_of(node, file);
+        for (sign, class) in SIGNS {
+            let key = (class, path.clone());
+            if traits.has(sign) && !tools.contains_key(&key) {
+                let names = BTreeSet::new();
+                tools.insert(key, Tool { names, copy_of: None, is_disguised: true });
+            }
         }
     }
-}
-
-/// POSIX wants `PS2` to be `"> "` and `PS4` to be `"+ "` at the start, and `OPTIND` to be 1: ash, dash
-/// and their kin have them as one text each. The others have a variable that says which shell it is.
-fn has_texts_of_a_shell(bytes: &[u8]) -> bool {
-    const ALL: [&[u8]; 3] = [b"PS2=> \0", b"PS4=+ \0", b"OPTIND=1\0"];
-    const ANY: [&[u8]; 9] = [
-        b"\0BASH_VERSINFO\0",
-        b"\0ZSH_VERSION\0",
-        b"\0KSH_VERSION",
-        b"\0YASH_VERSION\0",
-        // fish keeps its texts in 32-bit characters.
-        b"\0F\0\0\0I\0\0\0S\0\0\0H\0\0\0_\0\0\0V\0\0\0E\0\0\0R\0\0\0S\0\0\0I\0\0\0O\0\0\0N\0\0\0",
-        b"@(#)MIRBSD KSH ",
-        b"@(#)PD KSH ",
-        b"BusyBox v",
-        b"toybox 0.",
-    ];
-    ANY.iter().any(|text| contains(bytes, text)) || ALL.iter().all(|text| contains(bytes, text))
-}
-
-fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    // The second byte is a letter that is rarer in programs than the NUL that many texts start with.
-    let rare = text[1];
-    let last_start = bytes.len().saturating_sub(text.len());
-    bytes.len() >= text.len()
-        && bytes[1..=last_start + 1]
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == rare)
-            .any(|(start, _)| bytes[start..].starts_with(text))
 }
 
 /// Finds files that have the same bytes as a tool that was found otherwise.
@@ -430,27 +447,5 @@ mod tests {
         ] {
             assert_eq!(classify(name.as_bytes()), class, "{name}");
         }
-    }
-
-    #[test]
-    fn texts_are_found_wherever_they_stand() {
-        assert!(contains(b"abc", b"abc"));
-        assert!(contains(b"xxabc", b"abc"));
-        assert!(contains(b"abcxx", b"abc"));
-        assert!(!contains(b"ab", b"abc"));
-        assert!(!contains(b"", b"abc"));
-        assert!(!contains(b"abxc", b"abc"));
-    }
-
-    #[test]
-    fn shells_are_known_by_their_texts() {
-        assert!(has_texts_of_a_shell(b"\x7fELF..\0PS2=> \0PS4=+ \0..OPTIND=1\0"));
-        assert!(has_texts_of_a_shell(b"\x7fELF..\0BASH_VERSINFO\0"));
-        assert!(!has_texts_of_a_shell(b"\x7fELF..\0PS2=> \0"));
-        assert!(!has_texts_of_a_shell(b"$BASH_VERSINFO"));
-        let wide: Vec<u8> =
-            "x FISH_VERSION x".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
-        assert!(has_texts_of_a_shell(&wide));
-        assert!(!has_texts_of_a_shell(b"x FISH_VERSION x"));
     }
 }

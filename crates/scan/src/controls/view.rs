@@ -4,15 +4,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hardpan_image::ContainerConfig;
 use hardpan_tree::{Content, Contents, Elf, Facts, File, Kind, Node, Origin, Tree, TreePath};
 
-use super::Inspection;
+use super::image::ImageFacts;
+use super::traits::ContentTraits;
+use super::{Inspection, Severity};
 
 /// The directories that a runtime searches where an image sets no `PATH`.
 pub(super) const PATH_DEFAULT: &str =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The largest configuration file that is read.
 const TEXT_BYTES_MAX: u64 = 1024 * 1024;
+/// The largest program that is read to find out whether it is a shell. The largest static shells are
+/// around 3 MiB.
+const PROGRAM_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The type of ELF files that are programs at a fixed address (`ET_EXEC`).
 const ELF_TYPE_EXECUTABLE: u16 = 2;
 /// The type of shared objects and position-independent programs (`ET_DYN`).
@@ -68,6 +74,37 @@ impl<'a> View<'a> {
         self.input.packages.get(index).map(|package| package.name.as_str())
     }
 
+    /// Returns how bad something may be at most that a build can't do anything about, or that its definition says itself: a
+    /// build only notes it, an audit tells it.
+    pub(super) fn noted_in_a_build(&self) -> Severity {
+        if self.input.image.is_some() { Severity::Fail } else { Severity::Info }
+    }
+
+    /// Returns what the bytes of a program say.
+    pub(super) fn traits_of(&self, node: &Node, file: &File) -> ContentTraits {
+        match self.input.image {
+            // Its bytes went by.
+            Some(image) => image.content_traits.get(&file.digest).copied().unwrap_or_default(),
+            None => read_traits(self.input.contents, node, file),
+        }
+    }
+
+    /// Returns what is known beyond the tree, or says why nothing is.
+    pub(super) fn facts(&self) -> Result<&'a ImageFacts, &'static str> {
+        self.input.image.ok_or("the image is not made yet")
+    }
+
+    /// Returns the image's configuration, or says why there is none.
+    pub(super) fn config(&self) -> Result<&'a ContainerConfig, &'static str> {
+        let config = self.facts()?.config.as_ref();
+        config.map(|config| &config.config).ok_or("a root file system has no configuration")
+    }
+
+    /// Whether the image starts nothing by itself that is known: it is a root file system.
+    pub(super) fn is_without_configuration(&self) -> bool {
+        self.input.image.is_some_and(|image| image.config.is_none())
+    }
+
     /// Returns the text of a small file, links followed, or `None`.
     pub(super) fn text(&self, path: &TreePath) -> Option<String> {
         let path = self.tree.resolve(path).ok()?;
@@ -112,6 +149,16 @@ pub(super) fn small_content(
         Content::Inline(bytes) => Some(bytes.clone()),
         _ => contents.read(file).ok(),
     }
+}
+
+/// Reads what the bytes of a program say. In a build, distributions vouch for the names of what they bring.
+pub(super) fn read_traits(contents: &dyn Contents, node: &Node, file: &File) -> ContentTraits {
+    if matches!(node.origin, Origin::Package(_)) {
+        return ContentTraits::default();
+    }
+    small_content(contents, file, PROGRAM_BYTES_MAX)
+        .map(|bytes| ContentTraits::of(&bytes))
+        .unwrap_or_default()
 }
 
 /// Returns what a file is to the kernel: from its facts, or from its bytes where they are at hand.

@@ -15,7 +15,7 @@ mod detect;
 mod finding;
 mod format;
 mod names;
-mod owned;
+pub(crate) mod owned;
 pub(crate) mod private_key;
 mod rules;
 mod scan;

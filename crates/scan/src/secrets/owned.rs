@@ -15,24 +15,24 @@ const DATABASE_BYTES_MAX: u64 = 256 << 20;
 
 /// The databases of packages that were in layers.
 #[derive(Debug, Default)]
-pub(super) struct Databases {
+pub(crate) struct Databases {
     lists: Vec<(SumList, Vec<u8>)>,
     bytes: u64,
 }
 
 impl Databases {
     /// Returns whether there is room for another one.
-    pub(super) fn has_room(&self, size_bytes: u64) -> bool {
+    pub(crate) fn has_room(&self, size_bytes: u64) -> bool {
         self.bytes.saturating_add(size_bytes) <= DATABASE_BYTES_MAX
     }
 
-    pub(super) fn add(&mut self, list: SumList, bytes: Vec<u8>) {
+    pub(crate) fn add(&mut self, list: SumList, bytes: Vec<u8>) {
         self.bytes += bytes.len() as u64;
         self.lists.push((list, bytes));
     }
 
     /// Says of files whose they are, and which digests they should have.
-    pub(super) fn claims(&self, paths: &BTreeSet<TreePath>) -> Claims {
+    pub(crate) fn claims(&self, paths: &BTreeSet<TreePath>) -> Claims {
         let mut wanted: BTreeMap<TreePath, &TreePath> = BTreeMap::new();
         for path in paths {
             // Packages still write `/lib`, which leads to `/usr/lib`.
@@ -65,11 +65,11 @@ impl Databases {
 
 /// What packages say of files.
 #[derive(Debug, Default)]
-pub(super) struct Claims(BTreeMap<TreePath, Vec<(String, Sum)>>);
+pub(crate) struct Claims(BTreeMap<TreePath, Vec<(String, Sum)>>);
 
 /// Whose a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ownership {
+pub(crate) enum Ownership {
     /// Nobody's.
     None,
     /// A package's, and as that brought it.
@@ -79,7 +79,7 @@ pub(super) enum Ownership {
 }
 
 impl Claims {
-    pub(super) fn of(&self, path: &TreePath, sums: &Sums) -> Ownership {
+    pub(crate) fn of(&self, path: &TreePath, sums: &Sums) -> Ownership {
         let Some(claims) = self.0.get(path) else { return Ownership::None };
         if claims.iter().any(|(_, sum)| sums.are(sum)) {
             return Ownership::Unmodified;
@@ -93,13 +93,18 @@ impl Claims {
 
 /// The digests of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     md5: [u8; 16],
     sha1: [u8; 20],
     sha256: Digest,
 }
 
 impl Sums {
+    /// Returns the SHA-256.
+    pub(crate) fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
     fn are(&self, sum: &Sum) -> bool {
         match sum {
             Sum::Md5(sum) => self.md5 == *sum,
@@ -110,24 +115,24 @@ impl Sums {
 }
 
 /// Makes them while bytes go by.
-pub(super) struct Summing {
+pub(crate) struct Summing {
     md5: Md5,
     sha1: Sha1,
     sha256: Hasher,
 }
 
 impl Summing {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { md5: Md5::new(), sha1: Sha1::new(), sha256: Hasher::new() }
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.sha1.update(bytes);
         self.sha256.update(bytes);
     }
 
-    pub(super) fn finish(self) -> Sums {
+    pub(crate) fn finish(self) -> Sums {
         Sums {
             md5: self.md5.finalize().into(),
             sha1: self.sha1.finalize().into(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Every control, with what breaks it and what must not.
 
+mod image;
 mod programs;
 mod tools;
 
@@ -8,7 +9,7 @@ use hardpan_tree::{InlineContents, Origin, TreePath};
 
 use super::testing::{Image, elf, library};
 use super::{
-    ControlId, ControlPolicy, Exception, Finding, Severity, Variant, controls, measured_labels,
+    ControlId, ControlPolicy, Exception, Finding, Profile, Severity, controls, measured_labels,
 };
 
 /// Checks the findings of images, given as lines.
@@ -153,10 +154,14 @@ fn secrets_and_passwords() {
         ("an empty file", Image::new().text("/root/.netrc", ""), &[]),
         (
             "password hash",
-            Image::new().text("/etc/shadow", "root:$y$x:1::::::\nnonroot:*:1::::::\n"),
+            Image::new().file("/etc/shadow", 0o640, b"root:$y$x:1::::::\nnonroot:*:1::::::\n"),
             &["fail password: /etc/shadow has a password for root"],
         ),
-        ("locked", Image::new().text("/etc/shadow", "root:*:1::::::\nnonroot:!:1::::::\n"), &[]),
+        (
+            "locked",
+            Image::new().file("/etc/shadow", 0o640, b"root:*:1::::::\nnonroot:!:1::::::\n"),
+            &[],
+        ),
     ]);
 }
 
@@ -311,6 +316,7 @@ fn policies_change_severities_and_accept_findings() {
     let accept = |path: Option<&'static str>| Exception {
         control: ControlId::Shell,
         path: path.map(TreePath::literal),
+        message: None,
         reason: "the entrypoint is a script".to_owned(),
     };
     for (path, severity) in
@@ -374,7 +380,7 @@ fn the_table_is_complete() {
         for text in [control.title, control.why, control.fix] {
             assert!(!text.is_empty(), "{}", control.id);
         }
-        assert!(control.severity(Variant::Dev) <= control.severity(Variant::Runtime));
+        assert!(control.severity(Profile::Dev) <= control.severity(Profile::Runtime));
     }
     assert!("no-such-control".parse::<ControlId>().is_err());
     assert!("Shell".parse::<ControlId>().is_err());

@@ -123,7 +123,11 @@ fn entrypoint_libraries() {
         ("$ORIGIN", with("/opt/app/lib", Some("$ORIGIN/../lib")), &[]),
         ("${ORIGIN} and others", with("/opt/app/lib", Some("/x:${ORIGIN}/../lib")), &[]),
         ("$LIB", with("/opt/app/lib/x86_64-linux-gnu", Some("/opt/app/$LIB")), &[]),
-        ("LD_LIBRARY_PATH", with("/opt/l", None).environment("LD_LIBRARY_PATH", "/opt/l"), &[]),
+        (
+            "LD_LIBRARY_PATH",
+            with("/opt/l", None).environment("LD_LIBRARY_PATH", "/opt/l"),
+            &["info loader-path: the environment sets LD_LIBRARY_PATH"],
+        ),
         (
             "ld.so.conf",
             with("/opt/l", None)
