@@ -10,6 +10,7 @@
 //! [`catalog::Catalog`] or an SBOM, and [`vex::apply`] says which of them somebody has an answer to.
 
 pub mod advisory;
+pub mod audit;
 pub mod catalog;
 pub mod controls;
 pub mod cvss;

@@ -88,16 +88,16 @@ pub(crate) fn is_cve(name: &str) -> bool {
 
 /// Asks for all records about a package and makes rows of them, in the order of their names.
 pub(crate) fn rows(advisories: &impl Advisories, what: &Lookup, wanted: Wanted) -> Vec<Row> {
+    // Most packages have nothing but what was fixed long ago: nothing is kept of that.
+    if wanted == Wanted::Affected && !says_something(advisories, what) {
+        return Vec::new();
+    }
     let mut judged = Vec::new();
     advisories.each(&what.space, &what.name, &mut |record| judged.push(judged_of(what, record)));
     let says = |record: &Judged| {
         use RecordOutcome::{Affected, Uncompared, Undetermined};
         matches!(record.outcome, Affected(_) | Uncompared(_) | Undetermined)
     };
-    // Most packages have nothing but what was fixed long ago.
-    if wanted == Wanted::Affected && !judged.iter().any(says) {
-        return Vec::new();
-    }
     judged.retain(|record| !is_withdrawn(advisories, &record.id, says(record)));
     let mut rows = unify(advisories, judged);
     rows.retain(|row| {
@@ -105,6 +105,20 @@ pub(crate) fn rows(advisories: &impl Advisories, what: &Lookup, wanted: Wanted) 
             && !is_withdrawn(advisories, &row.id, true)
     });
     rows
+}
+
+/// Whether any record says something bad or unknown.
+fn says_something(advisories: &impl Advisories, what: &Lookup) -> bool {
+    let order = what.space.order();
+    let mut says = false;
+    advisories.each(&what.space, &what.name, &mut |record| {
+        says = says
+            || !matches!(
+                judge(order, &what.version, &record.verdict),
+                Judgement::Outside | Judgement::NotAffected
+            );
+    });
+    says
 }
 
 fn is_withdrawn(advisories: &impl Advisories, id: &str, matters: bool) -> bool {

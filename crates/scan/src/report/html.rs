@@ -16,11 +16,8 @@ const PATHS_MAX: usize = 5;
 /// Writes a report as a page.
 pub fn html(report: &ScanReport) -> String {
     let title = format!("Vulnerabilities of {}", escaped(&report.subject.name));
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n",
-        // A long name of an image breaks where its parts end.
-        title.replace('/', "/<wbr>")
-    );
+    // A long name of an image breaks where its parts end.
+    let mut page = format!("<main>\n<h1>{}</h1>\n", title.replace('/', "/<wbr>"));
     let (counting, excused): (Vec<&Row>, Vec<&Row>) =
         report.rows.iter().partition(|row| row.counts());
     page += &verdict(&counting, excused.len());
@@ -46,8 +43,15 @@ pub fn html(report: &ScanReport) -> String {
         page.extend(excused.into_iter().map(article));
     }
     page += &facts(report);
-    page += "</main>\n</body>\n</html>\n";
-    page
+    page += "</main>\n";
+    document(&title, "", &page)
+}
+
+/// Makes a page of a title that is escaped, further styles, and a body. It may use nothing but its own styles.
+pub(crate) fn document(title: &str, style: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{title}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+    )
 }
 
 /// Says what came of it, in a sentence.
@@ -309,8 +313,8 @@ fn text(text: &str) -> String {
     if text.is_ascii() { escaped } else { format!("<bdi>{escaped}</bdi>") }
 }
 
-/// Makes a text harmless in elements and in attributes.
-fn escaped(text: &str) -> String {
+/// Makes a text harmless in elements and in attributes, of HTML and of XML.
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -322,6 +326,8 @@ fn escaped(text: &str) -> String {
             c if c.is_control() && c != '\n' => escaped.push(' '),
             // What turns or joins text by itself is shown as what it is: nothing to be seen.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
+            // No document may have these.
+            '\u{fffe}' | '\u{ffff}' => escaped.push(' '),
             c => escaped.push(c),
         }
     }

@@ -98,7 +98,7 @@ fn linked(id: &str) -> String {
 }
 
 /// Makes a text one that is shown as it is, on one line of a table. What images hold is somebody else's.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -6,14 +6,14 @@
 
 mod changes;
 mod cyclonedx;
-mod html;
-mod markdown;
+pub(crate) mod html;
+pub(crate) mod markdown;
 mod openvex;
 #[cfg(test)]
 mod page_tests;
-mod sarif;
+pub(crate) mod sarif;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod vulns;
 
 use hardpan_tree::Digest;

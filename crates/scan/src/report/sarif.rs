@@ -29,6 +29,16 @@ pub fn sarif(report: &ScanReport) -> Vec<u8> {
             json!({"descriptor": {"id": warning.kind}, "level": "warning", "message": {"text": warning.text}})
         })
         .collect();
+    let rules = rules.iter().map(|(id, rows)| rule(id, rows)).collect();
+    document(rules, notifications, results)
+}
+
+/// Makes a document of one run.
+pub(crate) fn document(
+    rules: Vec<Value>,
+    notifications: Vec<Value>,
+    results: Vec<Value>,
+) -> Vec<u8> {
     let document = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -37,7 +47,7 @@ pub fn sarif(report: &ScanReport) -> Vec<u8> {
                 "name": "hardpan",
                 "informationUri": HOME,
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules.iter().map(|(id, rows)| rule(id, rows)).collect::<Vec<_>>(),
+                "rules": rules,
             }},
             "invocations": [{
                 "executionSuccessful": true,
@@ -155,7 +165,7 @@ fn security_severity(row: &Row) -> String {
 }
 
 /// Returns a path or a name as a relative URI.
-fn uri(place: &str) -> String {
+pub(crate) fn uri(place: &str) -> String {
     let mut uri = String::new();
     for byte in place.trim_start_matches('/').bytes() {
         match byte {

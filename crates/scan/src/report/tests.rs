@@ -268,7 +268,7 @@ fn links_are_for_names_that_are_names() {
 }
 
 /// The folder of official schemas, if it is there.
-fn schemas() -> Option<PathBuf> {
+pub(crate) fn schemas() -> Option<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let beside = ["../../../shared", "../../../../shared"].map(|path| manifest.join(path));
     let named = std::env::var_os("HARDPAN_SHARED").map(PathBuf::from);
@@ -283,7 +283,7 @@ fn schemas() -> Option<PathBuf> {
 }
 
 /// Gives schemas those that they refer to.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl jsonschema::Retrieve for Folder {
     fn retrieve(

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads layers, the lowest first, each once, and puts them on top of each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read};
+use std::sync::Arc;
+
+use hardpan_image::ImageConfig;
+use hardpan_tree::layers::{
+    ContentName, LayerEntry, LayerKind, Stack, StackError, StackRules, Whiteout,
+};
+use hardpan_tree::{
+    Digest, File, Metadata, Origin, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader,
+    Tree, TreePath,
+};
+
+use super::file::{Asked, FileReader, Looked};
+use super::owners::Owners;
+use super::{Evidence, EvidenceError, secret};
+use crate::catalog::sums::SumList;
+use crate::catalog::{Catalog, FormatError};
+use crate::controls::image::{Hidden, ImageFacts, LayerFacts, Special};
+use crate::controls::traits::ContentTraits;
+use crate::secrets::SecretReport;
+use crate::secrets::owned::{Databases, Sums};
+
+/// How much is read at a time, in bytes.
+const CHUNK_BYTES: usize = 128 << 10;
+/// How many directories may be in each other, as in a catalog.
+const DEPTH_MAX: usize = 256;
+/// The most steps through links: a hundred for each file of a large image. Links that lead to and fro would take for ever.
+const STEPS_MAX: u64 = 5_000_000;
+/// Of how many hidden files the names are kept: nobody reads more, and their bytes are counted.
+const HIDDEN_FILES_MAX: usize = 100;
+/// How many hidden setuid files and names of whiteouts are kept.
+const ODD_FILES_MAX: usize = 1_000;
+/// How many warnings about entries are kept.
+const WARNINGS_MAX: usize = 100;
+
+/// What evidence is made of, and what is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvidenceOptions {
+    /// Number of entries of all layers together, with directories that no entry names.
+    pub entries_max: u64,
+    /// Sum of the lengths of all paths and targets of links, in bytes.
+    pub path_bytes_max: u64,
+    /// Sum of the sizes of all files of one layer, in bytes.
+    pub layer_bytes_max: u64,
+    /// Number of layers.
+    pub layers_max: u32,
+}
+
+impl EvidenceOptions {
+    /// What is used where nothing else is said: as for a catalog.
+    pub const DEFAULT: Self = Self {
+        entries_max: 1_000_000,
+        path_bytes_max: 256 << 20,
+        layer_bytes_max: 32 << 30,
+        layers_max: 1024,
+    };
+}
+
+impl Default for EvidenceOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What is kept of an entry beside its kind.
+#[derive(Debug, Clone)]
+struct Seen {
+    metadata: Metadata,
+    layer: u32,
+    /// What it is, if it is no file, directory or link.
+    special: Option<hardpan_tree::Special>,
+    sums: Option<Arc<Sums>>,
+}
+
+type Entry = LayerEntry<Seen, File>;
+
+/// Makes [`Evidence`] of layers or of a root file system.
+pub struct EvidenceBuilder {
+    options: EvidenceOptions,
+    config: Option<ImageConfig>,
+    stack: Stack<Seen, File>,
+    reader: FileReader,
+    databases: Databases,
+    traits: BTreeMap<Digest, ContentTraits>,
+    layers: Vec<LayerFacts>,
+    /// Of the layer that is read.
+    entries: Vec<Entry>,
+    is_open: bool,
+    entry_count: u64,
+    path_bytes: u64,
+    whiteouts: BTreeSet<TreePath>,
+    hidden_bytes: u64,
+    hidden_files: Vec<Hidden>,
+    hidden_setuid: Vec<Hidden>,
+    warnings: Vec<String>,
+}
+
+impl std::fmt::Debug for EvidenceBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What is kept of files may be secret.
+        f.debug_struct("EvidenceBuilder")
+            .field("options", &self.options)
+            .field("layers", &self.layers)
+            .field("entries", &self.entry_count)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EvidenceBuilder {
+    /// Starts.
+    pub fn new(options: EvidenceOptions) -> Self {
+        let rules = StackRules {
+            // An image is to be looked at that runtimes take.
+            files_make_room: true,
+            // Every entry was counted, so that the other half is for directories that none names.
+            entries_max: usize::try_from(options.entries_max)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(2),
+            steps_max: STEPS_MAX,
+        };
+        Self {
+            options,
+            config: None,
+            stack: Stack::new(rules),
+            reader: FileReader::new(),
+            databases: Databases::default(),
+            traits: BTreeMap::new(),
+            layers: Vec::new(),
+            entries: Vec::new(),
+            is_open: false,
+            entry_count: 0,
+            path_bytes: 0,
+            whiteouts: BTreeSet::new(),
+            hidden_bytes: 0,
+            hidden_files: Vec::new(),
+            hidden_setuid: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Takes the image's configuration.
+    pub fn config(&mut self, config: &ImageConfig) {
+        self.config = Some(config.clone());
+    }
+
+    /// Takes the next higher layer, an uncompressed tar archive.
+    pub fn layer(&mut self, reader: impl Read) -> Result<(), EvidenceError> {
+        self.close()?;
+        self.open()?;
+        let layer = self.number();
+        let fail = |source| EvidenceError::Tar { layer, source };
+        let limits = TarLimits {
+            entries_max: self.options.entries_max,
+            size_bytes_max: self.options.layer_bytes_max,
+            refuse_special: false,
+            // As for a catalog: the digest of the layer says where the end is.
+            end_marker_required: false,
+            ..TarLimits::default()
+        };
+        let mut tar = TarReader::new(BufReader::with_capacity(CHUNK_BYTES, reader), limits);
+        while let Some(entry) = tar.next_entry().map_err(fail)? {
+            self.entry(entry, &mut tar).map_err(|error| match error {
+                EvidenceError::Read { source, .. } => fail(TarReadError::Io(source)),
+                error => error,
+            })?;
+        }
+        self.close()
+    }
+
+    /// Takes an entry of a root file system that the caller walks, as the one layer that it is.
+    pub fn entry(&mut self, entry: TarEntry, data: &mut dyn Read) -> Result<(), EvidenceError> {
+        self.open()?;
+        let TarEntry { path, metadata, kind } = entry;
+        self.count(&path, &kind)?;
+        let mut seen = Seen { metadata, layer: self.number(), special: None, sums: None };
+        let kind = match kind {
+            TarEntryKind::Directory => LayerKind::Directory,
+            TarEntryKind::Symlink(target) => LayerKind::Symlink(target),
+            TarEntryKind::HardLink(target) => LayerKind::HardLink(target),
+            TarEntryKind::File(_) if Whiteout::of(&path).is_some() => LayerKind::Special,
+            TarEntryKind::File(size_bytes) => {
+                let looked = self.file(&path, size_bytes, &seen, data)?;
+                seen.sums = looked.sums;
+                LayerKind::File(looked.file)
+            }
+            TarEntryKind::Special(special) => {
+                seen.special = Some(special);
+                LayerKind::Special
+            }
+            _ => LayerKind::Special,
+        };
+        let above = Seen { metadata: Metadata::root(0o755, 0), special: None, sums: None, ..seen };
+        self.entries.push(LayerEntry { path, metadata: seen, above, kind });
+        Ok(())
+    }
+
+    /// Says what was seen. The catalog knows whose files are whose, and the report what looks like a secret; both are of
+    /// the same layers.
+    pub fn finish(
+        mut self,
+        catalog: &Catalog,
+        secrets: Option<&SecretReport>,
+    ) -> Result<Evidence, EvidenceError> {
+        self.close()?;
+        if self.stack.is_exhausted() {
+            return Err(EvidenceError::TooMany { what: "steps through links", max: STEPS_MAX });
+        }
+        let mut image = ImageFacts {
+            hidden_setuid: std::mem::take(&mut self.hidden_setuid),
+            hidden_bytes: self.hidden_bytes,
+            hidden_files: self.largest_hidden(),
+            content_traits: std::mem::take(&mut self.traits),
+            unlisted: Some(super::owners::unlisted(catalog)),
+            secrets: secrets.map(secret::facts),
+            ..ImageFacts::default()
+        };
+        if let Some(report) = secrets {
+            self.warnings.extend(secret::warnings(report));
+        }
+        if self.reader.left_out > 0 {
+            self.warnings.push(format!(
+                "{} small files were not kept, so that controls which read them saw less",
+                self.reader.left_out
+            ));
+        }
+        // Links that lead nowhere were told while the layers were put together, or are a control's.
+        let unread = catalog.problems.iter().filter(|problem| problem.error != FormatError::Link);
+        for problem in unread.take(WARNINGS_MAX) {
+            self.warnings.push(format!("{} can't be read: {}", problem.path, problem.error));
+        }
+        self.tell_layers(&mut image);
+        let owners = Owners::new(catalog, &self.databases);
+        let tree = tree_of(self.stack, &owners, &mut image, &mut self.whiteouts);
+        image.whiteouts = self.whiteouts.into_iter().collect();
+        let variables = self.config.iter().flat_map(|config| &config.config.env);
+        let environment = variables
+            .filter_map(|variable| variable.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        image.config = self.config;
+        let packages = owners.packages;
+        Ok(Evidence { tree, packages, image, warnings: self.warnings, environment })
+    }
+
+    fn number(&self) -> u32 {
+        // There are at most as many layers as a limit of that type allows.
+        u32::try_from(self.layers.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    fn open(&mut self) -> Result<(), EvidenceError> {
+        if !self.is_open {
+            let max = self.options.layers_max;
+            if self.layers.len() >= max as usize {
+                return Err(EvidenceError::TooMany { what: "layers", max: u64::from(max) });
+            }
+            self.layers.push(LayerFacts::default());
+            self.is_open = true;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, path: &TreePath, kind: &TarEntryKind) -> Result<(), EvidenceError> {
+        let too_many = |what, max| Err(EvidenceError::TooMany { what, max });
+        self.entry_count += 1;
+        if self.entry_count > self.options.entries_max {
+            return too_many("entries", self.options.entries_max);
+        }
+        let target_bytes = match kind {
+            TarEntryKind::Symlink(target) => target.len(),
+            TarEntryKind::HardLink(target) => target.as_bytes().len(),
+            _ => 0,
+        };
+        self.path_bytes += (path.as_bytes().len() + target_bytes) as u64;
+        if self.path_bytes > self.options.path_bytes_max {
+            return too_many("bytes of paths", self.options.path_bytes_max);
+        }
+        if path.components().count() > DEPTH_MAX {
+            return too_many("directories in each other", DEPTH_MAX as u64);
+        }
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        path: &TreePath,
+        size_bytes: u64,
+        seen: &Seen,
+        data: &mut dyn Read,
+    ) -> Result<Looked, EvidenceError> {
+        let database = SumList::at(path).filter(|_| self.databases.has_room(size_bytes));
+        let asked = Asked {
+            size_bytes,
+            is_executable: seen.metadata.mode & 0o111 != 0,
+            is_wanted: database.is_some(),
+        };
+        let looked = self
+            .reader
+            .read(path, asked, data)
+            .map_err(|source| EvidenceError::Read { path: path.clone(), source })?;
+        if let (Some(list), Some(bytes)) = (database, &looked.bytes) {
+            self.databases.add(list, bytes.to_vec());
+        }
+        if !looked.traits.is_empty() {
+            self.traits.insert(looked.file.digest, looked.traits);
+        }
+        if let Some(layer) = self.layers.last_mut() {
+            layer.files_bytes = layer.files_bytes.saturating_add(looked.file.size_bytes);
+        }
+        Ok(looked)
+    }
+
+    /// Puts the layer that was read on top of those before.
+    fn close(&mut self) -> Result<(), EvidenceError> {
+        if !self.is_open {
+            return Ok(());
+        }
+        self.is_open = false;
+        let layer = self.number();
+        let (mut whiteouts, mut others) = (Vec::new(), Vec::new());
+        for mut entry in std::mem::take(&mut self.entries) {
+            if let Some(whiteout) = Whiteout::of(&entry.path) {
+                if self.is_stray(&whiteout, layer) && self.whiteouts.len() < ODD_FILES_MAX {
+                    self.whiteouts.insert(entry.path);
+                }
+                whiteouts.push(whiteout);
+            } else {
+                self.keep_layer_of_directory(&mut entry);
+                others.push(entry);
+            }
+        }
+        let mut fatal = None;
+        let warnings = &mut self.warnings;
+        let mut refused = |path: &TreePath, error| match error {
+            StackError::TooMany { .. } | StackError::TooLong => {
+                fatal = Some(error);
+                Err(())
+            }
+            // Runtimes don't take it either.
+            _ => {
+                if warnings.len() < WARNINGS_MAX {
+                    warnings.push(format!("layer {layer}: {path} is left out: {error}"));
+                }
+                Ok(())
+            }
+        };
+        let applied = self.stack.apply(whiteouts, others, &mut refused);
+        if applied.is_err() || fatal.is_some() {
+            let (what, max) = match fatal {
+                Some(StackError::TooLong) => ("steps through links", STEPS_MAX),
+                _ => ("entries", self.options.entries_max),
+            };
+            return Err(EvidenceError::TooMany { what, max });
+        }
+        self.tell_hidden(layer);
+        Ok(())
+    }
+
+    /// Whether a whiteout hides nothing, so that it is only a file with an odd name to who knows no whiteouts.
+    fn is_stray(&self, whiteout: &Whiteout, layer: u32) -> bool {
+        match whiteout {
+            Whiteout::Driver | Whiteout::Nameless => true,
+            Whiteout::Below(_) => layer == 0,
+            Whiteout::At(path) => {
+                layer == 0
+                    || self.stack.place(path).is_ok_and(|place| self.stack.get(&place).is_none())
+            }
+        }
+    }
+
+    /// A layer that puts something into a directory names the directory, too: that is still the lower one's.
+    fn keep_layer_of_directory(&self, entry: &mut Entry) {
+        use hardpan_tree::layers::Item;
+        if !matches!(entry.kind, LayerKind::Directory) {
+            return;
+        }
+        let Ok(place) = self.stack.place(&entry.path) else { return };
+        if let Some(Item::Directory(before)) = self.stack.get(&place) {
+            let (old, new) = (&before.metadata, &entry.metadata.metadata);
+            if (old.mode, old.uid, old.gid) == (new.mode, new.uid, new.gid) {
+                entry.metadata.layer = before.layer;
+            }
+        }
+    }
+
+    fn tell_hidden(&mut self, hidden_in: u32) {
+        for number in self.stack.take_hidden() {
+            let size_bytes = self.stack.file(number).size_bytes;
+            let (path, seen) = self.stack.came_as(number);
+            self.hidden_bytes = self.hidden_bytes.saturating_add(size_bytes);
+            let hidden = Hidden { path: path.clone(), layer: seen.layer, hidden_in, size_bytes };
+            if seen.metadata.mode & 0o6000 != 0 && self.hidden_setuid.len() < ODD_FILES_MAX {
+                self.hidden_setuid.push(hidden.clone());
+            }
+            self.hidden_files.push(hidden);
+            if self.hidden_files.len() > 10 * HIDDEN_FILES_MAX {
+                self.hidden_files = self.largest_hidden();
+            }
+        }
+    }
+
+    fn largest_hidden(&mut self) -> Vec<Hidden> {
+        let mut files = std::mem::take(&mut self.hidden_files);
+        files.sort_by(|one, other| {
+            other.size_bytes.cmp(&one.size_bytes).then_with(|| one.cmp(other))
+        });
+        files.truncate(HIDDEN_FILES_MAX);
+        files
+    }
+
+    /// Says of each layer how large it is and what made it.
+    fn tell_layers(&mut self, image: &mut ImageFacts) {
+        image.layers = std::mem::take(&mut self.layers);
+        let Some(config) = &self.config else { return };
+        let made = config.history.iter().filter(|entry| !entry.empty_layer);
+        let mut made = made.map(|entry| entry.created_by.clone());
+        // A history that tells of other layers tells nothing.
+        let fits = made.clone().count() == image.layers.len();
+        for (number, layer) in image.layers.iter_mut().enumerate() {
+            layer.diff_id = config.rootfs.diff_ids.get(number).copied();
+            layer.created_by = made.next().flatten().filter(|_| fits);
+        }
+    }
+}
+
+/// Makes the tree, and notes where each path comes from.
+fn tree_of(
+    stack: Stack<Seen, File>,
+    owners: &Owners,
+    image: &mut ImageFacts,
+    whiteouts: &mut BTreeSet<TreePath>,
+) -> Tree {
+    stack.into_tree_by(ContentName::First, |path, seen| {
+        if path.name().starts_with(b".wh.") && whiteouts.len() < ODD_FILES_MAX {
+            whiteouts.insert(path.clone());
+        }
+        if let Some(special) = seen.special {
+            let is_device = special != hardpan_tree::Special::Fifo;
+            let (path, what) = (path.clone(), special.to_string());
+            image.special.push(Special { path, what, is_device });
+        }
+        image.introduced.insert(path.clone(), seen.layer);
+        let package = owners.of(path, seen.sums.as_deref());
+        (seen.metadata, package.map_or(Origin::Layer(seen.layer), Origin::Package))
+    })
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Whole audits, of images in memory.
+
+use std::collections::BTreeSet;
+
+use hardpan_testkit::deb::RawEntry;
+use hardpan_tree::TreePath;
+
+use super::evidence::{self, Evidence};
+use super::exceptions::{AcceptedFinding, SourcedException, read_baseline, write_baseline};
+use super::*;
+use crate::controls::{ControlId, Profile, Severity, controls};
+
+/// A busybox image, run by root, with a setuid file.
+fn image() -> Evidence {
+    let mut tar = Vec::new();
+    for (name, mode, data) in [
+        ("bin/busybox", 0o755, &b"\x7fELF BusyBox v1"[..]),
+        ("bin/su", 0o4755, b"\x7fELF su"),
+        ("etc/passwd", 0o644, b"root:x:0:0::/:/bin/sh\n"),
+    ] {
+        let mut entry = RawEntry::new(name, b'0').data(data);
+        entry.mode = mode;
+        entry.write(&mut tar);
+    }
+    RawEntry::new("bin/sh", b'2').target("busybox").write(&mut tar);
+    let config = serde_json::from_value(serde_json::json!({
+        "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
+    }))
+    .unwrap();
+    let mut evidence = evidence::of_layers(Some(&config), &[tar]).unwrap();
+    evidence.image.today = Some(20_000);
+    evidence
+}
+
+fn policy(exceptions: Vec<AcceptedFinding>) -> AuditPolicy {
+    let choice = ProfileChoice { name: "runtime".to_owned(), source: ProfileSource::Default };
+    let sourced = |accepted| SourcedException { accepted, source: "a file".to_owned() };
+    AuditPolicy {
+        choice,
+        severities: std::collections::BTreeMap::new(),
+        exceptions: exceptions.into_iter().map(sourced).collect(),
+    }
+}
+
+fn judge(policy: &AuditPolicy) -> AuditReport {
+    audit(&image().inspection(Profile::Runtime), policy, AuditedImage::default(), 0)
+}
+
+fn outcome(report: &AuditReport, id: ControlId) -> &Outcome {
+    &report.controls.iter().find(|control| control.id == id).unwrap().outcome
+}
+
+fn accept(control: ControlId, path: Option<&'static str>, until: Option<&str>) -> AcceptedFinding {
+    AcceptedFinding {
+        control,
+        path: path.map(TreePath::literal),
+        message: None,
+        reason: "wanted".to_owned(),
+        until: until.map(|day| day.parse().unwrap()),
+    }
+}
+
+#[test]
+fn every_control_has_one_result() {
+    let report = judge(&policy(Vec::new()));
+    let ids: BTreeSet<ControlId> = report.controls.iter().map(|control| control.id).collect();
+    assert_eq!((ids.len(), report.controls.len()), (controls().len(), controls().len()));
+    assert!(report.controls.is_sorted_by_key(|control| control.group));
+    assert_eq!(outcome(&report, ControlId::Shell), &Outcome::Fail);
+    assert_eq!(outcome(&report, ControlId::UserRoot), &Outcome::Fail);
+    assert_eq!(outcome(&report, ControlId::Compiler), &Outcome::Pass);
+    assert_eq!(outcome(&report, ControlId::DynamicLoader), &Outcome::NotApplicable);
+    assert!(!report.hardened && report.grade > Grade::B);
+    assert_eq!(report.traits.uid, Some(0));
+    assert_eq!(report.traits.tools["shell"], [TreePath::literal("bin/busybox")]);
+    assert_eq!((report.traits.tools["compiler"].len(), report.traits.setuid), (0, 1));
+    assert_eq!((report.surface.files, report.surface.executables), (3, 2));
+}
+
+#[test]
+fn exceptions_count_until_their_day_and_where_they_are_for() {
+    // Day 20,000 is 2024-10-04.
+    for (path, until, is_accepted, warning) in [
+        (None, None, true, None),
+        (Some("bin/su"), Some("2024-10-04"), true, None),
+        (Some("bin"), None, true, None),
+        (Some("bin/su"), Some("2024-10-03"), false, Some("ended on 2024-10-03")),
+        (Some("usr/bin/su"), None, false, Some("is not needed")),
+    ] {
+        let report = judge(&policy(vec![accept(ControlId::SetuidFile, path, until)]));
+        let expected = if is_accepted { Outcome::Excepted } else { Outcome::Fail };
+        assert_eq!(outcome(&report, ControlId::SetuidFile), &expected, "{path:?} {until:?}");
+        match warning {
+            None => assert!(report.warnings.is_empty(), "{:?}", report.warnings),
+            Some(text) => assert!(report.warnings[0].contains(text), "{:?}", report.warnings),
+        }
+        let of = report.controls.iter().find(|one| one.id == ControlId::SetuidFile).unwrap();
+        assert_eq!(of.findings[0].accepted.is_some(), is_accepted);
+    }
+}
+
+#[test]
+fn a_policy_changes_severities() {
+    let mut changed = policy(Vec::new());
+    changed.severities.insert(ControlId::Shell, None);
+    changed.severities.insert(ControlId::SetuidFile, Some(Severity::Info));
+    let report = judge(&changed);
+    assert_eq!(outcome(&report, ControlId::Shell), &Outcome::NotApplicable);
+    assert_eq!(outcome(&report, ControlId::SetuidFile), &Outcome::Info);
+    let of = report.controls.iter().find(|one| one.id == ControlId::SetuidFile).unwrap();
+    assert!(!of.counts);
+}
+
+#[test]
+fn a_baseline_accepts_what_was_there() {
+    let before = judge(&policy(Vec::new()));
+    let bytes = write_baseline(&before, Some("2025-01-01".parse().unwrap()));
+    assert_eq!(
+        bytes,
+        write_baseline(&judge(&policy(Vec::new())), Some("2025-01-01".parse().unwrap()))
+    );
+    let baseline = read_baseline(&bytes).unwrap();
+    let after = judge(&policy(baseline.clone()));
+    assert!(after.hardened && after.warnings.is_empty(), "{:?}", after.warnings);
+    assert_eq!((after.grade, after.sum.points), (Grade::A, 100));
+    // What is about no path is accepted as it is, and nothing else of its control.
+    let user = baseline.iter().find(|one| one.control == ControlId::UserRoot).unwrap();
+    assert!(user.path.is_none() && user.message.is_some());
+    let other = AcceptedFinding { message: Some("something else".to_owned()), ..user.clone() };
+    let report = judge(&policy(vec![other]));
+    assert_eq!(outcome(&report, ControlId::UserRoot), &Outcome::Fail);
+}
