@@ -182,9 +182,31 @@ fn hardpan() -> Value {
                 list(string()),
                 "OpenVEX documents in the catalog, of which signed images state what is about them.",
             ),
+            ("audit", audit(), "What is accepted of what hardening controls find."),
         ],
         &[],
     )
+}
+
+fn audit() -> Value {
+    let exception = object(
+        &[
+            ("control", string(), "The name of the control."),
+            (
+                "path",
+                string(),
+                "The path that is accepted, and all below it; without it, every path.",
+            ),
+            ("reason", text(), "Why."),
+            (
+                "until",
+                pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+                "The last day on which it is accepted.",
+            ),
+        ],
+        &["control", "reason"],
+    );
+    object(&[("exceptions", list(exception), "Findings that are accepted.")], &[])
 }
 
 fn dates() -> Value {

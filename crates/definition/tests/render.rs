@@ -118,6 +118,21 @@ fn the_canonical_form_depends_on_meaning_only() {
 }
 
 #[test]
+fn exceptions_of_controls_are_as_written() {
+    let text = format!(
+        "{HEAD}x-hardpan:\n  audit:\n    exceptions:\n      - {{control: shell, reason: scripts}}\n      - control: secret\n        \
+        path: /etc/key\n        reason: a test key\n        until: 2027-03-31\n"
+    );
+    let json = rendered(&text, Platform::LinuxAmd64).canonical_json();
+    assert!(
+        json.contains(
+            r#""audit-exceptions":[{"control":"shell","reason":"scripts"},{"control":"secret","path":"/etc/key","reason":"a test key","until":"2027-03-31"}]"#
+        ),
+        "{json}"
+    );
+}
+
+#[test]
 fn inputs_of_actions_are_kept_verbatim() {
     let stage = |with: &str| {
         let text = format!(

@@ -14,6 +14,7 @@ use hardpan_image::{
 };
 use hardpan_package::segment::{SEGMENT_FORMAT_VERSION, segment_key};
 use hardpan_package::strip::{StripPolicy, StripRule};
+use hardpan_scan::audit::exceptions::to_label;
 use hardpan_scan::controls::measured_labels;
 use hardpan_tree::{Digest, Origin};
 use serde::Serialize;
@@ -27,6 +28,7 @@ use crate::config::Workspace;
 use crate::contents::StoreContents;
 use crate::error::Error;
 use crate::fetch::Prepared;
+use crate::inspect::Inspected;
 use crate::layers::PlannedLayer;
 use crate::lock::{Lock, LockedPackage, LockedPlatform};
 use crate::observer::Event;
@@ -40,6 +42,9 @@ use crate::{lock, settings};
 
 /// How often a build starts again because it met a damaged segment.
 const HEALS_MAX: usize = 8;
+
+/// The name of [`hardpan_scan::audit::exceptions::EXCEPTIONS_LABEL`] after [`settings::LABEL_PREFIX`].
+const ACCEPTED_LABEL: &str = "audit.exceptions";
 
 /// What decides an image's bytes besides definition and lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -299,10 +304,14 @@ impl Session<'_> {
         )?;
         self.finish_sandboxed(&mut assembly, definition, lock, prepared, settings)?;
         let environment = settings::environment(definition, &assembly.environment);
-        let findings = self.inspect(definition, &assembly, &environment)?;
+        let Inspected { findings, accepted } =
+            self.inspect(definition, &assembly, &environment, lock.epoch)?;
         let substitutes: Vec<Substitute> =
             placed.substitutes.into_iter().chain(stages.substitutes().cloned()).collect();
-        let measured = measured_labels(&assembly.tree, &StoreContents { store: self.store });
+        let mut measured = measured_labels(&assembly.tree, &StoreContents { store: self.store });
+        if !accepted.is_empty() {
+            measured.insert(ACCEPTED_LABEL, to_label(&accepted));
+        }
         let image_settings = settings::image_settings(
             definition,
             &project.name_in_catalog(),

@@ -21,6 +21,7 @@ use hardpan_tree::{Digest, PathError};
 use crate::action::ActionError;
 use crate::advisories::AdvisoriesError;
 use crate::artifact::{ArtifactError, ArtifactProblem};
+use crate::audit::AuditError;
 use crate::container::ContainerError;
 use crate::demand::DemandError;
 use crate::download::DownloadError;
@@ -290,6 +291,9 @@ pub enum Error {
     /// Which secrets are in an image can't be told.
     #[error(transparent)]
     Secrets(Box<SecretsError>),
+    /// An image can't be audited.
+    #[error(transparent)]
+    Audit(Box<AuditError>),
     /// Whether malware is in an image can't be told.
     #[error(transparent)]
     Malware(Box<MalwareError>),
@@ -359,6 +363,12 @@ impl From<SbomError> for Error {
     }
 }
 
+impl From<AuditError> for Error {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(Box::new(error))
+    }
+}
+
 impl From<SecretsError> for Error {
     fn from(error: SecretsError) -> Self {
         Self::Secrets(Box::new(error))
@@ -392,6 +402,7 @@ impl Error {
             Self::Scan(error) => error.trouble(),
             Self::Sbom(error) => error.trouble(),
             Self::Secrets(error) => error.trouble(),
+            Self::Audit(error) => error.trouble(),
             Self::Malware(error) => error.trouble(),
             Self::ImageTree(error) => error.trouble(),
             Self::Container(error) => error.trouble(),
@@ -490,6 +501,7 @@ impl Error {
             Self::Advisories(error) => error.hints(),
             Self::Scan(error) => error.hints(),
             Self::Sbom(error) => error.hints(),
+            Self::Audit(error) => error.hints(),
             Self::Malware(error) => error.hints(),
             Self::Trust(error) => error.hints(),
             Self::Container(error) => error.hints(),

@@ -3,26 +3,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_definition::{Definition, Variant};
-use hardpan_scan::controls::{self, ControlPolicy, Finding, Inspection, PackageInfo, Severity};
+use hardpan_definition::Definition;
+use hardpan_scan::audit::exceptions::AcceptedFinding;
+use hardpan_scan::controls::{
+    self, ControlId, ControlPolicy, Finding, Inspection, PackageInfo, Severity,
+};
 use hardpan_tree::TreePath;
 
 use crate::assemble::Assembly;
+use crate::audit;
 use crate::contents::StoreContents;
 use crate::demand::Demand;
 use crate::error::Error;
 use crate::session::Session;
 use crate::settings;
 
+const SECONDS_PER_DAY: i64 = 86_400;
+/// How many paths of one control an image carries as accepted; of more it carries the directory that they are in.
+const ACCEPTED_PATHS_MAX: usize = 50;
+
+/// What the gate lets through.
+pub(crate) struct Inspected {
+    /// What is worth a word.
+    pub(crate) findings: Vec<Finding>,
+    /// What the definition accepts: what it says so of, and what it asks for. The image carries it.
+    pub(crate) accepted: Vec<AcceptedFinding>,
+}
+
 impl Session<'_> {
-    /// Measures the controls over a finished tree. Returns what is worth a word; what breaks a
-    /// control is an error.
+    /// Measures the controls over a finished tree; what breaks a control is an error. Whether an exception is over depends
+    /// on the lock's time, so that a lock always gives the same.
     pub(crate) fn inspect(
         &self,
         definition: &Definition,
         assembly: &Assembly,
         environment: &BTreeMap<String, String>,
-    ) -> Result<Vec<Finding>, Error> {
+        epoch: i64,
+    ) -> Result<Inspected, Error> {
         let packages: Vec<PackageInfo> = assembly
             .members
             .iter()
@@ -51,10 +68,8 @@ impl Session<'_> {
             tree: &assembly.tree,
             contents: &contents,
             packages: &packages,
-            variant: match definition.variant {
-                Variant::Dev => controls::Variant::Dev,
-                _ => controls::Variant::Runtime,
-            },
+            profile: audit::profile_of(definition),
+            image: None,
             requested_packages: &requested_packages,
             requested_paths: &requested_paths,
             root_allowed: runs_as_root && accounts.run_as.is_some(),
@@ -66,13 +81,151 @@ impl Session<'_> {
             why: &why,
             cut: &cut,
         };
-        let findings = controls::inspect(&inspection, &ControlPolicy::default());
+        // They were checked when the definition was read.
+        let mut accepted = audit::accepted(definition).unwrap_or_default();
+        let today = u32::try_from(epoch / SECONDS_PER_DAY).ok();
+        let (over, present): (Vec<AcceptedFinding>, Vec<AcceptedFinding>) =
+            accepted.iter().cloned().partition(|exception| exception.is_over(today));
+        let exceptions = present.iter().map(AcceptedFinding::rule).collect();
+        let policy = ControlPolicy { exceptions, ..ControlPolicy::default() };
+        let mut findings = controls::inspect(&inspection, &policy);
+        findings.extend(over.iter().map(over_finding));
         let (broken, rest): (Vec<Finding>, Vec<Finding>) =
             findings.into_iter().partition(|finding| finding.severity == Severity::Fail);
-        if broken.is_empty() {
-            Ok(rest)
-        } else {
-            Err(Error::Hardening { platform: definition.platform, findings: broken })
+        if !broken.is_empty() {
+            return Err(Error::Hardening { platform: definition.platform, findings: broken });
         }
+        let strict = Inspection {
+            requested_packages: &BTreeSet::new(),
+            requested_paths: &BTreeSet::new(),
+            root_allowed: false,
+            ..inspection
+        };
+        accepted.extend(asked_for(&rest, &controls::inspect(&strict, &policy)));
+        Ok(Inspected { findings: rest, accepted })
+    }
+}
+
+fn over_finding(exception: &AcceptedFinding) -> Finding {
+    let until = exception.until.map(|day| day.to_string()).unwrap_or_default();
+    Finding {
+        control: exception.control,
+        severity: Severity::Warn,
+        message: format!(
+            "the exception for {exception} ended on {until}, before the newest package of the lock"
+        ),
+        path: exception.path.clone(),
+        more_paths: Vec::new(),
+        package: None,
+        layer: None,
+        help: "mend what it accepts, or look at it again and give it a later day".to_owned(),
+        exception: None,
+    }
+}
+
+/// Returns what is let through only because the definition asks for it: who looks at the image later does not have the
+/// definition.
+fn asked_for(found: &[Finding], strictly: &[Finding]) -> Vec<AcceptedFinding> {
+    let is_broken = |finding: &&Finding| finding.severity > Severity::Info;
+    let parts = |finding: &Finding| -> Vec<Part> {
+        let paths: Vec<_> = finding.path.iter().chain(&finding.more_paths).cloned().collect();
+        if paths.is_empty() {
+            return vec![(None, Some(finding.message.clone()))];
+        }
+        paths.into_iter().map(|path| (Some(path), None)).collect()
+    };
+    let keyed = |finding: &Finding| {
+        let (control, severity) = (finding.control, finding.severity);
+        parts(finding).into_iter().map(move |part| (control, severity, part)).collect::<Vec<_>>()
+    };
+    let said: BTreeSet<_> = found.iter().filter(is_broken).flat_map(keyed).collect();
+    let mut asked: BTreeMap<ControlId, Vec<Part>> = BTreeMap::new();
+    for key in strictly.iter().filter(is_broken).flat_map(keyed) {
+        if !said.contains(&key) {
+            let (control, _, part) = key;
+            asked.entry(control).or_default().push(part);
+        }
+    }
+    asked.into_iter().flat_map(|(control, parts)| accepted_parts(control, parts)).collect()
+}
+
+/// A path of a finding, or its message if it has none.
+type Part = (Option<TreePath>, Option<String>);
+
+fn accepted_parts(control: ControlId, parts: Vec<Part>) -> Vec<AcceptedFinding> {
+    let one = |path, message| AcceptedFinding {
+        control,
+        path,
+        message,
+        reason: "the definition asks for it".to_owned(),
+        until: None,
+    };
+    if parts.len() <= ACCEPTED_PATHS_MAX {
+        return parts.into_iter().map(|(path, message)| one(path, message)).collect();
+    }
+    // All that the control found is accepted, or the image would not have been built.
+    let paths: Vec<TreePath> = parts.into_iter().filter_map(|(path, _)| path).collect();
+    vec![one(common_directory(&paths), None)]
+}
+
+/// Returns the directory that all are in; `None` if that is the root.
+fn common_directory(paths: &[TreePath]) -> Option<TreePath> {
+    let first = paths.first()?;
+    first
+        .ancestors()
+        .find(|directory| paths.iter().all(|path| path.starts_with(directory)))
+        .filter(|directory| !directory.is_root())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use super::*;
+
+    fn finding(severity: Severity, paths: &[&'static str]) -> Finding {
+        let mut paths = paths.iter().map(|path| TreePath::literal(path));
+        Finding {
+            control: ControlId::Shell,
+            severity,
+            message: "a message".to_owned(),
+            path: paths.next(),
+            more_paths: paths.collect(),
+            package: None,
+            layer: None,
+            help: String::new(),
+            exception: None,
+        }
+    }
+
+    fn asked(found: &[Finding], strictly: &[Finding]) -> Vec<String> {
+        asked_for(found, strictly).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_definition_asks_for_is_what_only_the_strict_look_breaks() {
+        let both = finding(Severity::Fail, &["bin/sh", "bin/zsh"]);
+        assert_eq!(asked(&[], slice::from_ref(&both)), ["shell at /bin/sh", "shell at /bin/zsh"]);
+        // What is said either way is no exception, and what only informs is none.
+        let one = finding(Severity::Warn, &["bin/sh"]);
+        assert_eq!(asked(slice::from_ref(&one), slice::from_ref(&one)), [""; 0]);
+        assert_eq!(asked(&[one], &[both]), ["shell at /bin/sh", "shell at /bin/zsh"]);
+        assert_eq!(asked(&[], &[finding(Severity::Info, &["bin/sh"])]), [""; 0]);
+        let image = asked_for(&[], &[finding(Severity::Fail, &[])]);
+        assert_eq!(image[0].message.as_deref(), Some("a message"));
+    }
+
+    #[test]
+    fn of_many_paths_the_directory_is_carried() {
+        let names: Vec<String> =
+            (0..60).map(|number| format!("usr/share/locale/{number}")).collect();
+        let paths: Vec<TreePath> =
+            names.iter().map(|name| TreePath::parse(name).unwrap()).collect();
+        let mut many = finding(Severity::Fail, &[]);
+        many.path = Some(paths[0].clone());
+        many.more_paths = paths[1..].to_vec();
+        assert_eq!(asked(&[], &[many.clone()]), ["shell at /usr/share/locale"]);
+        many.more_paths.push(TreePath::literal("bin/sh"));
+        assert_eq!(asked(&[], &[many]), ["shell"]);
     }
 }

@@ -196,6 +196,10 @@ impl Project {
         let mut definitions = BTreeMap::new();
         for &platform in wanted {
             let rendered = parsed.render(platform).map_err(|diagnostics| fail(&diagnostics))?;
+            let exceptions = crate::audit::check_exceptions(&rendered);
+            if !exceptions.is_empty() {
+                return Err(fail(&exceptions));
+            }
             definitions.insert(platform, rendered);
         }
         Ok(Self { path: path.to_path_buf(), parsed, definitions, root })

@@ -96,14 +96,11 @@ pub(super) fn named(names: &BTreeSet<String>) -> String {
 }
 
 fn image(policy: &Policy, name: &str) -> Outcome {
-    match policy.images.iter().find(|pattern| pattern.matches(name)) {
-        Some(pattern) => Ok(format!("{name} is one of {pattern}")),
-        None => {
-            let patterns: BTreeSet<String> =
-                policy.images.iter().map(ToString::to_string).collect();
-            Err(format!("{name} is none of {}: the policy is not for it", named(&patterns)))
-        }
+    if let Some(pattern) = policy.images.iter().find(|pattern| pattern.matches(name)) {
+        return Ok(format!("{name} is one of {pattern}"));
     }
+    let patterns: BTreeSet<String> = policy.images.iter().map(ToString::to_string).collect();
+    Err(format!("{name} is none of {}: the policy is not for it", named(&patterns)))
 }
 
 fn signature(policy: &Policy, evidence: &Evidence) -> Outcome {

@@ -142,6 +142,9 @@ fn licences_are_those_that_can_t_be_avoided() {
     expect(&rule, &none, false, "there is no SBOM");
 }
 
+/// A change of an audit, and what is said of it.
+type Change = (fn(&mut Value), &'static str);
+
 #[test]
 fn audits_are_read_and_asked() {
     let rule = json!({"audit": {"min-grade": "B", "forbid": ["shell", "setuid", "low-port"], "profile": "runtime"}});
@@ -149,7 +152,7 @@ fn audits_are_read_and_asked() {
     expect(&rule, &audited(|_| ()), false, "low-port: excepted, 1 findings");
     let rule = json!({"audit": {"min-grade": "B", "forbid": ["root", "shell", "setuid"], "profile": "runtime"}});
     expect(&rule, &audited(|_| ()), true, "grade A for runtime");
-    let change: [(fn(&mut Value), &str); 6] = [
+    let change: [Change; 6] = [
         (|a| a["grade"] = json!("C"), "its grade is C, not B"),
         (|a| a["profile"] = json!("dev"), "held against dev, not runtime"),
         (|a| a["traits"]["shell"] = json!(["/bin/sh"]), "shell: /bin/sh"),

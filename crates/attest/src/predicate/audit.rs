@@ -206,6 +206,8 @@ pub enum ControlResult {
     Info,
     /// It does not, and all that was found is allowed.
     Excepted,
+    /// It could not be measured.
+    Unmeasured,
     /// There is nothing that it could be about.
     NotApplicable,
 }
@@ -219,6 +221,7 @@ impl ControlResult {
             Self::Warn => "warn",
             Self::Info => "info",
             Self::Excepted => "excepted",
+            Self::Unmeasured => "unmeasured",
             Self::NotApplicable => "not-applicable",
         }
     }

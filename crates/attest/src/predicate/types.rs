@@ -14,6 +14,10 @@ pub mod uri {
     pub use super::super::virus::URI as VIRUS;
     pub use super::super::vsa::URI as VSA;
 
+    /// Results of a scan by a security guide, as DHI attests them.
+    pub const STIG: &str = "https://docker.com/dhi/stig/v0.1";
+    /// Which cryptographic modules there are, as DHI attests them.
+    pub const FIPS: &str = "https://docker.com/dhi/fips/v0.1";
     /// An SBOM in CycloneDX 1.6.
     pub const CYCLONEDX: &str = "https://cyclonedx.org/bom/v1.6";
     /// An SBOM in SPDX 2.3.
@@ -125,13 +129,8 @@ pub const TYPES: &[PredicateType] = &[
         false,
     ),
     kind("https://scout.docker.com/health/v0.1", &["scout-health"], "Docker Scout's score", false),
-    kind("https://docker.com/dhi/stig/v0.1", &["stig"], "results of a STIG scan", false),
-    kind(
-        "https://docker.com/dhi/fips/v0.1",
-        &["fips"],
-        "which cryptographic modules are validated",
-        false,
-    ),
+    kind(uri::STIG, &["stig"], "results of a STIG scan", true),
+    kind(uri::FIPS, &["fips"], "which cryptographic modules are validated", true),
     kind(
         "https://in-toto.io/attestation/svr/v0.2",
         &["svr"],

@@ -7,8 +7,8 @@ use super::{Decoder, Fields, Place};
 use crate::check;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
-    Compression, Dates, Definition, Entitlement, Hardpan, OsRelease, Output, Platform, Scripts,
-    Syntax, Variant,
+    AuditException, Compression, Dates, Definition, Entitlement, Hardpan, OsRelease, Output,
+    Platform, Scripts, Syntax, Variant,
 };
 use crate::scope::Facts;
 use crate::source::{Span, Spanned};
@@ -313,7 +313,36 @@ impl<'n> Decoder<'n> {
             self.boolean(&entry.value, key)
         };
         let (pyc, caches) = (switch("pyc"), switch("caches"));
+        let audit_exceptions = self.audit(fields.take("audit"));
         fields.finish(self);
-        Hardpan { scripts: scripts.unwrap_or_default(), tests, pyc, caches, vex }
+        Hardpan { scripts: scripts.unwrap_or_default(), tests, pyc, caches, vex, audit_exceptions }
+    }
+
+    fn audit(&mut self, entry: Option<&'n Entry>) -> Vec<AuditException> {
+        let Some(entry) = entry.filter(|entry| !entry.value.is_null()) else { return Vec::new() };
+        let Some(mut fields) = Fields::new(self, &entry.value, "`audit`", entry.key_span) else {
+            return Vec::new();
+        };
+        let exceptions = self.list(fields.take("exceptions"), Self::audit_exception);
+        fields.finish(self);
+        exceptions
+    }
+
+    fn audit_exception(&mut self, node: &'n Node) -> Option<AuditException> {
+        let mut fields = Fields::new(self, node, "an exception", node.span)?;
+        let control = fields.require(self, "control");
+        let control = control.and_then(|entry| self.text(&entry.value, "`control`", STRICT));
+        let path = fields.take("path").and_then(|entry| {
+            self.valid(&entry.value, "`path`", STRICT, Code::BadPath, check::absolute_path)
+        });
+        let reason = fields.require(self, "reason");
+        let reason = reason.and_then(|entry| self.text(&entry.value, "`reason`", STRICT));
+        let until = self.date(&mut fields, "until");
+        fields.finish(self);
+        if let Some(reason) = reason.as_ref().filter(|reason| reason.value.trim().is_empty()) {
+            self.error(Code::EmptyValue, reason.span, "an exception needs a reason");
+            return None;
+        }
+        Some(AuditException { control: control?, path, reason: reason?, until })
     }
 }

@@ -177,6 +177,26 @@ pub struct Hardpan {
     /// Documents about vulnerabilities (OpenVEX) by their paths in the catalog, for `build --sign`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vex: Vec<Spanned<String>>,
+    /// Findings of hardening controls that are accepted: `audit.exceptions`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audit_exceptions: Vec<AuditException>,
+}
+
+/// An entry of `x-hardpan.audit.exceptions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct AuditException {
+    /// The name of the control. Which names there are is not known here.
+    pub control: Spanned<String>,
+    /// The path that is accepted and all below it; without one, every path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Spanned<String>>,
+    /// Why.
+    pub reason: Spanned<String>,
+    /// The last day on which it is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Spanned<String>>,
 }
 
 /// A definition rendered for one platform.

@@ -103,7 +103,11 @@ impl Session<'_> {
         self.installed_advisories()?.ok_or_else(|| AdvisoriesError::None.into())
     }
 
-    pub(super) fn installed_advisories(&self) -> Result<Option<AdvisoryData>, Error> {
+    /// Returns the database of this machine, if it has one.
+    ///
+    /// # Errors
+    /// If it is not what was put there.
+    pub fn installed_advisories(&self) -> Result<Option<AdvisoryData>, Error> {
         let folder = self.store.root().join(FOLDER);
         let path = folder.join(RECORD);
         if !path.exists() {

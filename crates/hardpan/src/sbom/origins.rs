@@ -46,6 +46,8 @@ impl FileOrigins {
                     Some(image) => format!("oci/{image}"),
                     None => DEFINITION.to_owned(),
                 }),
+                // A tree that is built has none.
+                Origin::Layer(_) => None,
             };
             if let Some(id) = id {
                 files.entry(id).or_default().push(text(path));

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A root file system on disk, as a layer.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
-use hardpan_tree::{Metadata, Special, TarEntry, TarEntryKind, TreePath};
+use hardpan_tree::{MODE_MASK, Metadata, Special, TarEntry, TarEntryKind, TreePath};
 
 use super::SbomError;
 use crate::error::Error;
+
+/// Kinds of file systems (`linux/magic.h`).
+const PROC: u32 = 0x9fa0;
+const SYSFS: u32 = 0x6265_6572;
+const TMPFS: u32 = 0x0102_1994;
+/// The extended attribute with a file's capabilities.
+const CAPABILITY: &str = "security.capability";
+/// The longest value of it, in bytes (`struct vfs_ns_cap_data`).
+const CAPABILITY_BYTES_MAX: usize = 24;
 
 /// Says what is in a directory.
 pub(super) fn catalog(root: &Path, options: CatalogOptions) -> Result<Catalog, Error> {
@@ -46,7 +57,9 @@ pub(super) fn walk(
             })?;
             let metadata = fs::symlink_metadata(&on_disk).map_err(wrap(&on_disk))?;
             let kind = if metadata.is_dir() {
-                pending.push(path.clone());
+                if !is_of_kernel(&on_disk, &path) {
+                    pending.push(path.clone());
+                }
                 TarEntryKind::Directory
             } else if metadata.is_symlink() {
                 let target = fs::read_link(&on_disk).map_err(wrap(&on_disk))?;
@@ -54,17 +67,62 @@ pub(super) fn walk(
             } else if metadata.is_file() {
                 TarEntryKind::File(metadata.len())
             } else {
-                TarEntryKind::Special(Special::Fifo)
+                TarEntryKind::Special(special(metadata.file_type()))
             };
             let mut data: Box<dyn io::Read> = match kind {
                 TarEntryKind::File(_) => Box::new(File::open(&on_disk).map_err(wrap(&on_disk))?),
                 _ => Box::new(io::empty()),
             };
-            let entry = TarEntry { path, metadata: Metadata::root(0o644, 0), kind };
+            let metadata = entry_metadata(&on_disk, &metadata);
+            let entry = TarEntry { path, metadata, kind };
             show(entry, &mut *data)?;
         }
     }
     Ok(())
+}
+
+/// Whether a directory shows what the kernel makes up, as in the root of a running process.
+fn is_of_kernel(on_disk: &Path, path: &TreePath) -> bool {
+    if path.components().count() != 1 || !matches!(path.name(), b"proc" | b"sys" | b"dev") {
+        return false;
+    }
+    let magic = rustix::fs::statfs(on_disk).ok().and_then(|stat| u32::try_from(stat.f_type).ok());
+    magic.is_some_and(|magic| match path.name() {
+        b"dev" => magic == TMPFS,
+        b"proc" => magic == PROC,
+        _ => magic == SYSFS,
+    })
+}
+
+/// A socket only connects processes, as a pipe does.
+fn special(kind: fs::FileType) -> Special {
+    if kind.is_char_device() {
+        Special::CharacterDevice
+    } else if kind.is_block_device() {
+        Special::BlockDevice
+    } else {
+        Special::Fifo
+    }
+}
+
+/// Returns owner, mode and capability; a file system that has none of the latter says so by an error.
+fn entry_metadata(on_disk: &Path, metadata: &fs::Metadata) -> Metadata {
+    let mut xattrs = BTreeMap::new();
+    if metadata.is_file() {
+        let mut value = [0; CAPABILITY_BYTES_MAX];
+        if let Ok(count) = rustix::fs::lgetxattr(on_disk, CAPABILITY, &mut value)
+            && let Some(value) = value.get(..count)
+        {
+            xattrs.insert(CAPABILITY.to_owned(), value.to_vec());
+        }
+    }
+    Metadata {
+        mode: metadata.mode() & MODE_MASK,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        mtime: metadata.mtime(),
+        xattrs,
+    }
 }
 
 fn below(root: &Path, path: &TreePath) -> std::path::PathBuf {

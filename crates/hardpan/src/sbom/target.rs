@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a catalog is made of, found and chosen, before its layers are read: some questions need none of them.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
 use hardpan_attest::key::UtcTime;
 use hardpan_attest::verify::{Evidence, Rules};
-use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
+use hardpan_image::{Descriptor, ImageConfig, Index, Manifest, Raw};
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
 use hardpan_tree::Digest;
 
@@ -23,6 +24,8 @@ pub(crate) struct Target<'s> {
     pub(crate) name: String,
     /// Its tag; without a name or a manifest the digest of the configuration.
     pub(crate) version: Option<String>,
+    /// The tag alone.
+    pub(crate) tag: Option<String>,
     /// Digest of its manifest.
     pub(crate) digest: Option<Digest>,
     /// The index that names the manifest.
@@ -61,6 +64,7 @@ impl Session<'_> {
                 return Ok(Target {
                     name: path.display().to_string(),
                     version: None,
+                    tag: None,
                     digest: None,
                     index: None,
                     platform: None,
@@ -93,6 +97,7 @@ impl Session<'_> {
         Ok(Target {
             name: image_name.as_ref().map_or_else(|| location.to_string(), identity),
             version: image_name.as_ref().and_then(|name| name.tag()).map(str::to_owned),
+            tag: image_name.as_ref().and_then(|name| name.tag()).map(str::to_owned),
             digest: Some(descriptor.digest),
             index,
             platform: Some(config.value().platform().to_string()),
@@ -123,7 +128,8 @@ fn of_docker<'s>(
     let tag = name.and_then(|name| name.tag()).map(str::to_owned);
     Ok(Target {
         name: name.map_or_else(|| location.to_owned(), identity),
-        version: Some(tag.unwrap_or_else(|| image.config.digest().to_string())),
+        version: Some(tag.clone().unwrap_or_else(|| image.config.digest().to_string())),
+        tag,
         digest: None,
         index: None,
         platform: Some(platform),
@@ -142,6 +148,27 @@ impl Target<'_> {
             platform: self.platform.clone(),
             epoch: self.epoch,
         }
+    }
+
+    /// Returns the annotations of its index and its manifest; the latter's count more.
+    pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
+        let Place::Stored(image) = &self.place else { return BTreeMap::new() };
+        let mut annotations = BTreeMap::new();
+        if self.index.is_some()
+            && let Ok(index) = Raw::<Index>::parse(image.set.root.bytes.clone())
+        {
+            annotations.extend(index.value().annotations.clone());
+        }
+        annotations.extend(image.descriptor.annotations.clone());
+        annotations.extend(image.manifest.value().annotations.clone());
+        annotations
+    }
+
+    /// Returns how many bytes whoever pulls it gets; `None` for what nobody pulls.
+    pub(crate) fn pull_bytes(&self) -> Option<u64> {
+        let Place::Stored(image) = &self.place else { return None };
+        let layers = image.manifest.value().layers.iter();
+        Some(layers.fold(0, |sum, layer| sum.saturating_add(layer.size_bytes)))
     }
 
     /// Reads its layers, the uppermost first, each once.

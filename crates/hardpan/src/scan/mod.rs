@@ -13,6 +13,7 @@ mod rows;
 mod statements;
 mod warnings;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use hardpan_attest::verify::Rules;
@@ -126,9 +127,23 @@ impl Session<'_> {
         let surveyed = match source {
             ScanSource::Document(path) => document::survey(path)?,
             ScanSource::Image(image) => {
-                self.survey(&self.target(image, request.choice)?, request)?
+                self.survey(&self.target(image, request.choice)?, None, request)?
             }
         };
+        self.report(surveyed, request)
+    }
+
+    /// Scans an image of which it is known what is in it.
+    pub(crate) fn scan_known(
+        &self,
+        target: &Target<'_>,
+        catalog: &Catalog,
+        request: &ScanRequest<'_>,
+    ) -> Result<ScanReport, Error> {
+        self.report(self.survey(target, Some(catalog), request)?, request)
+    }
+
+    fn report(&self, surveyed: Surveyed, request: &ScanRequest<'_>) -> Result<ScanReport, Error> {
         let database = request.advisories.database();
         let today = self.now_seconds() / SECONDS_PER_DAY;
         let options = MatchOptions {
@@ -161,8 +176,17 @@ impl Session<'_> {
         Ok(report)
     }
 
-    /// Finds out what is in an image.
-    fn survey(&self, target: &Target<'_>, request: &ScanRequest<'_>) -> Result<Surveyed, Error> {
+    /// Finds out what is in an image, where that is not `known` yet.
+    fn survey(
+        &self,
+        target: &Target<'_>,
+        known: Option<&Catalog>,
+        request: &ScanRequest<'_>,
+    ) -> Result<Surveyed, Error> {
+        let catalog = || match known {
+            Some(catalog) => Ok(Cow::Borrowed(catalog)),
+            None => target.catalog(OPTIONS).map(Cow::Owned),
+        };
         let (evidence, of_index) = match request.rules {
             Some(rules) => (target.evidence(self, rules)?, target.index_evidence(self, rules)?),
             None => (Vec::new(), Vec::new()),
@@ -183,21 +207,21 @@ impl Session<'_> {
             epoch: target.epoch,
         };
         let Some(trusted) = attached.trusted else {
-            let catalog = target.catalog(OPTIONS)?;
-            let inventory = Inventory::from(&catalog);
+            let catalog = catalog()?;
+            let inventory = Inventory::from(&*catalog);
             warnings.extend(unread(&catalog));
             let origin = InventoryOrigin::Files;
             return Ok(Surveyed { subject, inventory, origin, warnings, vex });
         };
         let inventory = Inventory::from(&trusted.listing);
         if !request.trusts_sbom {
-            let catalog = target.catalog(OPTIONS)?;
+            let catalog = catalog()?;
             let found = sbom::sbom_of(&catalog, &target.naming(), &Known::default());
             let drift = hardpan_scan::drift::compare(&trusted.listing, &found.sbom.components);
             warnings.extend(drifted(&drift));
             warnings.extend(unread(&catalog));
             // What the SBOM does not list is looked up as well: leaving it out would be a way to hide it.
-            let merged = with_unlisted(inventory, Inventory::from(&catalog));
+            let merged = with_unlisted(inventory, Inventory::from(&*catalog));
             let origin =
                 InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked: true };
             return Ok(Surveyed { subject, inventory: merged, origin, warnings, vex });

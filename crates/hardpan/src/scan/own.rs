@@ -140,8 +140,12 @@ fn without(
         )
     };
     let mut anew = BTreeSet::new();
+    // What is said now of a package in this image counts more than what was said of the package alone.
+    let mut parts_anew = BTreeSet::new();
     for statement in said {
+        let name = statement.vulnerability.canonical().name;
         for product in &statement.products {
+            parts_anew.extend(product.subcomponents.iter().map(|part| (name.clone(), part.key())));
             let parts = product.subcomponents.iter().map(Some);
             let whole = product.subcomponents.is_empty().then_some(None);
             anew.extend(parts.chain(whole).map(|part| about(statement, product, part)));
@@ -150,7 +154,9 @@ fn without(
     let left = |statement: &VexStatement, product: &Product| {
         let is_whole = product.subcomponents.is_empty();
         if is_whole {
-            return (!anew.contains(&about(statement, product, None))).then(|| product.clone());
+            let own = about(statement, product, None);
+            let is_part = parts_anew.contains(&(own.0.clone(), own.1.clone()));
+            return (!is_part && !anew.contains(&own)).then(|| product.clone());
         }
         let parts = product.subcomponents.iter();
         let parts = parts.filter(|part| !anew.contains(&about(statement, product, Some(part))));
@@ -251,6 +257,7 @@ mod tests {
             ("a part of it", said("C", "affected", &part(&[a, b]), 5), &part(&[a]), 1),
             ("all parts", said("C", "affected", &part(&[a]), 5), &part(&[a, b]), 0),
             ("parts are no whole", said("C", "affected", &part(&[a]), 5), &whole, 1),
+            ("alone, and now in the image", said("C", "affected", &whole, 5), &part(&[a]), 1),
             ("older", said("C", "affected", &whole, 4), &whole, 2),
             ("newer", said("C", "affected", &whole, 6), &whole, 2),
             ("another vulnerability", said("D", "affected", &whole, 5), &whole, 2),

@@ -68,13 +68,12 @@ impl PolicySet {
         let of_file = |file: &PolicyFile| (file.name.clone(), file.digest);
         let all: Vec<(String, Digest)> =
             self.files.iter().map(of_file).chain(self.bundles.iter().map(of_bundle)).collect();
-        let digest = match all.as_slice() {
-            [(_, digest)] => *digest,
-            _ => {
-                let lines: String =
-                    all.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
-                Digest::of(lines.as_bytes())
-            }
+        let digest = if let [(_, digest)] = all.as_slice() {
+            *digest
+        } else {
+            let lines: Vec<String> =
+                all.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+            Digest::of(lines.concat().as_bytes())
         };
         let names: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
         let policy = self.files.first().map_or_else(Policy::default, |file| file.policy.clone());

@@ -113,7 +113,7 @@ impl Session<'_> {
     }
 
     /// Compares a published image with what was built again into a layout.
-    pub fn compare(
+    pub fn compare_rebuilt(
         &self,
         published: &Location,
         layout: &Path,
