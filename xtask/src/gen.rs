@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use hardpan_definition::Code;
-use hardpan_scan::controls::{Control, Severity, controls};
+use hardpan_scan::audit::mappings::mapping;
+use hardpan_scan::controls::{Control, Group, Profile, Severity, controls};
 
 use items::{Field, Item, items};
 
@@ -121,29 +122,45 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 }
 
 fn controls_page() -> String {
+    let profiles = Profile::ALL.map(Profile::name);
     let mut text = format!(
         "# Hardening controls\n\n{NOTICE}\n\
-        Every build measures these on the finished files of each platform. **fail** stops the build with exit code 1,\n\
-        **warn** is printed and the build goes on, **info** only shows up in the JSON output, and **–** means that the\n\
-        control does not apply. [Hardening](../concepts/hardening.md) explains how they are measured.\n\n\
-        | control | promise | runtime | dev |\n|---|---|---|---|\n"
+        Every build measures these on the finished files of each platform, as far as they are about files: **fail** stops\n\
+        the build with exit code 1, **warn** is printed and the build goes on, **info** only shows up in the JSON output.\n\
+        [`hardpan audit`](../guide/audit.md) measures all of them on any image. **–** means that a control does not apply to\n\
+        the profile. [Hardening](../concepts/hardening.md) says what a build does with them.\n",
     );
-    for control in controls() {
-        let name = control.id.name();
-        let _ = writeln!(
-            text,
-            "| [`{name}`](#{name}) | {} | {} | {} |",
-            control.title,
-            severity(Some(control.runtime)),
-            severity(control.dev)
-        );
-    }
-    for Control { id, title, why, fix, .. } in controls() {
+    for group in Group::ALL {
+        let title = group.title();
         let _ = write!(
             text,
-            "\n## {}\n\n**Promise**: {title}.\n\n**Why**: {why}\n\n**To fix**: {fix}.\n",
-            id.name()
+            "\n## {}{}\n\n| control | promise | {} |\n|---|---|{}\n",
+            title[..1].to_uppercase(),
+            &title[1..],
+            profiles.join(" | "),
+            "---|".repeat(profiles.len())
         );
+        let of_group = || controls().iter().filter(|control| control.group == group);
+        for control in of_group() {
+            let name = control.id.name();
+            let severities = Profile::ALL.map(|profile| severity(control.severity(profile)));
+            let title = control.title;
+            let _ =
+                writeln!(text, "| [`{name}`](#{name}) | {title} | {} |", severities.join(" | "));
+        }
+        for control in of_group() {
+            let Control { id, title, why, fix, .. } = control;
+            let measured = control.measured();
+            let _ = write!(
+                text,
+                "\n### {}\n\n**Promise**: {title}.\n\n**Why**: {why}\n\n**Measured**: {measured}\n\n**To fix**: {fix}.\n",
+                id.name()
+            );
+            let guides = mapping(*id).texts();
+            if !guides.is_empty() {
+                let _ = write!(text, "\n**Evidence for**: {}.\n", guides.join(", "));
+            }
+        }
     }
     text
 }

@@ -2,6 +2,10 @@
 //! The command line, as data.
 
 // The reference is generated from this file alone, by its path.
+#[path = "args/audit.rs"]
+pub(crate) mod audit;
+#[path = "args/compare.rs"]
+pub(crate) mod compare;
 #[path = "args/policy.rs"]
 pub(crate) mod policy;
 #[path = "args/scan.rs"]
@@ -98,6 +102,8 @@ pub(crate) enum Command {
     Explain(Explain),
     Sbom(trust::Sbom),
     Diff(trust::Diff),
+    Compare(Box<compare::Compare>),
+    Audit(audit::Audit),
     Scan(scan::Scan),
     Secrets(scan::Secrets),
     Malware(scan::Malware),

@@ -46,6 +46,8 @@ fn main() -> ExitCode {
         Command::Explain(command) => commands::explain::run(common, command),
         Command::Sbom(command) => commands::sbom::run(common, command),
         Command::Diff(command) => commands::diff::run(common, command),
+        Command::Compare(command) => commands::compare::run(common, command),
+        Command::Audit(command) => commands::audit::run(common, command),
         Command::Scan(command) => commands::scan::run(common, command),
         Command::Secrets(command) => commands::secrets::run(common, command),
         Command::Malware(command) => commands::malware::run(common, command),

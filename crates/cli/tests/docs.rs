@@ -307,10 +307,13 @@ fn every_key_of_the_format_has_its_place() {
     let pages = pages();
     let actions =
         fs::read_to_string(root().join("crates/definition/src/decode/action.rs")).unwrap();
+    let tests =
+        fs::read_to_string(root().join("crates/definition/src/decode/structure.rs")).unwrap();
     let all = sources("crates/definition/src/decode");
     for (name, code) in [
-        ("docs/reference/definition-format.md", all.replace(&actions, "")),
+        ("docs/reference/definition-format.md", all.replace(&actions, "").replace(&tests, "")),
         ("docs/guide/writing-actions.md", actions),
+        ("docs/reference/structure-tests.md", tests),
     ] {
         let page = page(&pages, name);
         let keys = keys(&code);

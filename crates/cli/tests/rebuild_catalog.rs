@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Every image of the catalog is built again from nothing but its own signed provenance, and has the same digest. Its
-//! attested SBOM has every file of its layers, each as a part of something, and the minimum elements of the NTIA.
+//! attested SBOM has every file of its layers, each as a part of something, and the minimum elements of the NTIA. All of
+//! them, and their -dev images, are audited with the best grade.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 #![allow(clippy::print_stdout, reason = "how much was looked at is worth a line")]
 
@@ -207,6 +208,23 @@ fn check_the_check(spdx: &Value, layout: &Path) {
     assert_eq!(lacks(spdx, &more), ["./usr/bin/more"]);
 }
 
+/// Audits the image by what its definition says it is for, and by its signer's statements.
+fn check_audit(bench: &Bench, definition: &str, profile: &str) {
+    let output =
+        bench.run(&["audit", "image", "--key", "k.pub", "--platform", PLATFORM, "-o", "json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let audit: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{definition}: {error}: {said}"));
+    assert_eq!(audit["profile"]["name"], profile, "{definition}");
+    let is_best = audit["hardened"] == true && audit["grade"] == "A";
+    let failed: Vec<&Value> = list(&audit, "controls")
+        .iter()
+        .filter(|one| ["fail", "warn"].contains(&text(&one["outcome"], "result")))
+        .collect();
+    assert!(is_best && output.status.success(), "{definition}: {}: {failed:#?}", audit["sum"]);
+    println!("{definition}: grade A with {} points as {profile}", audit["sum"]["points"]);
+}
+
 /// Copies the catalog without locks, which may be anybody's.
 fn copy(from: &Path, to: &Path, definitions: &mut Vec<PathBuf>, below: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -235,8 +253,6 @@ fn every_image_is_what_its_provenance_says() {
     let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
     let mut definitions = Vec::new();
     copy(&catalog, &bench.0.path().join("catalog"), &mut definitions, Path::new("catalog"));
-    // A -dev image is the runtime one and more packages: it would show nothing more.
-    definitions.retain(|path| !path.to_string_lossy().ends_with("-dev.yaml"));
     definitions.sort();
     assert!(definitions.len() > 15, "definitions are no longer found: {definitions:?}");
     bench.good(&["keygen", "k"]);
@@ -246,6 +262,13 @@ fn every_image_is_what_its_provenance_says() {
         let definition = definition.to_str().unwrap();
         let build = ["build", definition, "-o", "image", "--platform", PLATFORM, "-q"];
         bench.good(&[&build[..], &["--sign", "--key", "k.key"]].concat());
+        let is_dev = definition.ends_with("-dev.yaml");
+        check_audit(&bench, definition, if is_dev { "dev" } else { "runtime" });
+        // A -dev image is the runtime one and more packages: what follows would show nothing more.
+        if is_dev {
+            fs::remove_dir_all(bench.path("image")).unwrap();
+            continue;
+        }
         let spdx = check_sbom(&bench, definition);
         if std::mem::take(&mut is_first) {
             check_the_check(&spdx, &bench.path("image"));

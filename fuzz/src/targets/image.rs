@@ -48,17 +48,15 @@ fn filled(bytes: &[u8]) -> Vec<u8> {
     text(bytes).replace("@2@", "22").replace("@3@", "33").into_bytes()
 }
 
-/// Reads a document, which keeps its bytes. What its values are written as says the same.
-fn document<T: Document + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
-    bytes: &[u8],
-) -> bool {
+/// Reads a document, which keeps its bytes. What its values are written as is written so again: a health check is only read.
+fn document<T: Document + Serialize + DeserializeOwned>(bytes: &[u8]) -> bool {
     let bytes = filled(bytes);
     let Ok(document) = Raw::<T>::parse(bytes.clone()) else { return false };
     assert_eq!(document.bytes(), bytes);
     let is_good = document.value().check().is_ok();
     let written = serde_json::to_vec(document.value()).expect("it is JSON");
-    let again = Raw::<T>::parse(written).expect("what was written can be read");
-    assert_eq!(again.value(), document.value());
+    let again = Raw::<T>::parse(written.clone()).expect("what was written can be read");
+    assert_eq!(serde_json::to_vec(again.value()).expect("it is JSON"), written);
     is_good
 }
 

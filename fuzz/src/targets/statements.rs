@@ -136,7 +136,10 @@ fn policy(bytes: &[u8]) -> bool {
     let Ok(policy) = Policy::parse(bytes) else { return false };
     let evidence = Evidence {
         digests: [Digest::of(b"")].into(),
+        name: None,
         created: None,
+        user: None,
+        base: None,
         signatures: vec![],
         statements: vec![],
         sbom: None,

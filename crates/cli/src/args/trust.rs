@@ -327,6 +327,37 @@ Examples:
         #[command(flatten)]
         signing: Box<Signing>,
     },
+    /// Audit every platform, sign what came of it, and attach it
+    #[command(
+        after_help = "The statement is https://hardpan.dev/audit/v1: user, tools, setuid files, every control, the grade. Policies of any admission controller can decide by it. With --stig and --fips the shapes of Docker's hardened images are added; they are derived and stated by you, and certify nothing.
+
+Examples:
+  hardpan attest audit registry.example/python:3.13 --key hardpan.key
+  hardpan attest audit out/python --profile compat --stig --key hardpan.key
+  hardpan attest audit out/python --fips-certificate 4985 --key hardpan.key"
+    )]
+    Audit {
+        /// The image
+        #[arg(value_name = "IMAGE|LAYOUT")]
+        image: String,
+        /// What the image is for: runtime, runtime-static, compat, dev or sdk [default: what its labels say, or else runtime]
+        #[arg(long, value_name = "PROFILE")]
+        profile: Option<hardpan::audit::Profile>,
+        /// Use this advisory database [default: the one of this machine, if there is one]
+        #[arg(long, value_name = "FILE")]
+        db: Option<PathBuf>,
+        /// State the results as those of a scan derived from a security guide, too, with its documents
+        #[arg(long)]
+        stig: bool,
+        /// State which cryptographic modules there are, too; without a certificate each is "not validated"
+        #[arg(long)]
+        fips: bool,
+        /// The number of a module's certificate, for which you answer; may be given several times
+        #[arg(long, value_name = "[MODULE=]NUMBER")]
+        fips_certificate: Vec<hardpan::audit::crypto::Certificate>,
+        #[command(flatten)]
+        signing: Box<Signing>,
+    },
     /// Sign a predicate of your own and attach it
     #[command(after_help = "Example:
   hardpan attest add registry.example/python:3.13 --type https://example.org/review/v1 --predicate review.json --key hardpan.key")]
@@ -521,6 +552,9 @@ pub(crate) struct Attestations {
     /// State what scans for vulnerabilities, secrets and malware find: with this machine's advisory database and ClamAV, where they are
     #[arg(long, requires = "sign")]
     pub(crate) scan: bool,
+    /// State what an audit finds: every control, the grade, what is in the image
+    #[arg(long, requires = "sign")]
+    pub(crate) audit: bool,
     /// State what this VEX document (OpenVEX, CSAF, CycloneDX) says of what is in the image; may be given several times
     #[arg(long, value_name = "FILE", requires = "sign")]
     pub(crate) vex: Vec<PathBuf>,

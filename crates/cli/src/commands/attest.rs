@@ -7,9 +7,9 @@ use hardpan::trust::{Accepted, AddRequest, Claim, SubjectReport};
 use hardpan::{Error, Location};
 use serde_json::{Value, json};
 
-use super::place;
 use super::scans::{self, Choices};
 use super::verify::{known, short, subject_json};
+use super::{audits, place};
 use crate::args::Common;
 use crate::args::trust::{Attest, AttestCommand, Keys, Signing};
 use crate::failure::{Named, Usage};
@@ -35,6 +35,16 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
                 vex,
             };
             scan(common, image, &choices, signing)
+        }
+        AttestCommand::Audit { image, profile, db, stig, fips, fips_certificate, signing } => {
+            let choices = audits::Choices {
+                profile: *profile,
+                db: db.as_deref(),
+                states_stig: *stig,
+                states_modules: *fips,
+                certificates: fips_certificate,
+            };
+            audit(common, image, &choices, signing)
         }
         AttestCommand::Add { image, kind, predicate, platform, signing } => {
             let uris = known(kind)?;
@@ -68,6 +78,31 @@ fn scan(
         say!("{}", serde_json::to_string(&attested)?);
     } else if !common.quiet {
         scans::print(&attested);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn audit(
+    common: &Common,
+    image: &str,
+    choices: &audits::Choices<'_>,
+    signing: &Signing,
+) -> anyhow::Result<ExitCode> {
+    keys::refuse_index(signing)?;
+    let location = place::existing(image)?;
+    let machine = place::machine(common)?;
+    let signer = keys::open_signing(common, signing, &machine, place::layout(&location))?;
+    let signer = signer.ok_or(keys::NO_KEY)?;
+    let progress = Progress::new(common);
+    let session = machine.session(&progress);
+    let sign = keys::request(signing, &*signer)?;
+    let attested = audits::attest(&session, &location, sign, choices);
+    progress.clear();
+    let attested = attested?;
+    if common.json {
+        say!("{}", serde_json::to_string(&attested)?);
+    } else if !common.quiet {
+        audits::print(&attested);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,7 @@ use hardpan::trust::{AnySigner, AttestRequest, Attested, BuiltBy, TestedFile};
 use hardpan::{BuildRequest, BuildSettings, Built, Error, Location, LockState, Project};
 use serde_json::json;
 
-use super::{in_definition, open, scans};
+use super::{audits, in_definition, open, scans};
 use crate::args::{Build, Common};
 use crate::diagnostics;
 use crate::failure::Usage;
@@ -72,6 +72,14 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
         }
         _ => None,
     };
+    let audited = match (&signer, &request.layout) {
+        (Some(signer), Some(layout)) if command.attestations.audit => {
+            let sign = keys::request(&command.attestations.signing, &**signer)?;
+            let location = Location::Layout(layout.clone());
+            Some(audits::attest(&session, &location, sign, &audits::Choices::default())?)
+        }
+        _ => None,
+    };
     if common.json {
         let value = json!({
             "built": built,
@@ -80,6 +88,7 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
             "lock-written": !matches!(state, LockState::Fitted),
             "attested": attested,
             "scanned": scanned,
+            "audited": audited,
         });
         say!("{value}");
     } else if !common.quiet {
@@ -89,6 +98,9 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
         }
         if let Some(scanned) = &scanned {
             scans::print(scanned);
+        }
+        if let Some(audited) = &audited {
+            audits::print(audited);
         }
     }
     Ok(ExitCode::SUCCESS)

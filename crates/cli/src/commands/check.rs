@@ -136,8 +136,22 @@ fn check(path: &Path) -> anyhow::Result<Checked> {
     let mut diagnostics = parsed.diagnostics().to_vec();
     if parsed.is_ok() {
         diagnostics.extend(check_all_stages(&parsed, &root)?);
+        diagnostics.extend(check_all_exceptions(&parsed));
     }
     Ok(Checked { diagnostics, sources, included })
+}
+
+/// Checks the exceptions of the audit on every platform; what holds for several is said once.
+fn check_all_exceptions(parsed: &Parsed) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = Vec::new();
+    let rendered = parsed.platforms().iter().filter_map(|platform| parsed.render(*platform).ok());
+    for diagnostic in rendered.flat_map(|definition| hardpan::audit::check_exceptions(&definition))
+    {
+        if !found.contains(&diagnostic) {
+            found.push(diagnostic);
+        }
+    }
+    found
 }
 
 /// Checks the build stages on every platform; what holds for several is said once.

@@ -2,8 +2,11 @@
 //! One file for each command.
 
 pub(crate) mod attest;
+pub(crate) mod audit;
+mod audits;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod db;

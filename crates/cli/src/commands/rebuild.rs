@@ -47,7 +47,7 @@ pub(crate) fn run(common: &Common, command: &Rebuild) -> anyhow::Result<ExitCode
     let (built, lock, settings) = build(common, command, &plan, folder.path(), &layout)?;
     let rebuilt = Rebuilt { plan: &plan, built: &built, lock: &lock, settings: &settings };
     let progress = Progress::new(common);
-    let comparison = machine.session(&progress).compare(&location, &layout, &rebuilt);
+    let comparison = machine.session(&progress).compare_rebuilt(&location, &layout, &rebuilt);
     progress.clear();
     let comparison = comparison?;
     if common.json {

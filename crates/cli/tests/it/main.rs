@@ -5,7 +5,9 @@
 
 mod actions;
 mod alpine;
+mod attest_audit;
 mod attest_scan;
+mod audit;
 mod bad_archive;
 mod bad_definition;
 mod bad_disk;
@@ -13,6 +15,7 @@ mod bad_package;
 mod bad_store;
 mod build;
 mod check;
+mod compare;
 mod completions;
 mod containers;
 mod contents;

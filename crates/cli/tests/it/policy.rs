@@ -30,7 +30,7 @@ fn with_policy(fixture: &Fixture, name: &str, text: &str) -> Ran {
 }
 
 fn attest(fixture: &Fixture, kind: &str, predicate: &Value, key: &str) {
-    fixture.write("work/predicate.json", &predicate.to_string());
+    fixture.write("work/predicate.json", predicate.to_string());
     let out = fixture.path("out");
     let add =
         ["attest", "add", out.to_str().unwrap(), "--type", kind, "--predicate", "predicate.json"];
@@ -93,7 +93,7 @@ fn audits_and_scans_count_by_key_and_exceptions_are_shown() {
     with_policy(&fixture, "p.yaml", &with("2001-01-01"))
         .expect(1, &["exception for shell ended on 2001-01-01: debugging"]);
     let value = {
-        fixture.write("work/p.yaml", &with("2999-01-01"));
+        fixture.write("work/p.yaml", with("2999-01-01"));
         eval(&fixture, &["--policy", "p.yaml", "--json"]).json()
     };
     assert_eq!(value["allowed"], true);
@@ -134,7 +134,7 @@ fn rego_decides_and_denies_by_default() {
          deny contains msg if {\n\tallowed := load_json(\"builders.json\")\n\tid := input.image.provenance.builderID\n\tnot id in allowed\n\tmsg := sprintf(\"built by %s\", [id])\n}\n",
     );
     fixture.write("work/rules/main_test.rego", "package team\n\nallow := false\n");
-    fixture.write("work/rules/builders.json", &json!([BUILDER]).to_string());
+    fixture.write("work/rules/builders.json", json!([BUILDER]).to_string());
     eval(&fixture, &["--policy", "rules"]).expect(
         0,
         &["holds  linux/amd64: rules data.team.deny: allowed", "every policy allows it"],
@@ -253,8 +253,9 @@ fn the_input_is_buildx_s_and_more() {
 #[test]
 fn hostile_policies_end_themselves_alone() {
     let fixture = signed();
-    let doubled: String =
+    let doubled: Vec<String> =
         (1..40).map(|n| format!("\ts{n} := concat(\"\", [s{}, s{}])\n", n - 1, n - 1)).collect();
+    let doubled = doubled.concat();
     for (text, expected) in [
         ("package a\nallow if {\n\tcount(numbers.range(1, 100000000000)) > 5\n}".to_owned(), "ended its process"),
         (format!("package a\nallow if {{\n\ts0 := \"0123456789abcdef\"\n{doubled}\tcount(s39) > 0\n}}"), "ended its process"),
@@ -272,9 +273,10 @@ fn hostile_policies_end_themselves_alone() {
     }
     let deep = format!("keys: {}k.pub{}\n", "[".repeat(5_000), "]".repeat(5_000));
     with_policy(&fixture, "deep.yaml", &deep).expect(2, &["is no policy"]);
-    let many: String = (0..40_000)
+    let many: Vec<String> = (0..40_000)
         .map(|n| format!("  - {{id: CVE-{n}, until: 2999-01-01, reason: r}}\n"))
         .collect();
+    let many = many.concat();
     let ran = with_policy(&fixture, "many.yaml", &format!("keys: [k.pub]\nexceptions:\n{many}"));
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }

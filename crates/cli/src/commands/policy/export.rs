@@ -91,7 +91,7 @@ fn public_keys(policy: &Policy, command: &Export<'_>) -> anyhow::Result<BTreeMap
     } else {
         Some(keys::keyring_of(command.keys)?)
     };
-    let keys = given.iter().flat_map(|ring| ring.keys());
+    let keys = given.iter().flat_map(hardpan::trust::key::Keyring::keys);
     Ok(keys.map(|key| (key.name.clone(), key.key.to_pem())).collect())
 }
 

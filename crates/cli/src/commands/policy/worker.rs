@@ -18,7 +18,7 @@ use crate::failure::Named;
 /// How long one evaluation may take; the engine looks at the clock itself.
 const EVALUATION_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long all of a process may take: reading modules has no clock of its own, and there may be many tests.
-const PROCESS_TIME_MAX: Duration = Duration::from_secs(60);
+const PROCESS_TIME_MAX: Duration = Duration::from_mins(1);
 /// The most address space of a process: the program itself takes some hundred megabytes of it.
 const MEMORY_BYTES_MAX: u64 = 1 << 30;
 /// The stack that modules are read and run on.

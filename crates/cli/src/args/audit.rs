@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The commands that hold images against controls.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::trust::{Chosen, Keys};
+
+/// Hold any image against the hardening controls, and grade it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Whoever built the image: what is measured are its layers, its configuration, what trusted keys state about it, and what the advisory database of this machine knows of it. What could not be measured is said and never counts as passed.
+
+The profile says what the image is for: runtime, runtime-static, compat (a shell is allowed), dev, sdk, or a YAML file of yours. Without --profile the image's labels say it, or else it is runtime.
+
+Exit code 0: nothing that --fail-on names. 1: something.
+
+Examples:
+  hardpan audit out/python
+  hardpan audit registry.example/app:1 --profile compat --fail-on warn
+  hardpan audit registry.example/app:1 --key keys/ -o json
+  hardpan audit app.tar --write-baseline known.json
+  hardpan audit app.tar --baseline known.json
+  hardpan audit out/python --against docker.io/library/python:3.13 -o html > audit.html
+  hardpan audit --explain setuid-file"
+)]
+pub(crate) struct Audit {
+    /// What to look at; a root file system may be that of a running process: /proc/PID/root
+    #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE|ROOTFS", required_unless_present = "explain")]
+    pub(crate) image: Option<String>,
+    /// What the image is for: runtime, runtime-static, compat, dev, sdk, or a file [default: what its labels say, or else runtime]
+    #[arg(long, value_name = "PROFILE|FILE")]
+    pub(crate) profile: Option<String>,
+    /// The form
+    #[arg(long, short, value_enum, default_value_t = AuditFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: AuditFormat,
+    /// Explain this control: what it promises, why, and how to mend it; with an image, also all that it found there
+    #[arg(long, value_name = "CONTROL", conflicts_with_all = ["output", "write_baseline"])]
+    pub(crate) explain: Option<String>,
+    /// Exit with 1 if a control fails, or also if one warns, or if the grade is worse than grade:B, or never [default: the profile's grade, or else fail]
+    #[arg(long, value_name = "WHEN", value_parser = fail_on)]
+    pub(crate) fail_on: Option<FailOn>,
+    /// Show the controls that passed, too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Findings that are known, and don't count, as --write-baseline wrote them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write the present findings into a file for --baseline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_baseline: Option<PathBuf>,
+    /// The last day on which what --write-baseline writes is accepted: 2027-03-31
+    #[arg(long, value_name = "DAY", requires = "write_baseline")]
+    pub(crate) baseline_until: Option<String>,
+    /// Count the exceptions that the image carries from its definition, though no trusted key signed it
+    #[arg(long)]
+    pub(crate) accept_image_exceptions: bool,
+    /// Use this advisory database [default: the one of this machine, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    /// Compare the attack surface with this standard image, in HTML and Markdown
+    #[arg(long, value_name = "IMAGE|LAYOUT|ARCHIVE|ROOTFS")]
+    pub(crate) against: Option<String>,
+    /// The number of the certificate of a cryptographic module, for which you answer; may be given several times
+    #[arg(long, value_name = "[MODULE=]NUMBER")]
+    pub(crate) fips_certificate: Vec<hardpan::audit::crypto::Certificate>,
+    #[command(flatten)]
+    pub(crate) chosen: Chosen,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFormat {
+    /// A table for people
+    Table,
+    /// Everything, as JSON
+    Json,
+    /// A page for a browser, in one file
+    Html,
+    /// Tables for comments and summaries
+    Markdown,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit's XML, for servers that run tests
+    Junit,
+    /// XCCDF 1.2, for tools for compliance; derived from the GPOS SRG, and certified by nobody
+    Xccdf,
+    /// A badge, as SVG
+    Badge,
+}
+
+/// When the answer is no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailOn {
+    /// A control fails.
+    Fail,
+    /// A control fails or warns.
+    Warn,
+    /// The grade is worse.
+    Grade(char),
+    /// Never.
+    Never,
+}
+
+fn fail_on(text: &str) -> Result<FailOn, String> {
+    match text {
+        "fail" => return Ok(FailOn::Fail),
+        "warn" => return Ok(FailOn::Warn),
+        "never" => return Ok(FailOn::Never),
+        _ => {}
+    }
+    let mut letters = text.strip_prefix("grade:").unwrap_or_default().chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter @ 'A'..='F'), None) => Ok(FailOn::Grade(letter)),
+        _ => Err("it is fail, warn, never, or grade:A to grade:F".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_the_answer_is_no() {
+        for (text, expected) in [
+            ("fail", Some(FailOn::Fail)),
+            ("warn", Some(FailOn::Warn)),
+            ("never", Some(FailOn::Never)),
+            ("grade:A", Some(FailOn::Grade('A'))),
+            ("grade:F", Some(FailOn::Grade('F'))),
+            ("grade:G", None),
+            ("grade:b", None),
+            ("grade:AB", None),
+            ("grade:", None),
+            ("grade", None),
+            ("", None),
+            ("A", None),
+            ("info", None),
+        ] {
+            assert_eq!(fail_on(text).ok(), expected, "{text}");
+        }
+    }
+}
