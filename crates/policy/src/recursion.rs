@@ -109,7 +109,7 @@ impl Scope {
                     RuleHead::Set { key, .. } => open.extend(key),
                     RuleHead::Func { args, assign, .. } => {
                         // Arguments hide rules of the same name.
-                        own.extend(args.iter().filter_map(|argument| path(argument)));
+                        own.extend(args.iter().filter_map(path));
                         open.extend(assign.iter().map(|assign| &assign.value));
                     }
                 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Exceptions that still count.
 
+use std::fmt::Write as _;
+
 use hardpan_attest::policy::Exception;
 use serde_json::Value;
 
@@ -18,7 +20,7 @@ pub(super) fn rego(exceptions: &[&Exception]) -> String {
         // It counts until the end of its day, in UTC.
         let after = one.until.tomorrow().unwrap_or(one.until);
         let (id, end) = (Value::from(one.id.as_str()), format!("{after}T00:00:00Z"));
-        text.push_str(&format!("\t{id}: \"{end}\",\n"));
+        let _ = writeln!(text, "\t{id}: \"{end}\",");
     }
     text.push_str("}\n\n");
     text.push_str("excused(id) if time.now_ns() < time.parse_rfc3339_ns(exceptions[id])\n");

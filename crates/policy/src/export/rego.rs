@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Conditions over predicates in Rego, with `predicate` for what they are about.
 
+use std::fmt::Write as _;
+
 use hardpan_attest::policy::{AuditRule, Exception, Severity, VulnerabilityRule};
 use hardpan_attest::predicate::audit::TRAITS;
 use serde_json::{Value, json};
@@ -14,7 +16,10 @@ pub(super) fn literal(value: &Value) -> String {
 
 /// Returns a module of policy-controller: its conditions, and rules beside them.
 pub(super) fn sigstore(conditions: &[String], more: &str) -> String {
-    let body: String = conditions.iter().map(|line| format!("\t{line}\n")).collect();
+    let mut body = String::new();
+    for line in conditions {
+        let _ = writeln!(body, "\t{line}");
+    }
     let more = if more.is_empty() { String::new() } else { format!("\n{more}") };
     format!(
         "package sigstore\n\nimport rego.v1\n\ndefault isCompliant := false\n\npredicate := input.predicate\n\nisCompliant if {{\n{body}}}\n{more}"
@@ -39,14 +44,15 @@ pub(super) fn vulnerabilities(
             more.push_str("\tsome annotation in one.annotations\n\tannotation.fixedVersion\n");
         }
         if let Some(days) = rule.min_age_days {
-            more.push_str(&format!("\tnot is_new(one, {days})\n"));
+            let _ = writeln!(more, "\tnot is_new(one, {days})");
         }
         more.push_str("\tnot excused(one.id)\n}\n\n");
         // What says nothing in hardpan's words may be anything.
-        more.push_str(&format!(
+        let _ = write!(
+            more,
             "harmless(one) if {{\n\tsome said in one.severity\n\tsaid.method == \"hardpan\"\n\tsaid.score in {}\n}}\n\n",
             literal(&json!(harmless))
-        ));
+        );
         if rule.min_age_days.is_some() {
             more.push_str(
                 "is_new(one, days) if {\n\tsome annotation in one.annotations\n\tknown := time.parse_rfc3339_ns(concat(\"\", [annotation.published, \"T00:00:00Z\"]))\n\ttime.now_ns() < known + (((days * 24) * 3600) * 1000000000)\n}\n\n",
@@ -79,11 +85,12 @@ pub(super) fn audit(rule: &AuditRule, exceptions: &[&Exception]) -> (Vec<String>
         conditions.push(format!("every id in {} {{ holds(id) }}", literal(&json!(rule.forbid))));
         more.push_str("holds(id) if excused(id)\n\n");
         for id in &rule.forbid {
-            more.push_str(&format!(
+            let _ = write!(
+                more,
                 "holds(id) if {{\n\tid == {}\n\t{}\n}}\n\n",
                 literal(&json!(id)),
                 forbidden(id)
-            ));
+            );
         }
         more.push_str(&expiry::rego(exceptions));
     }
