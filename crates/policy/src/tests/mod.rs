@@ -2,6 +2,7 @@
 //! Tests of decisions, of tests of policies, and of policies that mean harm.
 
 mod buildx;
+mod buildx_inputs;
 mod hostile;
 mod testing;
 
