@@ -7,6 +7,8 @@ mod comparison;
 mod html;
 mod junit;
 mod markdown;
+#[cfg(test)]
+mod page_tests;
 mod sarif;
 mod statements;
 #[cfg(test)]

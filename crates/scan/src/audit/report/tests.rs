@@ -20,7 +20,7 @@ const STANDARD: Surface = Surface {
     interpreters: 4,
 };
 
-fn beside() -> Beside<'static> {
+pub(super) fn beside() -> Beside<'static> {
     Beside {
         standard: Some(("docker.io/library/<nginx>", &STANDARD)),
         modules: None,
@@ -28,7 +28,7 @@ fn beside() -> Beside<'static> {
     }
 }
 
-fn comparison() -> AuditComparison {
+pub(super) fn comparison() -> AuditComparison {
     let side = |report, pull| Side {
         report,
         compressed: Some(pull),
