@@ -16,6 +16,7 @@ pub mod controls;
 pub mod cvss;
 pub mod drift;
 pub mod inventory;
+mod layer;
 pub mod matching;
 pub mod re2;
 pub mod report;

@@ -2,18 +2,16 @@
 //! Reads layers, each once, and remembers of them what the catalog needs.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
 use hardpan_tree::layers::{LayerKind, Whiteout};
-use hardpan_tree::{Hasher, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader, TreePath};
+use hardpan_tree::{Hasher, TarEntry, TarEntryKind, TarReadError, TreePath};
 use sha1::{Digest as _, Sha1};
 
 use super::content::{Collector, Content};
 use super::root::{Entry, File, Root};
 use super::{Catalog, CatalogError, FileHashes, FormatError, survey, want};
-
-/// How much is read at a time, in bytes.
-const CHUNK_BYTES: usize = 128 << 10;
+use crate::layer::{self, CHUNK_BYTES};
 
 /// How many directories may be in each other. Packages of Node in packages of Node come to 60.
 const DEPTH_MAX: usize = 256;
@@ -107,15 +105,8 @@ impl CatalogBuilder {
         self.open()?;
         let from_top = self.layers.len();
         let fail = |source| CatalogError::Tar { from_top, source };
-        let limits = TarLimits {
-            entries_max: self.options.entries_max,
-            size_bytes_max: self.options.layer_bytes_max,
-            refuse_special: false,
-            // Some builders leave it out, and the digest of the layer says where the end is.
-            end_marker_required: false,
-            ..TarLimits::default()
-        };
-        let mut tar = TarReader::new(BufReader::with_capacity(CHUNK_BYTES, reader), limits);
+        let options = &self.options;
+        let mut tar = layer::open(reader, options.entries_max, options.layer_bytes_max);
         while let Some(entry) = tar.next_entry().map_err(fail)? {
             self.entry(entry, &mut tar).map_err(|error| match error {
                 CatalogError::Read { source, .. } => fail(TarReadError::Io(source)),

@@ -2,11 +2,11 @@
 //! Layers and configuration of an image, looked through.
 
 use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
 use hardpan_image::ImageConfig;
 use hardpan_tree::layers::Whiteout;
-use hardpan_tree::{TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader, TreePath};
+use hardpan_tree::{TarEntry, TarEntryKind, TarReadError, TreePath};
 
 use super::detect::{Detector, Hit};
 use super::finding::{Finding, Place};
@@ -15,9 +15,8 @@ use super::owned::{Databases, Ownership, Summing, Sums};
 use super::rules::Rules;
 use super::{SecretOptions, SecretReport, Skipped};
 use crate::catalog::sums::SumList;
+use crate::layer::{self, CHUNK_BYTES};
 
-/// How much is read at a time, in bytes.
-const CHUNK_BYTES: usize = 128 << 10;
 /// Files up to this length, in bytes, are kept until it is known whether their digests are needed; the digests of longer
 /// ones are made while they go by.
 const KEPT_BYTES_MAX: u64 = 8 << 20;
@@ -140,15 +139,8 @@ impl<'r> SecretScanner<'r> {
         }
         let layer = self.layer;
         let fail = |source| SecretScanError::Tar { layer, source };
-        let limits = TarLimits {
-            entries_max: self.options.entries_max,
-            size_bytes_max: self.options.layer_bytes_max,
-            refuse_special: false,
-            // As for a catalog: the digest of the layer says where the end is.
-            end_marker_required: false,
-            ..TarLimits::default()
-        };
-        let mut tar = TarReader::new(BufReader::with_capacity(CHUNK_BYTES, reader), limits);
+        let options = &self.options;
+        let mut tar = layer::open(reader, options.entries_max, options.layer_bytes_max);
         while let Some(entry) = tar.next_entry().map_err(fail)? {
             self.entry(entry, &mut tar).map_err(|error| match error {
                 SecretScanError::Read { source, .. } => fail(TarReadError::Io(source)),

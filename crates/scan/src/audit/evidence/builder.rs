@@ -2,7 +2,7 @@
 //! Reads layers, the lowest first, each once, and puts them on top of each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use hardpan_image::ImageConfig;
@@ -10,8 +10,7 @@ use hardpan_tree::layers::{
     ContentName, LayerEntry, LayerKind, Stack, StackError, StackRules, Whiteout,
 };
 use hardpan_tree::{
-    Digest, File, Metadata, Origin, TarEntry, TarEntryKind, TarLimits, TarReadError, TarReader,
-    Tree, TreePath,
+    Digest, File, Metadata, Origin, TarEntry, TarEntryKind, TarReadError, Tree, TreePath,
 };
 
 use super::file::{Asked, FileReader, Looked};
@@ -21,11 +20,10 @@ use crate::catalog::sums::SumList;
 use crate::catalog::{Catalog, FormatError};
 use crate::controls::image::{Hidden, ImageFacts, LayerFacts, Special};
 use crate::controls::traits::ContentTraits;
+use crate::layer;
 use crate::secrets::SecretReport;
 use crate::secrets::owned::{Databases, Sums};
 
-/// How much is read at a time, in bytes.
-const CHUNK_BYTES: usize = 128 << 10;
 /// How many directories may be in each other, as in a catalog.
 const DEPTH_MAX: usize = 256;
 /// The most steps through links: a hundred for each file of a large image. Links that lead to and fro would take for ever.
@@ -153,15 +151,8 @@ impl EvidenceBuilder {
         self.open()?;
         let layer = self.number();
         let fail = |source| EvidenceError::Tar { layer, source };
-        let limits = TarLimits {
-            entries_max: self.options.entries_max,
-            size_bytes_max: self.options.layer_bytes_max,
-            refuse_special: false,
-            // As for a catalog: the digest of the layer says where the end is.
-            end_marker_required: false,
-            ..TarLimits::default()
-        };
-        let mut tar = TarReader::new(BufReader::with_capacity(CHUNK_BYTES, reader), limits);
+        let options = &self.options;
+        let mut tar = layer::open(reader, options.entries_max, options.layer_bytes_max);
         while let Some(entry) = tar.next_entry().map_err(fail)? {
             self.entry(entry, &mut tar).map_err(|error| match error {
                 EvidenceError::Read { source, .. } => fail(TarReadError::Io(source)),
