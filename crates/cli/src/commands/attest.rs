@@ -3,8 +3,9 @@
 
 use std::process::ExitCode;
 
-use hardpan::trust::{Accepted, AddRequest, Claim, SubjectReport};
-use hardpan::{Error, Location};
+use hardpan::trust::{Accepted, AddRequest, Claim, SignRequest, SubjectReport};
+use hardpan::{Error, Location, Session};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::scans::{self, Choices};
@@ -14,6 +15,7 @@ use crate::args::Common;
 use crate::args::trust::{Attest, AttestCommand, Keys, Signing};
 use crate::failure::{Named, Usage};
 use crate::keys;
+use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::text::{BAD, DIM, GOOD, say, styled};
 
@@ -34,7 +36,13 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
                 signatures: signatures.as_deref(),
                 vex,
             };
-            scan(common, image, &choices, signing)
+            let attest = |session: &Session<'_>,
+                          machine: &Machine,
+                          location: &Location,
+                          sign: SignRequest<'_>| {
+                scans::attest(session, machine, location, sign, &choices)
+            };
+            state(common, image, signing, attest, scans::print)
         }
         AttestCommand::Audit { image, profile, db, stig, fips, fips_certificate, signing } => {
             let choices = audits::Choices {
@@ -44,7 +52,11 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
                 states_modules: *fips,
                 certificates: fips_certificate,
             };
-            audit(common, image, &choices, signing)
+            let attest =
+                |session: &Session<'_>, _: &Machine, location: &Location, sign: SignRequest<'_>| {
+                    audits::attest(session, location, sign, &choices)
+                };
+            state(common, image, signing, attest, audits::print)
         }
         AttestCommand::Add { image, kind, predicate, platform, signing } => {
             let uris = known(kind)?;
@@ -57,11 +69,13 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
     }
 }
 
-fn scan(
+/// Opens what signs, has something stated about every platform of an image, and tells what.
+fn state<T: Serialize>(
     common: &Common,
     image: &str,
-    choices: &Choices<'_>,
     signing: &Signing,
+    attest: impl FnOnce(&Session<'_>, &Machine, &Location, SignRequest<'_>) -> anyhow::Result<T>,
+    print: impl FnOnce(&T),
 ) -> anyhow::Result<ExitCode> {
     keys::refuse_index(signing)?;
     let location = place::existing(image)?;
@@ -71,38 +85,13 @@ fn scan(
     let progress = Progress::new(common);
     let session = machine.session(&progress);
     let sign = keys::request(signing, &*signer)?;
-    let attested = scans::attest(&session, &machine, &location, sign, choices);
+    let attested = attest(&session, &machine, &location, sign);
     progress.clear();
     let attested = attested?;
     if common.json {
         say!("{}", serde_json::to_string(&attested)?);
     } else if !common.quiet {
-        scans::print(&attested);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn audit(
-    common: &Common,
-    image: &str,
-    choices: &audits::Choices<'_>,
-    signing: &Signing,
-) -> anyhow::Result<ExitCode> {
-    keys::refuse_index(signing)?;
-    let location = place::existing(image)?;
-    let machine = place::machine(common)?;
-    let signer = keys::open_signing(common, signing, &machine, place::layout(&location))?;
-    let signer = signer.ok_or(keys::NO_KEY)?;
-    let progress = Progress::new(common);
-    let session = machine.session(&progress);
-    let sign = keys::request(signing, &*signer)?;
-    let attested = audits::attest(&session, &location, sign, choices);
-    progress.clear();
-    let attested = attested?;
-    if common.json {
-        say!("{}", serde_json::to_string(&attested)?);
-    } else if !common.quiet {
-        audits::print(&attested);
+        print(&attested);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,6 @@ use hardpan_attest::predicate::{PredicateError, uri};
 use hardpan_scan::audit::crypto::{self, Certificate};
 use hardpan_scan::audit::predicate;
 use hardpan_scan::audit::report::{Beside, stig};
-use hardpan_tree::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +14,7 @@ use super::{AuditError, AuditRequest, Audited};
 use crate::error::Error;
 use crate::sbom::{SbomChoice, SbomSource};
 use crate::session::Session;
-use crate::shelf::{ImageSet, Location};
+use crate::shelf::Location;
 use crate::trust::{About, SignRequest, TrustError};
 
 /// What is audited and stated.
@@ -50,19 +49,10 @@ impl Session<'_> {
         location: &Location,
         request: &AttestAudit<'_>,
     ) -> Result<AttestedAudits, Error> {
-        let platforms: Vec<(Digest, Option<String>)> = {
-            let opened = self.open_shelf(location)?;
-            let set = ImageSet::read(opened.shelf())?;
-            let named = set
-                .platforms
-                .iter()
-                .map(|(entry, _)| (entry.digest, entry.platform.as_ref().map(ToString::to_string)));
-            named.collect()
-        };
         let source = SbomSource::Image(location.clone());
         let mut attested = AttestedAudits::default();
-        let mut all = Vec::with_capacity(platforms.len());
-        for (digest, platform) in platforms {
+        let mut all = Vec::new();
+        for (digest, platform) in self.platforms_of(location)? {
             let choice = SbomChoice { platform: platform.as_deref(), ..request.audit.choice };
             let audited =
                 self.audit_whole(&source, &AuditRequest { choice, ..request.audit.clone() })?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use hardpan_attest::predicate::uri;
 use hardpan_scan::report::VulnsPredicate;
-use hardpan_tree::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +14,7 @@ use crate::malware::{MalwareOptions, MalwareOutcome};
 use crate::sbom::{SbomChoice, SbomSource};
 use crate::secrets::{Rules, SecretOptions};
 use crate::session::Session;
-use crate::shelf::{ImageSet, Location};
+use crate::shelf::Location;
 use crate::trust::{About, SignRequest, TrustError};
 
 /// What is scanned and stated.
@@ -48,18 +47,9 @@ impl Session<'_> {
         location: &Location,
         request: &AttestScans<'_>,
     ) -> Result<AttestedScans, Error> {
-        let platforms: Vec<(Digest, Option<String>)> = {
-            let opened = self.open_shelf(location)?;
-            let set = ImageSet::read(opened.shelf())?;
-            let named = set
-                .platforms
-                .iter()
-                .map(|(entry, _)| (entry.digest, entry.platform.as_ref().map(ToString::to_string)));
-            named.collect()
-        };
         let mut attested = AttestedScans::default();
         let source = SbomSource::Image(location.clone());
-        for (digest, platform) in platforms {
+        for (digest, platform) in self.platforms_of(location)? {
             let choice = SbomChoice { image: None, platform: platform.as_deref() };
             let name = platform.as_deref().unwrap_or("image");
             let predicates = self.predicates(&source, choice, name, request, &mut attested)?;

@@ -435,4 +435,16 @@ impl Session<'_> {
             }
         })
     }
+
+    /// Returns the digests of an image's manifests, each with its platform if the index says it.
+    pub(crate) fn platforms_of(
+        &self,
+        location: &Location,
+    ) -> Result<Vec<(Digest, Option<String>)>, Error> {
+        let opened = self.open_shelf(location)?;
+        let set = ImageSet::read(opened.shelf())?;
+        let named =
+            |entry: &Descriptor| (entry.digest, entry.platform.as_ref().map(ToString::to_string));
+        Ok(set.platforms.iter().map(|(entry, _)| named(entry)).collect())
+    }
 }
