@@ -87,14 +87,25 @@ impl Window {
     }
 
     fn feed_strings(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let end = rest.iter().position(|&byte| !is_printable(byte));
-            self.text.extend_from_slice(&rest[..end.unwrap_or(rest.len())]);
-            let Some(end) = end else { return };
+        let mut at = 0;
+        if self.text.len() > self.string_start {
+            // The string that the bytes before end with.
+            let end = printable(bytes);
+            self.text.extend_from_slice(&bytes[..end]);
+            if end == bytes.len() {
+                return;
+            }
             self.end_string();
-            let gap = rest[end..].iter().position(|&byte| is_printable(byte));
-            rest = gap.map_or(&[][..], |gap| &rest[end + gap..]);
+            at = end;
+        }
+        while let Some(start) = next_string(bytes, at) {
+            let end = start + printable(&bytes[start..]);
+            self.text.extend_from_slice(&bytes[start..end]);
+            if end == bytes.len() {
+                return;
+            }
+            self.end_string();
+            at = end;
         }
     }
 
@@ -131,6 +142,31 @@ impl Window {
         self.seen = seen - cut;
         self.string_start = self.string_start.saturating_sub(cut);
     }
+}
+
+/// Returns where the next string starts that has at least [`STRING_BYTES_MIN`] bytes, or that may go on in the next bytes.
+///
+/// A string has a printable byte wherever as many bytes are looked at, so most bytes of a program need no look: of those
+/// before one that is not printable, none can be the start.
+fn next_string(bytes: &[u8], mut start: usize) -> Option<usize> {
+    // Up to here all are known to be printable.
+    let mut known = start;
+    while start < bytes.len() {
+        let end = (start + STRING_BYTES_MIN).min(bytes.len());
+        match bytes[known..end].iter().rposition(|&byte| !is_printable(byte)) {
+            None => return Some(start),
+            Some(gap) => {
+                start = known + gap + 1;
+                known = end;
+            }
+        }
+    }
+    None
+}
+
+/// Returns how many of the first bytes are printable.
+fn printable(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| !is_printable(byte)).unwrap_or(bytes.len())
 }
 
 /// Whether a byte may be in a string of a binary file. Tabs and ends of lines are in keys that are in programs.
@@ -191,5 +227,42 @@ mod tests {
         }
         check(window.piece(true));
         assert_eq!(next, bytes.len() as u64);
+    }
+
+    /// What [`Window`] should take of a binary file: every string that is long enough, however the bytes come.
+    fn strings(bytes: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for string in bytes.split(|&byte| !is_printable(byte)) {
+            if string.len() >= STRING_BYTES_MIN {
+                text.extend_from_slice(string);
+                text.push(0);
+            }
+        }
+        text
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn strings_are_found_however_the_bytes_come(
+            runs in proptest::collection::vec((0usize..20, 0usize..20), 1..60),
+            cuts in proptest::collection::vec(1usize..40, 1..40),
+        ) {
+            let mut bytes = vec![0];
+            for (printable, other) in runs {
+                bytes.extend(std::iter::repeat_n(b'x', printable));
+                bytes.extend(std::iter::repeat_n(1, other));
+            }
+            // So that nothing waits for more.
+            bytes.push(0);
+            let mut window = Window::default();
+            let mut rest = bytes.as_slice();
+            for cut in cuts {
+                let (now, later) = rest.split_at(cut.min(rest.len()));
+                window.feed(now);
+                rest = later;
+            }
+            window.feed(rest);
+            proptest::prop_assert_eq!(window.piece(true).text, strings(&bytes));
+        }
     }
 }
