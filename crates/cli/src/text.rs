@@ -7,6 +7,8 @@ use anstyle::{AnsiColor, Style};
 
 /// The exit code where results could not be written.
 const EXIT_OUTPUT_LOST: i32 = 3;
+/// How much of long results is written at once, in bytes.
+const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
 
 /// Style of what went well.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -58,7 +60,24 @@ pub(crate) fn visible(text: &str) -> String {
 pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {
     let mut stdout = anstream::stdout().lock();
     let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    let Err(error) = written else { return };
+    if let Err(error) = written {
+        end_without_output(&error);
+    }
+}
+
+/// Writes something as a line of JSON to the standard output, as [`print_line`] does, without holding all of it in memory.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    let mut stdout = io::BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, io::stdout().lock());
+    let written = serde_json::to_writer(&mut stdout, value).map_err(io::Error::from);
+    let written = written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    if let Err(error) = written {
+        // What is still in the buffer goes nowhere.
+        let _ = stdout.into_parts();
+        end_without_output(&error);
+    }
+}
+
+fn end_without_output(error: &io::Error) -> ! {
     if error.kind() != io::ErrorKind::BrokenPipe {
         let _ = writeln!(anstream::stderr(), "error: can't write to the standard output: {error}");
     }

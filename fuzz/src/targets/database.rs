@@ -67,7 +67,7 @@ static INVENTORY: LazyLock<Inventory> = LazyLock::new(|| {
         .map(|purl| serde_json::json!({"type": "library", "name": "x", "version": "1", "purl": purl}))
         .collect();
     let sbom = serde_json::json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components});
-    Inventory::from(&read(sbom.to_string().as_bytes()).expect("it is an SBOM"))
+    Inventory::from(read(sbom.to_string().as_bytes()).expect("it is an SBOM"))
 });
 
 /// Where the header ends, and the check of it that follows (`docs/reference/database-format.md`).

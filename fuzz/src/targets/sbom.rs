@@ -27,7 +27,7 @@ const WRAPPED: &str = r#"{"_type":"https://in-toto.io/Statement/v0.1","predicate
 /// Reads an SBOM and looks its packages up. Against itself nothing drifts.
 fn sbom(bytes: &[u8]) -> bool {
     let Ok(listing) = read(bytes) else { return false };
-    let inventory = Inventory::from(&listing);
+    let inventory = Inventory::from(listing.clone());
     for package in &inventory.packages {
         assert_eq!(
             inventory.package(&package.id).map(|it| &it.id),

@@ -33,7 +33,7 @@ static INVENTORY: LazyLock<Inventory> = LazyLock::new(|| {
     let sbom = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"operating-system","name":"debian","version":"13"},
         {"type":"library","name":"glibc","version":"2.41-1","purl":"pkg:deb/debian/glibc@2.41-1?arch=amd64&distro=debian-13"},
         {"type":"library","name":"a-b","version":"1.5","purl":"pkg:pypi/a-b@1.5"}]}"#;
-    Inventory::from(&read_sbom(sbom.as_bytes()).expect("it is an SBOM"))
+    Inventory::from(read_sbom(sbom.as_bytes()).expect("it is an SBOM"))
 });
 
 static FINDINGS: LazyLock<Findings> = LazyLock::new(|| {

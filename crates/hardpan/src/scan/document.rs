@@ -24,7 +24,7 @@ pub(super) fn survey(path: &Path) -> Result<Surveyed, Error> {
             platform: None,
             epoch: 0,
         },
-        inventory: Inventory::from(&listing),
+        inventory: Inventory::from(listing),
         origin: InventoryOrigin::Document,
         warnings: Vec::new(),
         vex: Vec::new(),

@@ -15,6 +15,7 @@ mod warnings;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hardpan_attest::verify::Rules;
 use hardpan_scan::advisory::{Advisories, Space};
@@ -151,7 +152,8 @@ impl Session<'_> {
             allows_unknown_distribution: request.allows_unknown_distribution,
             today: u32::try_from(today).ok(),
         };
-        let matched = match_all(&surveyed.inventory, &database, &options);
+        let inventory = Arc::new(surveyed.inventory);
+        let matched = match_all(&inventory, &database, &options);
         let mut findings = matched.map_err(|source| ScanError::Match { source })?;
         let names = ImageNames {
             name: surveyed.subject.name.clone(),
@@ -159,19 +161,20 @@ impl Session<'_> {
         };
         let mut vex = surveyed.vex;
         vex.extend(request.vex.iter().cloned());
-        apply(&mut findings, &surveyed.inventory, &names, &vex, &request.policy);
+        apply(&mut findings, &inventory, &names, &vex, &request.policy);
+        let mut warnings = surveyed.warnings;
+        warnings.extend(rows::warnings(&findings));
+        warnings.extend(statements::warnings(&findings));
+        warnings.extend(self.old_data(&database, request.max_age_days));
         let mut report = ScanReport {
             subject: surveyed.subject,
             distribution: findings.release.as_ref().map(ToString::to_string),
             inventory: surveyed.origin,
-            packages: surveyed.inventory.packages.len(),
+            packages: inventory.packages.len(),
             database: database_facts(request.advisories, &database),
-            warnings: surveyed.warnings,
-            rows: rows::rows(&findings, &surveyed.inventory),
+            warnings,
+            rows: rows::rows(findings.findings, &inventory),
         };
-        report.warnings.extend(rows::warnings(&findings));
-        report.warnings.extend(statements::warnings(&findings));
-        report.warnings.extend(self.old_data(&database, request.max_age_days));
         report.sort();
         Ok(report)
     }
@@ -213,7 +216,7 @@ impl Session<'_> {
             let origin = InventoryOrigin::Files;
             return Ok(Surveyed { subject, inventory, origin, warnings, vex });
         };
-        let inventory = Inventory::from(&trusted.listing);
+        let inventory = Inventory::from(trusted.listing.clone());
         if !request.trusts_sbom {
             let catalog = catalog()?;
             let found = sbom::sbom_of(&catalog, &target.naming(), &Known::default());

@@ -1,76 +1,92 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Findings as rows of a report.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use hardpan_attest::predicate::Time;
 use hardpan_attest::predicate::vex::Status;
 use hardpan_scan::inventory::{Inventory, Package};
-use hardpan_scan::matching::{Basis, Finding, Findings, Fix, RecordOutcome, Standing};
-use hardpan_scan::report::{self, DecisionFacts, PackageFacts, Row, RowStatus, VexFacts, Warning};
+use hardpan_scan::matching::{Basis, Finding, Findings, Fix, Issue, RecordOutcome, Standing};
+use hardpan_scan::report::{
+    self, DecisionFacts, IssueFacts, PackageFacts, Row, RowStatus, VexFacts, Warning, Why,
+};
 use hardpan_scan::vex::{Applied, Outcome, Suppression};
 
 use super::warnings::warning;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Returns all findings, in any order.
-pub(super) fn rows(findings: &Findings, inventory: &Inventory) -> Vec<Row> {
-    findings.findings.iter().map(|finding| row(finding, inventory)).collect()
+/// Returns all findings, in any order. Those of a package come one after another.
+pub(super) fn rows(findings: Vec<Finding>, inventory: &Arc<Inventory>) -> Vec<Row> {
+    let mut issues: HashMap<*const Issue, Arc<IssueFacts>> = HashMap::new();
+    // As long as its address is a key, what is there must stay.
+    let mut kept: Vec<Arc<Issue>> = Vec::new();
+    let mut last: Option<(Arc<str>, Arc<PackageFacts>)> = None;
+    let mut rows = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let issue = issues.entry(Arc::as_ptr(&finding.issue)).or_insert_with(|| {
+            kept.push(Arc::clone(&finding.issue));
+            Arc::new(issue(&finding.issue))
+        });
+        let package = match &last {
+            Some((id, package)) if *id == finding.package => Arc::clone(package),
+            _ => {
+                let made = Arc::new(package(&finding, inventory.package(&finding.package)));
+                last = Some((Arc::clone(&finding.package), Arc::clone(&made)));
+                made
+            }
+        };
+        rows.push(Row {
+            issue: Arc::clone(issue),
+            package,
+            status: status(&finding),
+            why: Why::Matched { finding, inventory: Arc::clone(inventory) },
+        });
+    }
+    rows
 }
 
-fn row(finding: &Finding, inventory: &Inventory) -> Row {
-    let (score, vector) = match &finding.score {
+fn issue(found: &Issue) -> IssueFacts {
+    let (score, vector) = match &found.score {
         Some((score, vector)) => (Some(score.tenths), Some(vector.clone())),
         None => (None, None),
     };
     let affecting =
-        finding.records.iter().find(|record| matches!(record.outcome, RecordOutcome::Affected(_)));
-    Row {
-        id: finding.id.clone(),
-        aliases: finding.aliases.iter().cloned().collect(),
-        severity: finding.severity,
-        severity_by: severity_by(finding),
+        found.records.iter().find(|record| matches!(record.outcome, RecordOutcome::Affected(_)));
+    IssueFacts {
+        id: found.id.clone(),
+        aliases: found.aliases.iter().cloned().collect(),
+        severity: found.severity,
+        severity_by: severity_by(found),
         score_tenths: score,
         vector,
-        epss_millionths: finding.epss.map(|epss| epss.probability),
-        exploited_since: finding.exploited_since.map(day),
-        published: finding.published.map(day),
-        in_ransomware: finding.in_ransomware,
-        summary: finding.summary.clone(),
-        package: package(finding, inventory.package(&finding.package)),
-        fix: match &finding.fix {
+        epss_millionths: found.epss.map(|epss| epss.probability),
+        exploited_since: found.exploited_since.map(day),
+        published: found.published.map(day),
+        in_ransomware: found.in_ransomware,
+        summary: found.summary.clone(),
+        fix: match &found.fix {
             Fix::In(version) => report::Fix::Fixed { versions: vec![version.clone()] },
             Fix::After(_) | Fix::None => report::Fix::Open,
         },
-        decision: finding.decision.as_ref().map(|decision| DecisionFacts {
+        decision: found.decision.as_ref().map(|decision| DecisionFacts {
             kind: DecisionFacts::word(decision.kind),
             reason: decision.reason.to_string(),
         }),
-        announcements: finding.announcements.iter().cloned().collect(),
+        announcements: found.announcements.iter().cloned().collect(),
         source: affecting.map(|record| record.source.clone()).unwrap_or_default(),
-        status: status(finding),
-        why: why(finding, inventory),
     }
 }
 
-fn severity_by(finding: &Finding) -> String {
-    let word = match finding.basis {
+fn severity_by(found: &Issue) -> String {
+    let word = match found.basis {
         Basis::Urgency => "the distribution, of this package",
         Basis::Cvss => "CVSS",
         Basis::Word => "a source, in a word",
         Basis::Nobody => "nobody",
     };
     word.to_owned()
-}
-
-/// Returns the lines of an explanation.
-fn why(finding: &Finding, inventory: &Inventory) -> Vec<String> {
-    let text = finding.explain(inventory).to_string();
-    // The first line is the name, which the row has.
-    text.lines()
-        .skip(1)
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
-        .collect()
 }
 
 fn package(finding: &Finding, package: Option<&Package>) -> PackageFacts {
@@ -103,10 +119,10 @@ fn status(finding: &Finding) -> RowStatus {
     let counts = finding.statements.iter().find(|one| one.outcome == Outcome::Counts);
     match &finding.standing {
         Standing::Suppressed(Suppression::Statement(applied)) => {
-            RowStatus::Suppressed { statement: said(applied) }
+            RowStatus::Suppressed { statement: Box::new(said(applied)) }
         }
         Standing::Suppressed(Suppression::NoKernel) => RowStatus::Suppressed {
-            statement: VexFacts {
+            statement: Box::new(VexFacts {
                 status: "not_affected".to_owned(),
                 justification: Some("component_not_present".to_owned()),
                 text: Some(Suppression::NoKernel.to_string()),
@@ -114,13 +130,13 @@ fn status(finding: &Finding) -> RowStatus {
                 time: None,
                 id: None,
                 origin: "a rule of hardpan".to_owned(),
-            },
+            }),
         },
         Standing::Open => match counts {
             Some(one) if one.status == Status::UnderInvestigation => {
-                RowStatus::UnderInvestigation { statement: said(one) }
+                RowStatus::UnderInvestigation { statement: Box::new(said(one)) }
             }
-            other => RowStatus::Affected { statement: other.map(said) },
+            other => RowStatus::Affected { statement: other.map(said).map(Box::new) },
         },
     }
 }

@@ -260,7 +260,7 @@ pub struct Source<'a> {
 /// Whoever knows advisories: the database, or a test.
 pub trait Advisories {
     /// Calls with each record about a package of a space, in the order of ids.
-    fn each(&self, space: &Space, package: &str, record: &mut dyn FnMut(Advisory<'_>));
+    fn each<'a>(&'a self, space: &Space, package: &str, record: &mut dyn FnMut(Advisory<'a>));
 
     /// Returns what is known of a vulnerability, by any name that a record has.
     fn vulnerability(&self, id: &str) -> Option<Vulnerability<'_>>;

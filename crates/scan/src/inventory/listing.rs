@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inventories of SBOMs, of this and of other programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::read::Listing;
@@ -14,26 +14,40 @@ use super::{Distribution, Inventory, Package, advisory_name};
 /// Where packages of Debian have their modules of Python; pip has `/usr/local/lib`.
 const DEBIAN_PYTHON: &str = "usr/lib/python3/dist-packages/";
 
-impl From<&Listing> for Inventory {
-    fn from(listing: &Listing) -> Self {
-        let packages: Vec<Package> = (listing.components.iter())
-            .filter_map(|(id, component)| package(id, component, listing))
+impl From<Listing> for Inventory {
+    fn from(listing: Listing) -> Self {
+        let stated = stated(&listing);
+        let owners = owners(&listing);
+        let packages: Vec<Package> = (listing.components.into_iter())
+            .filter_map(|(id, component)| package(id, component, &owners))
             .collect();
-        let distribution = distribution(listing, &packages);
+        let distribution = distribution(stated, &packages);
         let packages = with_owners(packages);
         Self { distribution, packages, unread: 0 }
     }
 }
 
-/// Returns the distribution: its own component, or what most of its packages say.
-fn distribution(listing: &Listing, packages: &[Package]) -> Option<Distribution> {
-    let own = listing.components.values().find(|it| it.kind == ComponentKind::OperatingSystem);
-    let stated = own.map(|own| {
-        let version = own.version.clone().unwrap_or_default();
-        let id = own.name.to_ascii_lowercase();
-        // Syft writes `debian`, Trivy too; some write the name with its version.
-        Distribution::of_qualifier(&id, &format!("{id}-{version}"))
-    });
+/// Returns the packages of a distribution that have others in them, by their ids.
+fn owners(listing: &Listing) -> BTreeSet<String> {
+    let named = listing.components.values().filter_map(|component| component.part_of.as_ref());
+    let is_of_distribution = |owner: &&String| {
+        let owner = listing.components.get(*owner);
+        owner.is_some_and(|it| matches!(it.kind, ComponentKind::Deb | ComponentKind::Apk))
+    };
+    named.filter(is_of_distribution).cloned().collect()
+}
+
+/// Returns the distribution that has a component of its own.
+fn stated(listing: &Listing) -> Option<Distribution> {
+    let own = listing.components.values().find(|it| it.kind == ComponentKind::OperatingSystem)?;
+    // Syft writes `debian`, Trivy too; some write the name with its version.
+    let version = own.version.as_deref().unwrap_or_default();
+    let id = own.name.to_ascii_lowercase();
+    Some(Distribution::of_qualifier(&id, &format!("{id}-{version}")))
+}
+
+/// Returns the distribution: the one that is stated, or what most of its packages say.
+fn distribution(stated: Option<Distribution>, packages: &[Package]) -> Option<Distribution> {
     if stated.as_ref().is_some_and(|own| own.claim() != super::Claim::Unknown) {
         return stated;
     }
@@ -48,7 +62,7 @@ fn distribution(listing: &Listing, packages: &[Package]) -> Option<Distribution>
     stated.or(most)
 }
 
-fn package(id: &str, component: &Component, listing: &Listing) -> Option<Package> {
+fn package(id: String, component: Component, owners: &BTreeSet<String>) -> Option<Package> {
     let kind = match component.kind {
         ComponentKind::Deb => PackageKind::Deb,
         ComponentKind::Apk => PackageKind::Apk,
@@ -63,9 +77,10 @@ fn package(id: &str, component: &Component, listing: &Listing) -> Option<Package
         _ => return None,
     };
     let purl: Option<PackageUrl> = component.purl.as_ref().and_then(|purl| purl.parse().ok());
-    let stated = component.version.clone().filter(|version| !version.is_empty());
+    let name = advisory_name(kind, &name(kind, &component.name, purl.as_ref()));
+    let stated = component.version.filter(|version| !version.is_empty());
     let version = stated.or_else(|| purl.as_ref().and_then(version_of));
-    let source = component.source.clone().map(|(name, version)| {
+    let source = component.source.map(|(name, version)| {
         // `upstream=glibc` has no version: it is the package's.
         (name, Some(version).filter(|version| !version.is_empty()))
     });
@@ -73,29 +88,29 @@ fn package(id: &str, component: &Component, listing: &Listing) -> Option<Package
         let version = own.or_else(|| version.clone()).unwrap_or_default();
         (name, version)
     });
-    let owner = component.part_of.as_ref().filter(|owner| {
-        let owner = listing.components.get(*owner);
-        owner.is_some_and(|it| matches!(it.kind, ComponentKind::Deb | ComponentKind::Apk))
-    });
     Some(Package {
-        id: id.to_owned(),
+        id,
         kind,
-        name: advisory_name(kind, &name(kind, component, purl.as_ref())),
+        name,
         version,
         source,
         purl,
-        maintainer: component.originator.clone().or_else(|| component.supplier.clone()),
-        evidence: component.evidence.clone(),
+        maintainer: component.originator.or(component.supplier),
+        evidence: component.evidence,
         inside: None,
         files: 0,
         layer: None,
-        owned_by: owner.cloned().filter(|_| !kind.is_distribution()),
+        owned_by: (component.part_of)
+            .filter(|owner| !kind.is_distribution() && owners.contains(owner)),
     })
 }
 
 /// Gives packages of Python in Debian's own directory to the package that brought them, which other programs do not say:
 /// nobody but dpkg puts any there.
 fn with_owners(mut packages: Vec<Package>) -> Vec<Package> {
+    if !packages.iter().any(|package| package.kind == PackageKind::Pypi) {
+        return packages;
+    }
     let debs: BTreeMap<String, String> = (packages.iter())
         .filter(|package| package.kind == PackageKind::Deb)
         .map(|package| (package.name.clone(), package.id.clone()))
@@ -127,8 +142,8 @@ fn version_of(purl: &PackageUrl) -> Option<String> {
 }
 
 /// Returns the name as its registry has it. Other programs split it, and only the package URL says where.
-fn name(kind: PackageKind, component: &Component, purl: Option<&PackageUrl>) -> String {
-    let Some(purl) = purl else { return component.name.clone() };
+fn name(kind: PackageKind, own: &str, purl: Option<&PackageUrl>) -> String {
+    let Some(purl) = purl else { return own.to_owned() };
     let with = |separator: char| match purl.namespace() {
         Some(namespace) => format!("{namespace}{separator}{}", purl.name()),
         None => purl.name().to_owned(),
@@ -139,8 +154,8 @@ fn name(kind: PackageKind, component: &Component, purl: Option<&PackageUrl>) -> 
         PackageKind::Golang => {
             let path = with('/');
             // Some writers of package URLs lower the case, which module paths have.
-            if component.name.eq_ignore_ascii_case(&path) { component.name.clone() } else { path }
+            if own.eq_ignore_ascii_case(&path) { own.to_owned() } else { path }
         }
-        _ => component.name.clone(),
+        _ => own.to_owned(),
     }
 }

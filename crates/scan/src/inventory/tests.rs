@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn of(document: &Value) -> Inventory {
-    Inventory::from(&read(document.to_string().as_bytes()).unwrap())
+    Inventory::from(read(document.to_string().as_bytes()).unwrap())
 }
 
 fn cyclonedx(components: &Value) -> Inventory {

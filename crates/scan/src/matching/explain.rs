@@ -6,7 +6,7 @@ use std::fmt;
 use crate::advisory::{DecisionKind, Order};
 use crate::inventory::{Inventory, Package};
 
-use super::finding::{Basis, Finding, Fix, RecordOutcome, Standing};
+use super::finding::{Basis, Finding, Fix, Issue, RecordOutcome, Standing};
 use super::range::{Compared, Until};
 
 /// Everything that led to a finding, for people: printed, it is a few lines of text.
@@ -28,7 +28,7 @@ impl Finding {
 impl Explanation<'_> {
     /// Returns by which rule the package was looked up.
     pub fn rule(&self) -> String {
-        let Finding { space, looked_up: (name, version), .. } = self.finding;
+        let Issue { space, looked_up: (name, version), .. } = &*self.finding.issue;
         let own = self.package.map(|package| package.name.as_str());
         if !space.is_distribution() {
             return format!("looked up as {name} {version} in {space}");

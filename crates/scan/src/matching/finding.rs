@@ -2,11 +2,12 @@
 //! What is found, and what is said beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::advisory::{Decision, DecisionKind, Epss, Severity, Source, Space, Urgency};
 use crate::catalog::PackageKind;
 use crate::cvss::Score;
-use crate::inventory::Package;
 use crate::vex::{Applied, Suppression};
 
 use super::facts::Facts;
@@ -30,14 +31,35 @@ pub struct Findings {
 }
 
 /// A known vulnerability of an installed package.
+///
+/// What is the same in all packages of one source is there once, however many there are, and is reached as if it stood here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// The id of the package in the inventory.
+    pub package: Arc<str>,
+    /// What all packages of that source and version have in common.
+    pub issue: Arc<Issue>,
+    /// Whether it counts.
+    pub standing: Standing,
+    /// The VEX statements that were considered, the one that counts first.
+    pub statements: Vec<Applied>,
+}
+
+impl Deref for Finding {
+    type Target = Issue;
+
+    fn deref(&self) -> &Issue {
+        &self.issue
+    }
+}
+
+/// A known vulnerability of a source package in a version, or of a language's package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
     /// The name of the vulnerability: the CVE's if it has one.
     pub id: String,
     /// Its other names.
     pub aliases: BTreeSet<String>,
-    /// The id of the package in the inventory.
-    pub package: String,
     /// Where it was looked up.
     pub space: Space,
     /// The name and the version that it was looked up by: those of the source for a distribution's packages.
@@ -68,10 +90,6 @@ pub struct Finding {
     pub announcements: BTreeSet<String>,
     /// What all sources say of it in this package, those that contradict included.
     pub records: Vec<Record>,
-    /// Whether it counts.
-    pub standing: Standing,
-    /// The VEX statements that were considered, the one that counts first.
-    pub statements: Vec<Applied>,
 }
 
 /// Whether there is a fix.
@@ -241,38 +259,29 @@ impl Finding {
     }
 }
 
-/// Makes the finding of a package of a row.
-pub(super) fn finding(
-    package: &Package,
-    what: &Lookup,
-    row: &Row,
-    facts: &Facts,
-    sources: &[Source<'_>],
-) -> Finding {
+/// Says whether findings of what was looked up count before anybody states something.
+pub(super) fn standing(what: &Lookup) -> Standing {
+    if what.is_kernel_without_image {
+        Standing::Suppressed(Suppression::NoKernel)
+    } else {
+        Standing::Open
+    }
+}
+
+/// Makes of a row what is the same in all packages that it is about.
+pub(super) fn issue(what: &Lookup, row: Row, facts: &Facts, sources: &[Source<'_>]) -> Issue {
     let name_of = |source: u16| {
         let found = sources.get(usize::from(source));
         found.map_or_else(|| format!("source {source}"), |source| source.name.to_string())
     };
-    let records = row.records.iter().map(|record| Record {
-        id: record.id.clone(),
-        source: name_of(record.source),
-        outcome: record.outcome.clone(),
-    });
     let affected = || row.records.iter().filter(|record| record.is_affected());
     let urgency = affected().map(|record| record.urgency).max().unwrap_or_default();
     let (severity, basis) = severity(urgency, facts);
-    let standing = if what.is_kernel_without_image {
-        Standing::Suppressed(Suppression::NoKernel)
-    } else {
-        Standing::Open
-    };
-    Finding {
-        id: row.id.clone(),
+    Issue {
         aliases: facts.aliases.clone(),
-        package: package.id.clone(),
         space: what.space.clone(),
         looked_up: (what.name.clone(), what.version.clone()),
-        fix: fix(row, &what.space),
+        fix: fix(&row, &what.space),
         decision: affected().find_map(|record| record.decision.clone()),
         urgency,
         severity,
@@ -284,9 +293,14 @@ pub(super) fn finding(
         published: facts.published,
         summary: facts.summary.clone(),
         announcements: affected().flat_map(|record| record.announcements.clone()).collect(),
-        records: records.collect(),
-        standing,
-        statements: Vec::new(),
+        id: row.id,
+        records: (row.records.into_iter())
+            .map(|record| Record {
+                source: name_of(record.source),
+                id: record.id,
+                outcome: record.outcome,
+            })
+            .collect(),
     }
 }
 

@@ -117,7 +117,7 @@ impl Memory {
 }
 
 impl Advisories for Memory {
-    fn each(&self, space: &Space, package: &str, record: &mut dyn FnMut(Advisory<'_>)) {
+    fn each<'a>(&'a self, space: &Space, package: &str, record: &mut dyn FnMut(Advisory<'a>)) {
         let found = self.records.get(&(space.clone(), package.to_owned()));
         found.into_iter().flatten().cloned().for_each(record);
     }

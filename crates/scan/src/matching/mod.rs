@@ -10,6 +10,7 @@ mod facts;
 mod finding;
 mod plan;
 mod range;
+mod remember;
 mod row;
 mod support;
 
@@ -18,21 +19,25 @@ pub(crate) mod memory;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::advisory::{Advisories, Space};
 use crate::inventory::{Claim, Distribution, Inventory};
 
 pub use explain::Explanation;
 pub use finding::{
-    Basis, Finding, Findings, Fix, LeftOut, Record, RecordOutcome, Standing, Warning,
+    Basis, Finding, Findings, Fix, Issue, LeftOut, Record, RecordOutcome, Standing, Warning,
 };
 pub use range::{Compared, Until};
 
 pub(crate) use plan::Lookup;
 pub(crate) use row::{Judged, Row, Wanted, rows};
 
+use facts::Facts;
 use plan::Plan;
+use remember::Remembered;
+use row::Records;
 
 /// The most findings of an image. One with every package of a release and no update for years has 200,000.
 pub const FINDINGS_MAX: usize = 2_000_000;
@@ -89,11 +94,17 @@ pub fn match_all(
         warnings.push(Warning::Unread(inventory.unread));
     }
     let sources = advisories.sources();
-    let mut findings = Vec::new();
+    // The same vulnerabilities are asked for again in every version of a package.
+    let remembered = Remembered::new(advisories);
+    let mut facts: BTreeMap<(String, BTreeSet<String>), Facts> = BTreeMap::new();
+    // With the place of the package, which is in the order of ids.
+    let mut findings: Vec<(usize, Finding)> = Vec::new();
     let mut undetermined = BTreeMap::new();
+    let mut records = Records::default();
     for (what, packages) in &lookups {
-        let rows = rows(advisories, what, Wanted::Affected);
-        for row in rows {
+        records.read(&remembered, what);
+        let mut ids: Vec<Arc<str>> = Vec::new();
+        for row in records.rows(&remembered, what, Wanted::Affected) {
             row.warn(what, &mut warnings);
             if row.is_undetermined() {
                 let names = undetermined.entry(row.id).or_insert_with(Vec::new);
@@ -106,17 +117,25 @@ pub fn match_all(
             if findings.len() + packages.len() > FINDINGS_MAX {
                 return Err(MatchError::TooMany);
             }
-            let facts = facts::of(advisories, &row);
-            for &at in packages {
-                let package = &inventory.packages[at];
-                findings.push(finding::finding(package, what, &row, &facts, &sources));
+            let known = (facts.entry((row.id.clone(), row.aliases.clone())))
+                .or_insert_with(|| facts::of(&remembered, &row));
+            let issue = Arc::new(finding::issue(what, row, known, &sources));
+            if ids.is_empty() {
+                ids.extend(packages.iter().map(|&at| inventory.packages[at].id.as_str().into()));
             }
+            let of_package = |(&at, id): (&usize, &Arc<str>)| {
+                let (package, issue) = (Arc::clone(id), Arc::clone(&issue));
+                let standing = finding::standing(what);
+                (at, Finding { package, issue, standing, statements: Vec::new() })
+            };
+            findings.extend(packages.iter().zip(&ids).map(of_package));
         }
     }
     warnings.extend(support::warnings(inventory, advisories, release.as_ref(), options));
     warnings.sort();
     warnings.dedup();
-    findings.sort_by(|a, b| (&a.package, &a.id).cmp(&(&b.package, &b.id)));
+    findings.sort_by(|(at, a), (of, b)| at.cmp(of).then_with(|| a.id.cmp(&b.id)));
+    let findings = findings.into_iter().map(|(_, finding)| finding).collect();
     Ok(Findings { release, findings, undetermined, left_out, warnings })
 }
 

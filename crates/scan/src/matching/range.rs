@@ -43,14 +43,29 @@ pub enum Until {
     Listed,
 }
 
+/// The version that is judged: parsed once, and held against many verdicts.
+#[derive(Debug)]
+pub(super) struct Own<'v> {
+    pub(super) order: Order,
+    text: &'v str,
+    pub(super) version: Result<Version<'v>, VersionError>,
+}
+
+impl<'v> Own<'v> {
+    pub(super) fn new(order: Order, text: &'v str) -> Self {
+        Self { order, text, version: Version::parse(order, text) }
+    }
+}
+
 /// Judges a version.
-pub(super) fn judge(order: Order, version: &str, verdict: &Verdict<'_>) -> Judgement {
+pub(super) fn judge(own: &Own<'_>, verdict: &Verdict<'_>) -> Judgement {
     let (ranges, versions) = match verdict {
         Verdict::NotAffected => return Judgement::NotAffected,
         Verdict::Undetermined => return Judgement::Undetermined,
         Verdict::Affected { ranges, versions } => (ranges, versions),
     };
-    let own = Version::parse(order, version);
+    let Own { order, text: version, version: own } = own;
+    let order = *order;
     let mut hits = Vec::new();
     let mut error = None;
     for range in ranges {
@@ -61,7 +76,7 @@ pub(super) fn judge(order: Order, version: &str, verdict: &Verdict<'_>) -> Judge
         }
     }
     let is_listed = |other: &str| {
-        other == version
+        other == *version
             || own.as_ref().is_ok_and(|own| {
                 let other = Version::parse(order, other);
                 other.is_ok_and(|other| own.compare(&other) == Ordering::Equal)
@@ -131,6 +146,10 @@ pub(super) fn greatest<'v>(
 
 #[cfg(test)]
 mod tests {
+    fn judge(order: Order, version: &str, verdict: &Verdict<'_>) -> Judgement {
+        super::judge(&Own::new(order, version), verdict)
+    }
+
     use std::borrow::Cow;
 
     use super::*;

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::advisory::{Advisories, Advisory, Decision, End, Range, Urgency, Verdict};
+use crate::advisory::{Advisories, Advisory, Decision, End, Range, Space, Urgency, Verdict};
 use crate::version::{Version, VersionError};
 
 use super::finding::{RecordOutcome, Warning};
 use super::plan::Lookup;
-use super::range::{Judgement, judge};
+use super::range::{Judgement, Own, judge};
 
 /// The most names that are followed from a record: a vulnerability has five.
 const NAMES_MAX: usize = 64;
@@ -50,6 +50,12 @@ impl Judged {
     pub(crate) fn is_affected(&self) -> bool {
         matches!(self.outcome, RecordOutcome::Affected(_))
     }
+
+    /// Whether it says something bad or unknown.
+    fn says(&self) -> bool {
+        use RecordOutcome::{Affected, Uncompared, Undetermined};
+        matches!(self.outcome, Affected(_) | Uncompared(_) | Undetermined)
+    }
 }
 
 impl Row {
@@ -88,51 +94,86 @@ pub(crate) fn is_cve(name: &str) -> bool {
 
 /// Asks for all records about a package and makes rows of them, in the order of their names.
 pub(crate) fn rows(advisories: &impl Advisories, what: &Lookup, wanted: Wanted) -> Vec<Row> {
-    // Most packages have nothing but what was fixed long ago: nothing is kept of that.
-    if wanted == Wanted::Affected && !says_something(advisories, what) {
-        return Vec::new();
-    }
-    let mut judged = Vec::new();
-    advisories.each(&what.space, &what.name, &mut |record| judged.push(judged_of(what, record)));
-    let says = |record: &Judged| {
-        use RecordOutcome::{Affected, Uncompared, Undetermined};
-        matches!(record.outcome, Affected(_) | Uncompared(_) | Undetermined)
-    };
-    judged.retain(|record| !is_withdrawn(advisories, &record.id, says(record)));
-    let mut rows = unify(advisories, judged);
-    rows.retain(|row| {
-        (wanted == Wanted::All || row.records.iter().any(says))
-            && !is_withdrawn(advisories, &row.id, true)
-    });
-    rows
+    let mut records = Records::default();
+    records.read(advisories, what);
+    records.rows(advisories, what, wanted)
 }
 
-/// Whether any record says something bad or unknown.
-fn says_something(advisories: &impl Advisories, what: &Lookup) -> bool {
-    let order = what.space.order();
-    let mut says = false;
-    advisories.each(&what.space, &what.name, &mut |record| {
-        says = says
-            || !matches!(
-                judge(order, &what.version, &record.verdict),
-                Judgement::Outside | Judgement::NotAffected
-            );
-    });
-    says
+/// The records about the package that was looked up last. They are the same for all of its versions.
+#[derive(Debug, Default)]
+pub(super) struct Records<'a> {
+    of: Option<(Space, String)>,
+    all: Vec<Advisory<'a>>,
+}
+
+impl<'a> Records<'a> {
+    /// Asks for those that are looked up, unless they are there.
+    pub(super) fn read(&mut self, advisories: &'a impl Advisories, what: &Lookup) {
+        if self.of.as_ref().is_some_and(|(space, name)| (space, name) == (&what.space, &what.name))
+        {
+            return;
+        }
+        self.of = Some((what.space.clone(), what.name.clone()));
+        self.all.clear();
+        advisories.each(&what.space, &what.name, &mut |record| self.all.push(record));
+    }
+
+    /// Makes rows of them for a version, in the order of their names.
+    pub(super) fn rows(
+        &self,
+        advisories: &impl Advisories,
+        what: &Lookup,
+        wanted: Wanted,
+    ) -> Vec<Row> {
+        let mut judged = self.judged(what, wanted);
+        judged.retain(|record| !is_withdrawn(advisories, &record.id, record.says()));
+        let mut rows = unify(advisories, judged);
+        rows.retain(|row| {
+            (wanted == Wanted::All || row.records.iter().any(Judged::says))
+                && !is_withdrawn(advisories, &row.id, true)
+        });
+        rows
+    }
+
+    /// Judges the version by all records, and returns those that can come to a row that is wanted.
+    fn judged(&self, what: &Lookup, wanted: Wanted) -> Vec<Judged> {
+        let own = Own::new(what.space.order(), &what.version);
+        let judged: Vec<(&Advisory<'_>, Judgement)> =
+            self.all.iter().map(|record| (record, judge(&own, &record.verdict))).collect();
+        let says = |judgement: &Judgement| {
+            use Judgement::{Affected, Uncompared, Undetermined};
+            matches!(judgement, Affected(_) | Uncompared(_) | Undetermined)
+        };
+        let saying: BTreeSet<&str> = (judged.iter())
+            .filter(|(_, judgement)| says(judgement))
+            .map(|(record, _)| record.id.as_ref())
+            .collect();
+        // Most packages have nothing but what was fixed long ago. Records with the names of CVEs come to one row for each
+        // name, so that what others say changes nothing; all else may be joined.
+        let are_cves = self.all.iter().all(|record| is_cve(&record.id));
+        let is_wanted = |record: &Advisory<'_>| match wanted {
+            Wanted::All => true,
+            Wanted::Affected if are_cves => saying.contains(record.id.as_ref()),
+            Wanted::Affected => !saying.is_empty(),
+        };
+        (judged.into_iter())
+            .filter(|(record, _)| is_wanted(record))
+            .map(|(record, judgement)| judged_of(&own, record, judgement))
+            .collect()
+    }
 }
 
 fn is_withdrawn(advisories: &impl Advisories, id: &str, matters: bool) -> bool {
     matters && advisories.vulnerability(id).is_some_and(|known| known.is_withdrawn)
 }
 
-fn judged_of(what: &Lookup, record: Advisory<'_>) -> Judged {
-    let order = what.space.order();
-    let outcome = match judge(order, &what.version, &record.verdict) {
+fn judged_of(own: &Own<'_>, record: &Advisory<'_>, judgement: Judgement) -> Judged {
+    let outcome = match judgement {
         Judgement::Affected(ranges) => RecordOutcome::Affected(ranges),
         Judgement::NotAffected => RecordOutcome::NotAffected,
         Judgement::Undetermined => RecordOutcome::Undetermined,
         Judgement::Uncompared(error) => RecordOutcome::Uncompared(chain(&error)),
-        Judgement::Outside => match fixed_by(what, &record.verdict) {
+        Judgement::Outside => match fixed_by(own, &record.verdict) {
             Some(version) => RecordOutcome::Fixed(version),
             None => RecordOutcome::Outside,
         },
@@ -143,25 +184,25 @@ fn judged_of(what: &Lookup, record: Advisory<'_>) -> Judged {
     Judged {
         outcome,
         source: record.source,
-        decision: record.decision.map(|decision| Decision {
+        decision: record.decision.as_ref().map(|decision| Decision {
             kind: decision.kind,
-            reason: decision.reason.into_owned().into(),
+            reason: decision.reason.to_string().into(),
         }),
         urgency: record.urgency,
         announcements: owned(&record.announcements),
         aliases: owned(&record.aliases),
-        id: record.id.into_owned(),
+        id: record.id.to_string(),
     }
 }
 
 /// Returns the fix that a version has which is in no range: the last before or at it.
-fn fixed_by(what: &Lookup, verdict: &Verdict<'_>) -> Option<String> {
+fn fixed_by(own: &Own<'_>, verdict: &Verdict<'_>) -> Option<String> {
     let Verdict::Affected { ranges, .. } = verdict else { return None };
-    let order = what.space.order();
-    let own = Version::parse(order, &what.version).ok()?;
+    let order = own.order;
+    let own = own.version.as_ref().ok()?;
     let fixed = ranges.iter().filter_map(|Range { end, .. }| match end {
         End::Fixed(version) => {
-            let is_before = Version::parse(order, version).ok()?.compare(&own).is_le();
+            let is_before = Version::parse(order, version).ok()?.compare(own).is_le();
             is_before.then_some(version.as_ref())
         }
         _ => None,

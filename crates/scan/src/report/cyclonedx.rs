@@ -49,7 +49,7 @@ impl<'r> References<'r> {
     fn of(report: &'r ScanReport) -> Self {
         let mut all = BTreeMap::new();
         for row in &report.rows {
-            all.insert(key(&row.package), &row.package);
+            all.insert(key(&row.package), &*row.package);
         }
         let mut used = BTreeSet::new();
         let named = all.into_iter().map(|(key, package)| {

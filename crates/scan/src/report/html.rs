@@ -218,7 +218,7 @@ fn article(row: &Row) -> String {
 
 /// Says which package has it, and what to do.
 fn place(row: &Row) -> String {
-    let PackageFacts { name, version, source_name, .. } = &row.package;
+    let PackageFacts { name, version, source_name, .. } = &*row.package;
     let source = source_name.as_deref().filter(|source| source != name);
     let source = source.map(|source| format!(" <span class=\"quiet\">of {}</span>", text(source)));
     let fix = match row.fix.version() {
@@ -277,7 +277,8 @@ fn details(row: &Row) -> String {
         ("Said by", Some(text(&row.source))),
     ];
     let facts = all.into_iter().filter_map(|(name, value)| Some(entry(name, &value?)));
-    let steps = row.why.iter().map(|step| format!("<li>{}</li>\n", text(step)));
+    let steps = row.why.lines();
+    let steps = steps.iter().map(|step| format!("<li>{}</li>\n", text(step)));
     format!(
         "<details><summary>Why, and where</summary>\n<ol>\n{}</ol>\n<dl>\n{}</dl>\n</details>\n",
         steps.collect::<String>(),

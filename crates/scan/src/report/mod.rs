@@ -11,13 +11,14 @@ pub(crate) mod markdown;
 mod openvex;
 #[cfg(test)]
 mod page_tests;
+mod row;
 pub(crate) mod sarif;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vulns;
 
 use hardpan_tree::Digest;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::advisory::{DecisionKind, Severity};
 
@@ -26,6 +27,7 @@ pub use cyclonedx::cyclonedx;
 pub use html::html;
 pub use markdown::markdown;
 pub use openvex::{VexOfReport, openvex};
+pub use row::{IssueFacts, Row, Why};
 pub use sarif::sarif;
 pub use vulns::VulnsPredicate;
 
@@ -114,50 +116,6 @@ pub struct Warning {
     pub text: String,
 }
 
-/// A vulnerability in a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Row {
-    /// The vulnerability.
-    pub id: String,
-    /// Its other names.
-    pub aliases: Vec<String>,
-    /// How bad it is.
-    #[serde(serialize_with = "severity_word")]
-    pub severity: Severity,
-    /// Who says so: `urgency of debian-tracker`, `CVSS`.
-    pub severity_by: String,
-    /// The CVSS score in tenths.
-    pub score_tenths: Option<u8>,
-    /// The CVSS vector.
-    pub vector: Option<String>,
-    /// EPSS: the probability of an attack within 30 days, in millionths.
-    pub epss_millionths: Option<u32>,
-    /// Since when it is known to be exploited: `2026-01-31`.
-    pub exploited_since: Option<String>,
-    /// When it was published: `2026-01-31`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub published: Option<String>,
-    /// Whether ransomware uses it.
-    pub in_ransomware: bool,
-    /// A line about it.
-    pub summary: Option<String>,
-    /// Where it is.
-    pub package: PackageFacts,
-    /// What fixes it.
-    pub fix: Fix,
-    /// What the distribution decided.
-    pub decision: Option<DecisionFacts>,
-    /// Announcements of fixes.
-    pub announcements: Vec<String>,
-    /// Which source says that the package has it.
-    pub source: String,
-    /// Whether it counts.
-    pub status: RowStatus,
-    /// How that was found out, step by step.
-    pub why: Vec<String>,
-}
-
 /// A package with a vulnerability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -231,17 +189,17 @@ pub enum RowStatus {
     /// It counts.
     Affected {
         /// What a VEX statement says to do about it.
-        statement: Option<VexFacts>,
+        statement: Option<Box<VexFacts>>,
     },
     /// It counts, and somebody looks into it.
     UnderInvestigation {
         /// Who says so.
-        statement: VexFacts,
+        statement: Box<VexFacts>,
     },
     /// It does not count.
     Suppressed {
         /// Who says so.
-        statement: VexFacts,
+        statement: Box<VexFacts>,
     },
 }
 
@@ -265,48 +223,12 @@ pub struct VexFacts {
     pub origin: String,
 }
 
-impl Row {
-    /// Returns whether it counts.
-    pub fn counts(&self) -> bool {
-        !matches!(self.status, RowStatus::Suppressed { .. })
-    }
-
-    /// Returns what a VEX statement says of it.
-    pub fn statement(&self) -> Option<&VexFacts> {
-        match &self.status {
-            RowStatus::Affected { statement } => statement.as_ref(),
-            RowStatus::UnderInvestigation { statement } | RowStatus::Suppressed { statement } => {
-                Some(statement)
-            }
-        }
-    }
-
-    /// Returns the score as people write it: `7.5`.
-    pub fn score(&self) -> Option<String> {
-        self.score_tenths.map(|tenths| format!("{}.{}", tenths / 10, tenths % 10))
-    }
-}
-
 impl ScanReport {
     /// Puts rows in their order: the worst first, then what is exploited, what has a fix, and names.
     pub fn sort(&mut self) {
         self.warnings.sort();
         self.warnings.dedup();
-        self.rows.sort_by(|one, other| {
-            let key = |row: &Row| {
-                let is_fixable = row.fix.version().is_some();
-                (row.severity, row.exploited_since.is_some(), row.score_tenths, is_fixable)
-            };
-            let names = |row: &Row| {
-                (
-                    row.id.clone(),
-                    row.package.name.clone(),
-                    row.package.purl.clone(),
-                    row.package.paths.clone(),
-                )
-            };
-            key(other).cmp(&key(one)).then_with(|| names(one).cmp(&names(other)))
-        });
+        row::sort(&mut self.rows);
     }
 
     /// Returns the rows that count.
@@ -326,16 +248,6 @@ impl ScanReport {
             |row: &&Row| row.severity >= severity && (!only_fixed || row.fix.version().is_some());
         self.counting().filter(is_meant).count()
     }
-
-    /// Writes it as JSON.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("it has texts and numbers only, under keys of ours")
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn severity_word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(severity.as_str())
 }
 
 /// Returns where people can read about a vulnerability.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The page in a browser: what is on it can be read, on a telephone and on a screen, in light and in dark.
 
+use std::sync::Arc;
+
 use hardpan_testkit::browser::{Browser, Look, Rendered};
 
 use super::tests::{row, sample, statement};
@@ -99,9 +101,10 @@ fn row_of(number: usize) -> Row {
         _ => RowStatus::Affected { statement: None },
     };
     let mut one = row(&format!("CVE-2026-{}", 10_400 + number * 37), severity, name, status);
-    one.package.version = version.to_owned();
-    one.package.source_name = Some(source.to_owned());
-    one.package.purl = Some(format!(
+    let package = Arc::make_mut(&mut one.package);
+    package.version = version.to_owned();
+    package.source_name = Some(source.to_owned());
+    package.purl = Some(format!(
         "pkg:deb/debian/{name}@{version}?arch=amd64&distro=debian-13&upstream={source}"
     ));
     if !fixed.is_empty() && number % 4 != 3 {
@@ -121,10 +124,10 @@ fn row_of(number: usize) -> Row {
             reason: "Minor issue; can be fixed in the next point release".to_owned(),
         });
     }
-    one.why = vec![
+    one.why = Why::Lines(vec![
         format!("{source} {version} is in debian:13"),
         "debian-tracker says that all versions before the fix are affected".to_owned(),
-    ];
+    ]);
     one
 }
 
@@ -232,10 +235,11 @@ fn rows_with(text: &str) -> [Row; 2] {
     (facts.author, facts.time, facts.origin) = (own(), Some(own()), own());
     let status = RowStatus::Affected { statement: Some(facts.clone()) };
     let mut open = row(text, Severity::High, text, status);
-    open.package.version = own();
-    open.package.source_name = Some(own() + "x");
-    open.package.purl = Some(own());
-    open.package.paths = vec![own()];
+    let package = Arc::make_mut(&mut open.package);
+    package.version = own();
+    package.source_name = Some(own() + "x");
+    package.purl = Some(own());
+    package.paths = vec![own()];
     open.fix = Fix::Fixed { versions: vec![own()] };
     open.aliases = vec![own()];
     open.announcements = vec![own()];
@@ -245,7 +249,7 @@ fn rows_with(text: &str) -> [Row; 2] {
     open.summary = Some(own());
     open.exploited_since = Some(own());
     open.decision = Some(DecisionFacts { kind: "no-dsa", reason: own() });
-    open.why = vec![own()];
+    open.why = Why::Lines(vec![own()]);
     let gone = Row { status: RowStatus::Suppressed { statement: facts }, ..open.clone() };
     [open, gone]
 }

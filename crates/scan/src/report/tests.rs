@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ fn package(name: &str, version: &str) -> PackageFacts {
 }
 
 pub(super) fn row(id: &str, severity: Severity, name: &str, status: RowStatus) -> Row {
-    Row {
+    let issue = IssueFacts {
         id: id.to_owned(),
         aliases: Vec::new(),
         severity,
@@ -31,18 +32,25 @@ pub(super) fn row(id: &str, severity: Severity, name: &str, status: RowStatus) -
         published: None,
         in_ransomware: false,
         summary: None,
-        package: package(name, "1.0-1"),
         fix: Fix::Open,
         decision: None,
         announcements: Vec::new(),
         source: "debian-tracker".to_owned(),
+    };
+    Row {
+        issue: Arc::new(issue),
+        package: Arc::new(package(name, "1.0-1")),
         status,
-        why: vec!["all versions are affected".to_owned()],
+        why: Why::Lines(vec!["all versions are affected".to_owned()]),
     }
 }
 
-pub(super) fn statement(status: &str, justification: Option<&str>, text: Option<&str>) -> VexFacts {
-    VexFacts {
+pub(super) fn statement(
+    status: &str,
+    justification: Option<&str>,
+    text: Option<&str>,
+) -> Box<VexFacts> {
+    Box::new(VexFacts {
         status: status.to_owned(),
         justification: justification.map(str::to_owned),
         text: text.map(str::to_owned),
@@ -50,7 +58,7 @@ pub(super) fn statement(status: &str, justification: Option<&str>, text: Option<
         time: Some("2026-10-01T00:00:00Z".to_owned()),
         id: None,
         origin: "file vex.json".to_owned(),
-    }
+    })
 }
 
 /// A report with a row of each kind, and with texts that want to be more than texts.
@@ -152,7 +160,7 @@ fn every_form_is_the_same_twice_and_in_any_order_of_rows() {
     let forms = |report: &ScanReport| {
         let vex = openvex(report).expect("a document").document.expect("statements");
         [
-            report.to_json(),
+            serde_json::to_vec(&report).expect("it has texts and numbers"),
             sarif(report),
             cyclonedx(report),
             html(report).into(),
@@ -225,7 +233,7 @@ fn an_accepted_risk_never_becomes_unaffected() {
 fn rows_without_a_name_for_statements_are_counted() {
     let mut report = sample();
     report.rows.truncate(1);
-    report.rows[0].package.purl = None;
+    Arc::make_mut(&mut report.rows[0].package).purl = None;
     let made = openvex(&report).expect("nothing wrong");
     assert_eq!((made.document, made.left_out), (None, 1));
 }
@@ -239,7 +247,7 @@ fn what_became_of_vulnerabilities() {
     new.rows[0].id = "CVE-2026-0009".to_owned();
     new.rows[0].status = RowStatus::Affected { statement: None };
     let known = new.rows.iter_mut().find(|row| row.id == "CVE-2026-0002").expect("a row");
-    known.package.version = "2.0-1".to_owned();
+    Arc::make_mut(&mut known.package).version = "2.0-1".to_owned();
     let open = new.rows.iter_mut().find(|row| row.id == "CVE-2026-0005").expect("a row");
     open.status = RowStatus::Suppressed { statement: statement("fixed", None, None) };
     let changes = VulnerabilityChanges::between(&old, &new);

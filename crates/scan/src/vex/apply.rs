@@ -29,9 +29,12 @@ pub fn apply(
     policy: &VexPolicy,
 ) {
     let statements = by_name(sources);
-    let subjects = Subjects::new(inventory, image);
+    // Most scans have no statements, and images many packages.
+    let subjects = (!statements.is_empty()).then(|| Subjects::new(inventory, image));
     for finding in &mut findings.findings {
-        let mut candidates = candidates(finding, &statements, &subjects, policy);
+        let mut candidates = (subjects.as_ref())
+            .map(|subjects| candidates(finding, &statements, subjects, policy))
+            .unwrap_or_default();
         candidates.sort_by_key(|(merit, _)| Reverse(*merit));
         let mut best = None;
         let mut applied: Vec<Applied> = Vec::new();

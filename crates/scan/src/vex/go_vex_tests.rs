@@ -165,7 +165,7 @@ impl World {
         let mut questions = Vec::new();
         let mut rows = Vec::new();
         for finding in &findings.findings {
-            let package = names.package(packages[finding.package.as_str()]);
+            let package = names.package(packages[&*finding.package]);
             for id in std::iter::once(&finding.id).chain(&finding.aliases) {
                 let images = self.digests.iter().filter(|_| with_image);
                 let images = images.map(|it| (names.image(it), vec![package.clone()]));

@@ -318,32 +318,40 @@ fn segments(text: &str, part: &'static str) -> Result<Vec<String>, PurlProblem> 
 }
 
 fn decode(text: &str, part: &'static str) -> Result<String, PurlProblem> {
+    let mut pieces = text.split('%');
+    let first = pieces.next().unwrap_or_default();
+    if first.len() == text.len() {
+        return Ok(text.to_owned());
+    }
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |at: usize| after.get(at).and_then(|&digit| char::from(digit).to_digit(16));
+    bytes.extend_from_slice(first.as_bytes());
+    for piece in pieces.map(str::as_bytes) {
+        let digit = |at: usize| piece.get(at).and_then(|&digit| char::from(digit).to_digit(16));
         let (Some(high), Some(low)) = (digit(0), digit(1)) else {
             return Err(PurlProblem::Encoding(part));
         };
         bytes.push(u8::try_from(high * 16 + low).expect("two digits are a byte"));
-        rest = &after[2..];
+        bytes.extend_from_slice(&piece[2..]);
     }
     String::from_utf8(bytes).map_err(|_| PurlProblem::Encoding(part))
 }
 
 /// Encodes all but letters, digits, `.`, `-`, `_`, `~` and the colon (purl-spec, "Character encoding").
 fn encode(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for &byte in text.as_bytes() {
-        if byte.is_ascii_alphanumeric() || b".-_~:".contains(&byte) {
-            write!(f, "{}", char::from(byte))?;
-        } else {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:".contains(&byte);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let plain = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+        if plain > 0 {
+            f.write_str(&rest[..plain])?;
+            rest = &rest[plain..];
+            continue;
+        }
+        let (encoded, after) = rest.split_at(c.len_utf8());
+        for byte in encoded.bytes() {
             write!(f, "%{byte:02X}")?;
         }
+        rest = after;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use hardpan_tree::Digest;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::shape::{Any, CdxComponent, Dependency, Entity, LicenseChoice};
@@ -30,15 +31,14 @@ pub(super) fn read(any: Any) -> Result<Listing, ReadError> {
 
 /// Reads components, and those that are in them: the reader of JSON lets them be 128 deep at most.
 fn read_all(
-    components: Vec<CdxComponent>,
+    components: Vec<Read>,
     owner: Option<&str>,
     listing: &mut Listing,
 ) -> Result<(), ReadError> {
-    for mut one in components {
-        let inner = std::mem::take(&mut one.components);
-        let reference = one.bom_ref.clone().unwrap_or_default();
-        let id = if let Some(read) = read_component(one, owner) {
-            Some(add(listing, reference, read)?)
+    for Read { reference, component, inner } in components {
+        let id = if let Some(mut component) = component {
+            component.part_of = owner.map(str::to_owned);
+            Some(add(listing, reference, *component)?)
         } else {
             listing.skipped += 1;
             None
@@ -48,7 +48,25 @@ fn read_all(
     Ok(())
 }
 
-fn read_component(one: CdxComponent, owner: Option<&str>) -> Option<Component> {
+/// A component, made of what the document says while that is read: documents say far more than is kept.
+#[derive(Debug, Deserialize)]
+#[serde(from = "CdxComponent")]
+pub(super) struct Read {
+    reference: String,
+    /// Nothing if it is no component that can be known.
+    component: Option<Box<Component>>,
+    inner: Vec<Read>,
+}
+
+impl From<CdxComponent> for Read {
+    fn from(mut one: CdxComponent) -> Self {
+        let inner = std::mem::take(&mut one.components);
+        let reference = one.bom_ref.take().unwrap_or_default();
+        Self { reference, component: read_component(one).map(Box::new), inner }
+    }
+}
+
+fn read_component(one: CdxComponent) -> Option<Component> {
     let name = known(one.name)?;
     let parsed: Option<PackageUrl> = one.purl.as_deref().and_then(|purl| purl.parse().ok());
     let property = |name: &str| {
@@ -87,7 +105,6 @@ fn read_component(one: CdxComponent, owner: Option<&str>) -> Option<Component> {
         version.clone_from(own);
     }
     read.purl = parsed.map(|purl| purl.to_string());
-    read.part_of = owner.map(str::to_owned);
     read.supplier = one.supplier.and_then(entity);
     read.originator = one.authors.into_iter().find_map(entity).or(known(one.publisher));
     read.copyright = known(one.copyright);

@@ -18,8 +18,10 @@ use shape::{Any, Wrapper};
 
 /// The largest SBOM that is read, in bytes. Syft's of an image with 32,000 files has 21 MB.
 pub const SBOM_BYTES_MAX: usize = 64 << 20;
-/// The most components that are read. Images have a few thousand.
-pub const COMPONENTS_MAX: usize = 100_000;
+/// The most components that are read. Images have a few thousand, and lists of what a whole fleet runs 100,000.
+pub const COMPONENTS_MAX: usize = 250_000;
+/// The most objects of JSON that an SBOM may have, at ten for each component: empty ones take a thousand times their length in memory.
+const OBJECTS_MAX: usize = 10 * COMPONENTS_MAX;
 /// What SPDX has where nothing is known.
 const UNKNOWN: [&str; 2] = ["NOASSERTION", "NONE"];
 
@@ -60,6 +62,9 @@ pub enum ReadError {
     /// More than [`COMPONENTS_MAX`].
     #[error("the SBOM has more than {COMPONENTS_MAX} components")]
     TooMany,
+    /// More objects than so many components have.
+    #[error("the SBOM has more than {OBJECTS_MAX} objects")]
+    TooManyObjects,
     /// Not JSON of the right shape.
     #[error("the SBOM is malformed")]
     Malformed(#[source] serde_json::Error),
@@ -107,6 +112,10 @@ fn unwrapped(bytes: &[u8]) -> Result<Any, ReadError> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
     if bytes.len() > SBOM_BYTES_MAX {
         return Err(ReadError::TooLarge(bytes.len()));
+    }
+    // Those in texts count as well, of which no SBOM has as many.
+    if memchr::memchr_iter(b'{', bytes).count() > OBJECTS_MAX {
+        return Err(ReadError::TooManyObjects);
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(ReadError::Malformed)

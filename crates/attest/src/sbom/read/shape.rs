@@ -9,6 +9,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::cyclonedx::Read;
+
 /// Any document: fields of all formats have different names.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -36,7 +38,7 @@ pub(super) struct Any {
     #[serde(deserialize_with = "or_default")]
     pub metadata: Metadata,
     #[serde(deserialize_with = "list")]
-    pub components: Vec<CdxComponent>,
+    pub components: Vec<Read>,
     #[serde(deserialize_with = "list")]
     pub dependencies: Vec<Dependency>,
 }
@@ -182,7 +184,7 @@ pub(super) struct CdxComponent {
     #[serde(deserialize_with = "list")]
     pub properties: Vec<Property>,
     #[serde(deserialize_with = "list")]
-    pub components: Vec<CdxComponent>,
+    pub components: Vec<Read>,
 }
 
 #[derive(Debug, Default, Deserialize)]

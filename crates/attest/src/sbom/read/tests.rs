@@ -128,7 +128,12 @@ fn what_is_no_sbom_is_refused() {
     );
     let deep_predicate = format!("{}{{}}{}", "{\"predicate\":".repeat(10_000), "}".repeat(10_000));
     let many = json!({"bomFormat": "CycloneDX", "components": vec![json!({"name": "x"}); COMPONENTS_MAX + 1]});
+    let empty = format!(
+        "{{\"bomFormat\":\"CycloneDX\",\"components\":[{}{{}}]}}",
+        "{},".repeat(OBJECTS_MAX)
+    );
     let cases: Vec<(Vec<u8>, &str)> = vec![
+        (empty.into_bytes(), "the SBOM has more than 2500000 objects"),
         (b"".to_vec(), "the SBOM is malformed"),
         (b"SPDXVersion: SPDX-2.3".to_vec(), "the SBOM is malformed"),
         (b"[]".to_vec(), "neither SPDX 2 nor CycloneDX in JSON"),
@@ -148,7 +153,7 @@ fn what_is_no_sbom_is_refused() {
             br#"{"predicate": {"predicate": {"spdxVersion": "SPDX-2.3"}}}"#.to_vec(),
             "neither SPDX 2 nor CycloneDX in JSON",
         ),
-        (bytes(&many), "the SBOM has more than 100000 components"),
+        (bytes(&many), "the SBOM has more than 250000 components"),
         (vec![b' '; SBOM_BYTES_MAX + 1], "the SBOM has 67108865 bytes, more than 67108864"),
     ];
     for (input, expected) in cases {

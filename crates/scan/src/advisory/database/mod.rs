@@ -267,12 +267,12 @@ impl<B: AsRef<[u8]>> Database<B> {
 }
 
 impl<B: AsRef<[u8]>> Advisories for Database<B> {
-    fn each(&self, space: &Space, package: &str, record: &mut dyn FnMut(Advisory<'_>)) {
+    fn each<'a>(&'a self, space: &Space, package: &str, record: &mut dyn FnMut(Advisory<'a>)) {
         let Some(entry) = self.entry(space) else { return };
         let found = entry.table.find(self.at(&entry.packages), package);
         if let Ok(Some(found)) = found {
             // What follows damage is not there; see the module.
-            let _ = record::decode(found.value, self.source_count, &mut |one| record(one));
+            let _ = record::decode(found.value, self.source_count, record);
         }
     }
 

@@ -51,7 +51,7 @@ fn from_layers_to_findings() {
     let inventory = image();
     let findings = all(&inventory, &memory);
     let rows: Vec<(&str, &str)> =
-        findings.findings.iter().map(|it| (it.id.as_str(), it.package.as_str())).collect();
+        findings.findings.iter().map(|it| (it.id.as_str(), &*it.package)).collect();
     assert_eq!(
         rows,
         [
