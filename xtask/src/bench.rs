@@ -5,6 +5,8 @@
 mod floor;
 mod process;
 mod report;
+pub(crate) mod scan;
+mod scan_data;
 pub(crate) mod signing;
 mod subject;
 
@@ -103,6 +105,15 @@ fn subjects(names: &[String]) -> anyhow::Result<Vec<&'static Subject>> {
         .collect()
 }
 
+/// Returns this machine's platform.
+fn platform() -> anyhow::Result<&'static str> {
+    Ok(match std::env::consts::ARCH {
+        "x86_64" => "linux/amd64",
+        "aarch64" => "linux/arm64",
+        other => bail!("there is no platform for {other}"),
+    })
+}
+
 /// Builds the program as its users do.
 fn built_program() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -129,11 +140,7 @@ impl<'b> Bench<'b> {
         directory: &Path,
         subject: &'b Subject,
     ) -> anyhow::Result<Self> {
-        let platform = match std::env::consts::ARCH {
-            "x86_64" => "linux/amd64",
-            "aarch64" => "linux/arm64",
-            other => bail!("there is no platform for {other}"),
-        };
+        let platform = platform()?;
         fs::create_dir_all(directory)?;
         let bench = Self { options, subject, program, platform, directory: directory.to_owned() };
         fs::write(bench.definition(), subject.definition(platform))?;

@@ -25,6 +25,8 @@ struct Cli {
 enum Task {
     /// Measure cold, warm and no-op builds.
     Bench(bench::Arguments),
+    /// Measure scans and audits beside syft.
+    BenchScan(bench::scan::Arguments),
     /// Measure signing and publishing beside cosign.
     BenchSigning(bench::signing::Arguments),
     /// Check every published definition.
@@ -43,6 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
     fuzz::compile()?;
     match Cli::parse().task {
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::BenchScan(arguments) => bench::scan::run(&arguments),
         Task::BenchSigning(arguments) => bench::signing::run(&arguments),
         Task::Corpus(arguments) => corpus::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Layers(arguments) => layers::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The floor: what hashing an image's layers costs, compressed and not, and nothing else.
+//! The floor: what hashing an image's layers costs, compressed and not, and what decompressing them does.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -22,10 +22,11 @@ pub(super) struct Floor {
     pub(super) raw_bytes: u64,
     /// Time for the digests of both, on one thread.
     pub(super) hashing: Duration,
+    /// Time to read and decompress them, on one thread.
+    pub(super) reading: Duration,
 }
 
-/// Hashes all layers of all images of a layout. Only the hashing is timed: neither reading nor
-/// decompressing.
+/// Decompresses and hashes all layers of all images of a layout.
 pub(super) fn floor(directory: &Path) -> anyhow::Result<Floor> {
     let layout = Layout::open(directory)?;
     let mut floor = Floor::default();
@@ -34,20 +35,24 @@ pub(super) fn floor(directory: &Path) -> anyhow::Result<Floor> {
             let compression = Compression::of_media_type(&layer.media_type)
                 .context("a layer of no known kind")?;
             let path = layout.blob_path(&layer.digest);
-            floor.compressed_bytes += hash(File::open(&path)?, &mut floor.hashing)?;
+            // Decompressing reads them again.
+            let mut unused = Duration::ZERO;
+            floor.compressed_bytes += hash(File::open(&path)?, &mut floor.hashing, &mut unused)?;
             let raw = decompress(BufReader::new(File::open(&path)?), compression)?;
-            floor.raw_bytes += hash(raw, &mut floor.hashing)?;
+            floor.raw_bytes += hash(raw, &mut floor.hashing, &mut floor.reading)?;
         }
     }
     Ok(floor)
 }
 
-fn hash(mut reader: impl Read, hashing: &mut Duration) -> io::Result<u64> {
+fn hash(mut reader: impl Read, hashing: &mut Duration, reading: &mut Duration) -> io::Result<u64> {
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; CHUNK_SIZE_BYTES];
     let mut size_bytes = 0;
     loop {
+        let start = Instant::now();
         let count = reader.read(&mut buffer)?;
+        *reading += start.elapsed();
         if count == 0 {
             break;
         }

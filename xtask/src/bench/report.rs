@@ -80,6 +80,25 @@ impl Figures {
         }
     }
 
+    /// What ran once, on one thread, in here.
+    pub(super) fn alone(what: &str, milliseconds: f64) -> Self {
+        let spread = Spread::of([milliseconds]);
+        Self {
+            what: what.to_owned(),
+            runs: 1,
+            wall_milliseconds: spread,
+            cpu_milliseconds: spread,
+            peak_bytes: None,
+            targets: Vec::new(),
+        }
+    }
+
+    /// Holds the median processor time against a limit.
+    pub(super) fn cpu_at_most(&mut self, name: impl Into<String>, limit_milliseconds: f64) {
+        let used = self.cpu_milliseconds.median / limit_milliseconds;
+        self.targets.push(Target { name: name.into(), used });
+    }
+
     /// Holds the median time against a limit.
     pub(super) fn wall_at_most(&mut self, name: impl Into<String>, limit_milliseconds: f64) {
         let used = self.wall_milliseconds.median / limit_milliseconds;
