@@ -63,10 +63,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(options: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(options.runs > 0 && options.cold_runs > 0, "there must be at least one run");
     let subjects = subjects(&options.subjects)?;
-    let program = match &options.hardpan {
-        Some(program) => fs::canonicalize(program).context("failed to find the program")?,
-        None => built_program()?,
-    };
+    let program = program(options.hardpan.as_deref())?;
     let temporary;
     let directory = if let Some(directory) = &options.directory {
         directory.as_path()
@@ -114,8 +111,11 @@ fn platform() -> anyhow::Result<&'static str> {
     })
 }
 
-/// Builds the program as its users do.
-fn built_program() -> anyhow::Result<PathBuf> {
+/// Returns the program that is named, or else builds it as its users do.
+fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(program) = named {
+        return fs::canonicalize(program).context("failed to find the program");
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["build", "--release", "--locked", "--package", "hardpan-cli"];
     let status = Command::new(cargo).args(arguments).status().context("failed to start cargo")?;

@@ -67,10 +67,7 @@ pub(crate) fn run(options: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(options.runs > 0, "there must be at least one run");
     let defaults: Vec<String> = SUBJECTS.map(str::to_owned).to_vec();
     let names = if options.subjects.is_empty() { &defaults } else { &options.subjects };
-    let program = match &options.hardpan {
-        Some(program) => fs::canonicalize(program).context("failed to find the program")?,
-        None => super::built_program()?,
-    };
+    let program = super::program(options.hardpan.as_deref())?;
     let temporary;
     let directory = if let Some(directory) = &options.directory {
         directory.as_path()

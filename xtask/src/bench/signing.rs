@@ -41,10 +41,7 @@ pub(crate) struct Arguments {
 #[expect(clippy::print_stdout, reason = "this is what the task prints")]
 pub(crate) fn run(options: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(options.runs > 0, "there must be at least one run");
-    let program = match &options.hardpan {
-        Some(program) => fs::canonicalize(program).context("failed to find the program")?,
-        None => super::built_program()?,
-    };
+    let program = super::program(options.hardpan.as_deref())?;
     let folder = tempfile::tempdir()?;
     let bench =
         Signing { program, clients: fs::canonicalize(&options.clients)?, folder: folder.path() };
