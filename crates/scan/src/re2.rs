@@ -187,7 +187,7 @@ fn difference(source: &str) -> Option<&'static str> {
 }
 
 /// Escapes what Go takes as it is: braces that are no repetition, and brackets, `&&`, `--` and `~~` in classes. Replaces
-/// `\Q…\E`, which is not known here.
+/// `\Q…\E`, which is not known here, and `\<`, which is something else.
 fn translate(source: &str, classes: Classes) -> String {
     let mut out = String::with_capacity(source.len() + 8);
     let mut rest = source;
@@ -204,14 +204,20 @@ fn translate(source: &str, classes: Classes) -> String {
         {
             out.push_str(class);
             rest = &after[letter.len_utf8()..];
+            if in_class {
+                rest = dash_after_class(rest, &mut out);
+            }
+        } else if c == '\\' && after.starts_with(['<', '>']) {
+            // Here these are the bounds of words.
+            out.push_str(&after[..1]);
+            rest = &after[1..];
         } else if c == '\\' {
-            let length = after.chars().next().map_or(0, char::len_utf8);
-            // \pN, \p{..} and \x{..} keep their braces.
-            let braces = matches!(after.as_bytes(), [b'p' | b'P' | b'x', b'{', ..]);
-            let length =
-                if braces { after.find('}').map_or(length, |end| end + 1) } else { length };
+            let length = escape_length(after);
             out.push_str(&rest[..=length]);
             rest = &after[length..];
+            if in_class && after.starts_with(['d', 'D', 's', 'S', 'w', 'W', 'p', 'P']) {
+                rest = dash_after_class(rest, &mut out);
+            }
         } else if in_class {
             rest = translate_in_class(rest, &mut out, &mut in_class);
         } else if c == '[' {
@@ -235,12 +241,24 @@ fn translate(source: &str, classes: Classes) -> String {
     out
 }
 
+/// Returns how long an escape is behind its backslash.
+fn escape_length(after: &str) -> usize {
+    let mut chars = after.chars();
+    let length = chars.next().map_or(0, char::len_utf8);
+    match after.as_bytes() {
+        // \p{..} and \x{..} keep their braces, \pN its letter.
+        [b'p' | b'P' | b'x', b'{', ..] => after.find('}').map_or(length, |end| end + 1),
+        [b'p' | b'P', ..] => length + chars.next().map_or(0, char::len_utf8),
+        _ => length,
+    }
+}
+
 fn translate_in_class<'s>(rest: &'s str, out: &mut String, in_class: &mut bool) -> &'s str {
     if rest.starts_with("[:")
         && let Some(end) = rest.find(":]")
     {
         out.push_str(&rest[..end + 2]);
-        return &rest[end + 2..];
+        return dash_after_class(&rest[end + 2..], out);
     }
     for (pair, escaped) in [("&&", "\\&\\&"), ("~~", "\\~\\~"), ("--", "\\-\\-")] {
         if let Some(after) = rest.strip_prefix(pair) {
@@ -258,6 +276,13 @@ fn translate_in_class<'s>(rest: &'s str, out: &mut String, in_class: &mut bool) 
         c => out.push(c),
     }
     &rest[c.len_utf8()..]
+}
+
+/// A dash behind `\w` and the like is a character: a class begins no range.
+fn dash_after_class<'s>(rest: &'s str, out: &mut String) -> &'s str {
+    let Some(after) = rest.strip_prefix('-') else { return rest };
+    out.push_str("\\-");
+    after
 }
 
 /// Returns the length of a repetition in braces, `{2}`, `{2,}`, `{2,4}`, if there is one.
@@ -295,6 +320,14 @@ mod tests {
             ("^\\pL$", "\u{e4}", "1"),
             ("^[\u{e4}\u{f6}]$", "\u{f6}", "o"),
             ("^\\{{2}$", "{{", "{"),
+            ("\\<a\\>", "<a>", "a"),
+            ("[\\<x]y", "<y", "ay"),
+            ("^[\\w-.]+$", "a-.b", "a/b"),
+            ("^[\\w-z]$", "-", "`"),
+            ("^[\\d-]+$", "1-2", "1/2"),
+            ("^[[:digit:]-z]+$", "1-z", "1y"),
+            ("^[\\pL-9]+$", "a-9", "a8"),
+            ("^[a-c-e]+$", "a-e", "d"),
         ] {
             let pattern = Pattern::parse(source).unwrap();
             assert!(pattern.is_in(yes.as_bytes()), "{source} in {yes}: {pattern:?}");
@@ -321,6 +354,9 @@ mod tests {
             ("first.second", "first second", "first\nsecond"),
             ("(?s)first.second", "first\nsecond", "firstsecond"),
             ("^\u{fffd}x$", "\u{fffd}x", "x"),
+            ("^[\\w-z]$", "-", "`"),
+            ("^[^\\W-]$", "a", "-"),
+            ("\\<a\\>", "<a>", "a"),
         ] {
             let pattern = Pattern::for_text(source).unwrap();
             assert!(pattern.is_in(yes.as_bytes()), "{source} in {yes}: {pattern:?}");
