@@ -3,7 +3,7 @@
 
 use hardpan_testkit::fixture::Fixture;
 
-use crate::support::{Ran, hardpan, run};
+use crate::support::{Ran, clean, hardpan, run, skip, works};
 
 /// A token in the form of GitHub's, which is nobody's. In two parts, so that nobody finds it here.
 fn token() -> String {
@@ -65,4 +65,27 @@ fn an_image_without_secrets_is_said_to_have_none() {
     secrets(&fixture, &[]).expect(0, &["no secret found", "1 file"]);
     fixture.write("work/app.json", "{}");
     run(hardpan(&fixture, &["secrets", "app.json"])).expect(2, &["an SBOM has no files"]);
+}
+
+/// The root of a container has a `/dev` of its own, where programs put files, too.
+#[test]
+fn files_in_a_mounted_dev_are_looked_at() {
+    const MOUNTED: [&str; 3] = ["-m", "sh", "-ec"];
+    if !works("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"]) {
+        return skip("files_in_a_mounted_dev_are_looked_at", "it takes root to mount something");
+    }
+    let fixture = Fixture::new();
+    for folder in ["dev", "proc", "host/proc"] {
+        fixture.write(&format!("work/root/{folder}/.keep"), "");
+    }
+    let script = "mount -t tmpfs none root/dev; mount -t proc none root/proc; mount -t proc none root/host/proc; \
+         mkdir root/dev/shm; printf 'token = \"%s\"\\n' \"$1\" > root/dev/shm/left; mkfifo root/dev/log; \
+         for verb in 'secrets root --json' 'audit root --fail-on never --all'; do \"$2\" $verb --offline || true; done";
+    let mut command = clean("unshare", &fixture);
+    command.args(MOUNTED).args([script, "sh", &token(), env!("CARGO_BIN_EXE_hardpan")]);
+    let ran = run(command);
+    assert!(ran.stdout.contains("dev/shm/left"), "{ran}");
+    // What runtimes put there, and what the kernel makes up, is nobody's file.
+    assert!(!ran.stdout.contains("dev/log") && !ran.stdout.contains("kcore"), "{ran}");
+    assert!(ran.stdout.contains("grade "), "{ran}");
 }

@@ -17,7 +17,8 @@ use crate::error::Error;
 /// Kinds of file systems (`linux/magic.h`).
 const PROC: u32 = 0x9fa0;
 const SYSFS: u32 = 0x6265_6572;
-const TMPFS: u32 = 0x0102_1994;
+/// Where runtimes put devices.
+const DEVICES: &[u8] = b"dev";
 /// The extended attribute with a file's capabilities.
 const CAPABILITY: &str = "security.capability";
 /// The longest value of it, in bytes (`struct vfs_ns_cap_data`).
@@ -32,11 +33,14 @@ pub(super) fn catalog(root: &Path, options: CatalogOptions) -> Result<Catalog, E
 }
 
 /// Walks a directory, without following links, and shows what is in it. Files that nobody may read make it fail:
-/// a list with holes is none.
+/// a list with holes is none. Of a running process's root only what the kernel makes up is left out, where nobody can put a
+/// file, and what is no file in a `/dev` that was mounted for it.
 pub(super) fn walk(
     root: &Path,
     show: &mut dyn FnMut(TarEntry, &mut dyn io::Read) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let wrap_root = |source| SbomError::Walk { path: root.to_owned(), source };
+    let root_device = fs::metadata(root).map_err(wrap_root)?.dev();
     let mut pending = vec![TreePath::root()];
     while let Some(directory) = pending.pop() {
         let on_disk = below(root, &directory);
@@ -56,8 +60,9 @@ pub(super) fn walk(
                 wrap(&on_disk)(io::Error::new(io::ErrorKind::InvalidInput, error))
             })?;
             let metadata = fs::symlink_metadata(&on_disk).map_err(wrap(&on_disk))?;
+            let is_mounted = metadata.dev() != root_device;
             let kind = if metadata.is_dir() {
-                if !is_of_kernel(&on_disk, &path) {
+                if !(is_mounted && is_of_kernel(&on_disk)) {
                     pending.push(path.clone());
                 }
                 TarEntryKind::Directory
@@ -66,6 +71,8 @@ pub(super) fn walk(
                 TarEntryKind::Symlink(target.as_os_str().as_bytes().to_vec())
             } else if metadata.is_file() {
                 TarEntryKind::File(metadata.len())
+            } else if is_mounted && path.components().next() == Some(DEVICES) {
+                continue;
             } else {
                 TarEntryKind::Special(special(metadata.file_type()))
             };
@@ -81,17 +88,10 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// Whether a directory shows what the kernel makes up, as in the root of a running process.
-fn is_of_kernel(on_disk: &Path, path: &TreePath) -> bool {
-    if path.components().count() != 1 || !matches!(path.name(), b"proc" | b"sys" | b"dev") {
-        return false;
-    }
+/// Whether a directory shows what the kernel makes up: nobody can put a file there.
+fn is_of_kernel(on_disk: &Path) -> bool {
     let magic = rustix::fs::statfs(on_disk).ok().and_then(|stat| u32::try_from(stat.f_type).ok());
-    magic.is_some_and(|magic| match path.name() {
-        b"dev" => magic == TMPFS,
-        b"proc" => magic == PROC,
-        _ => magic == SYSFS,
-    })
+    matches!(magic, Some(PROC | SYSFS))
 }
 
 /// A socket only connects processes, as a pipe does.
