@@ -14,6 +14,8 @@ mod yaml;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod validated;
 
 use std::collections::{BTreeMap, BTreeSet};
 

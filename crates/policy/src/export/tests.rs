@@ -32,7 +32,11 @@ fn today() -> Date {
     Time::from_seconds(NOW / 1_000_000_000).day()
 }
 
-fn exported(policy: &Value, target: Target, partial: bool) -> Result<Exported, ExportError> {
+pub(super) fn exported(
+    policy: &Value,
+    target: Target,
+    partial: bool,
+) -> Result<Exported, ExportError> {
     let (policy, keys) = (parse(policy), keys());
     let request =
         ExportRequest { policy: &policy, name: "team", keys: &keys, today: today(), partial };
@@ -40,7 +44,7 @@ fn exported(policy: &Value, target: Target, partial: bool) -> Result<Exported, E
 }
 
 /// What all of Kyverno and policy-controller can express.
-fn of_clusters() -> Value {
+pub(super) fn of_clusters() -> Value {
     json!({
         "images": ["registry.example/team/**", "registry.example/app"],
         "keys": ["release.pub"],
