@@ -19,7 +19,7 @@ use hardpan::trust::{
 };
 
 use crate::args::Common;
-use crate::args::trust::{AttachChoice, FormatChoice, Keys, LogChoice, Signing};
+use crate::args::trust::{AttachChoice, FormatChoice, Keys, LogChoice, Signing, Witnessing};
 use crate::failure::{Named, Usage};
 use crate::machine::{Machine, caller_variable};
 
@@ -55,7 +55,7 @@ pub(crate) fn open_signing(
     machine: &Machine,
     layout: Option<&Path>,
 ) -> anyhow::Result<Option<AnySigner>> {
-    check_witnesses(common, signing)?;
+    check_signing(common, signing)?;
     // The service that may hold the key has another working directory.
     let wrap = |source| Error::Io { action: "find", path: PathBuf::from("."), source };
     let layout = layout.map(std::path::absolute).transpose().map_err(wrap)?;
@@ -93,13 +93,18 @@ pub(crate) fn request<'k>(
     let format = if signer.issued().is_some() { Format::Bundle } else { format };
     let dhi = signing.attach.contains(&AttachChoice::Dhi);
     let buildkit = attaches_to_index(signing);
+    let witnesses = witnesses(&signing.witnessing)?;
+    Ok(SignRequest { signer, options: AttachOptions { format, dhi, buildkit }, witnesses })
+}
+
+/// Returns who is told of signatures.
+pub(crate) fn witnesses(witnessing: &Witnessing) -> Result<Witnesses<'_>, Error> {
     let mut seed = [0; 32];
-    if log(signing).is_some() || signing.tsa.is_some() {
+    if is_witnessed(witnessing) {
         let wrap = |source| Error::Io { action: "read", path: RANDOM.into(), source };
         fill_randomly(&mut seed).map_err(wrap)?;
     }
-    let witnesses = Witnesses { log: log(signing), authority: signing.tsa.as_deref(), seed };
-    Ok(SignRequest { signer, options: AttachOptions { format, dhi, buildkit }, witnesses })
+    Ok(Witnesses { log: log(witnessing), authority: witnessing.tsa.as_deref(), seed })
 }
 
 /// Returns whether attestations are to be in the image index, too.
@@ -125,24 +130,30 @@ pub(crate) fn fill_randomly(bytes: &mut [u8]) -> std::io::Result<()> {
     fs::File::open(RANDOM)?.read_exact(bytes)
 }
 
-fn log(signing: &Signing) -> Option<&str> {
-    match &signing.tlog {
+fn log(witnessing: &Witnessing) -> Option<&str> {
+    match &witnessing.tlog {
         Some(LogChoice::Rekor2(url)) => Some(url),
         Some(LogChoice::Nobody) | None => None,
     }
 }
 
+fn is_witnessed(witnessing: &Witnessing) -> bool {
+    log(witnessing).is_some() || witnessing.tsa.is_some()
+}
+
 /// Refuses to tell others of signatures where that can't be done, before anything is built or published.
-fn check_witnesses(common: &Common, signing: &Signing) -> Result<(), Usage> {
-    if log(signing).is_none() && signing.tsa.is_none() {
-        return Ok(());
-    }
-    if signing.signature_format == FormatChoice::Legacy {
+fn check_signing(common: &Common, signing: &Signing) -> Result<(), Usage> {
+    if is_witnessed(&signing.witnessing) && signing.signature_format == FormatChoice::Legacy {
         return Err(Usage(
             "cosign's older tags have no room for proofs of a log and timestamps; --tlog and --tsa need bundles",
         ));
     }
-    if common.offline {
+    check_witnesses(common, &signing.witnessing)
+}
+
+/// Refuses to tell others of signatures where nobody can be asked.
+pub(crate) fn check_witnesses(common: &Common, witnessing: &Witnessing) -> Result<(), Usage> {
+    if is_witnessed(witnessing) && common.offline {
         return Err(Usage("--offline forbids to ask a log or a timestamp authority"));
     }
     Ok(())

@@ -99,12 +99,8 @@ pub(crate) struct Signing {
         value_name = "HOW"
     )]
     pub(crate) attach: Vec<AttachChoice>,
-    /// Tell a transparency log of each signature, and put its proof into the bundles: rekor2=URL, a Rekor of version 2. It gets digests and signatures, and nothing of what is signed [default: none]
-    #[arg(long, value_name = "rekor2=URL", env = "HARDPAN_TLOG", value_parser = parse_log)]
-    pub(crate) tlog: Option<LogChoice>,
-    /// Put a timestamp for each signature into the bundles, of this timestamp authority (RFC 3161) [default: none]
-    #[arg(long, value_name = "URL", env = "HARDPAN_TSA", value_parser = parse_url)]
-    pub(crate) tsa: Option<String>,
+    #[command(flatten)]
+    pub(crate) witnessing: Witnessing,
     /// Sign with a certificate for an identity in place of a key: a new key gets one, which is valid for minutes. Needs --tsa, and writes bundles only
     #[cfg(feature = "keyless")]
     #[arg(long, conflicts_with = "key", requires_all = ["fulcio_url", "tsa"])]
@@ -117,6 +113,17 @@ pub(crate) struct Signing {
     #[cfg(feature = "keyless")]
     #[arg(long, value_name = "FILE", requires = "keyless")]
     pub(crate) identity_token: Option<PathBuf>,
+}
+
+/// Who else is told of signatures.
+#[derive(Debug, Args)]
+pub(crate) struct Witnessing {
+    /// Tell a transparency log of each signature, and put its proof into the bundles: rekor2=URL, a Rekor of version 2. It gets digests and signatures, and nothing of what is signed [default: none]
+    #[arg(long, value_name = "rekor2=URL", env = "HARDPAN_TLOG", value_parser = parse_log)]
+    pub(crate) tlog: Option<LogChoice>,
+    /// Put a timestamp for each signature into the bundles, of this timestamp authority (RFC 3161) [default: none]
+    #[arg(long, value_name = "URL", env = "HARDPAN_TSA", value_parser = parse_url)]
+    pub(crate) tsa: Option<String>,
 }
 
 /// Which transparency log.
@@ -201,7 +208,8 @@ Examples:
   hardpan verify out/python --key keys --require spdx --require provenance
   hardpan verify registry.example/python:3.13 --key hardpan.pub --explain
   hardpan verify registry.example/python:3.13 --key hardpan.pub --trusted-root trusted_root.json --require-tlog --require-timestamp
-  hardpan verify registry.example/python:3.13 --key hardpan.pub --policy policy.yaml --vsa vsa.json --sign-key auditor.key"
+  hardpan verify registry.example/python:3.13 --key hardpan.pub --policy policy.yaml --vsa vsa.json --sign-key auditor.key
+  hardpan verify registry.example/python:3.13 --key hardpan.pub --policy policy.yaml --sign-key auditor.key --attach-vsa --tsa https://tsa.example/api/v1/timestamp"
 )]
 pub(crate) struct Verify {
     /// The image
@@ -235,6 +243,8 @@ pub(crate) struct Summary {
     /// Attach the signed summary to the image
     #[arg(long, requires = "sign_key")]
     pub(crate) attach_vsa: bool,
+    #[command(flatten)]
+    pub(crate) witnessing: Witnessing,
     /// A URI for who verifies, in the summary
     #[arg(long, value_name = "URI", env = "HARDPAN_VERIFIER_ID")]
     pub(crate) verifier_id: Option<String>,

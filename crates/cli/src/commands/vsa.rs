@@ -7,7 +7,6 @@ use hardpan::trust::key::Signer;
 use hardpan::trust::policy::{BuildLevel, PolicyFile};
 use hardpan::trust::{
     AnySigner, AttachOptions, Format, SignRequest, SummaryRequest, TrustError, VerifyReport,
-    Witnesses,
 };
 use hardpan::{Error, Location, Session};
 
@@ -36,6 +35,7 @@ pub(super) fn signer(
         return Err(Named { message, help }.into());
     }
     let Some(name) = &command.sign_key else { return Ok(None) };
+    keys::check_witnesses(common, &command.witnessing)?;
     let place = keys::Place { common, folder: Path::new(""), layout: place::layout(location) };
     keys::open_key(&place, name).map(Some)
 }
@@ -55,13 +55,17 @@ pub(super) fn write(
         passed,
         now_seconds: session.now_seconds(),
     };
-    let fail = |error: TrustError| Error::from(error);
-    let summary = report.summary(&request).map_err(fail)?;
+    let summary = report.summary(&request).map_err(|error: TrustError| Error::from(error))?;
     let options = AttachOptions { format: Format::Both, dhi: false, buildkit: false };
-    let sign =
-        signer.map(|signer| SignRequest { signer, options, witnesses: Witnesses::default() });
+    let sign = match signer {
+        Some(signer) => {
+            let witnesses = keys::witnesses(&command.witnessing)?;
+            Some(SignRequest { signer, options, witnesses })
+        }
+        None => None,
+    };
     if let Some(path) = &command.vsa {
-        let bytes = report.write_summary(&summary, sign).map_err(fail)?;
+        let bytes = session.write_summary(location, report, &summary, sign)?;
         hardpan::write_file(path, &bytes)?;
     }
     if let Some(sign) = sign.filter(|_| command.attach_vsa) {

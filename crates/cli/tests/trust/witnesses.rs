@@ -363,6 +363,48 @@ fn statements_that_are_added_are_logged_too() {
         .expect(0, &["verified"]);
 }
 
+#[test]
+fn summaries_are_logged_and_stamped_too() {
+    let others = Others::start();
+    let world = others.signed();
+    let key = world.public();
+    let policy = format!("keys: [{}]\n", world.public());
+    world.fixture.write("policy.yaml", policy);
+    let policy = world.text("policy.yaml");
+    let (out, file) = (world.text("out"), world.text("vsa.json"));
+    let arguments = others.arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (size, before) = (others.log.size(), bundles(&world, "out").len());
+    let own = ["verify", &out, "--key", &key, "--policy", &policy, "--vsa", &file];
+    let attach = ["--sign-key", &world.key(), "--attach-vsa"];
+    world.run(&[&own[..], &attach, &arguments].concat()).expect(0, &["verified"]);
+    // The file and what is attached are one signature.
+    assert_eq!(others.log.size(), size + 1);
+    let read = || -> Value { serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap() };
+    let written = read();
+    let material = &written["verificationMaterial"];
+    assert_eq!(material["tlogEntries"].as_array().map(Vec::len), Some(1), "{material:#}");
+    let stamps = &material["timestampVerificationData"]["rfc3161Timestamps"];
+    assert_eq!(stamps.as_array().map(Vec::len), Some(1), "{material:#}");
+    let all = bundles(&world, "out");
+    assert_eq!(all.values().filter(|bundle| **bundle == written).count(), all.len() - before);
+    assert!(all.len() > before);
+    verify(&world, &out, &["--require", "vsa"]).expect(0, &["verified"]);
+    // policy eval does the same.
+    let eval = ["policy", "eval", &out, "--key", &key, "--policy", &policy, "--vsa", &file];
+    let sign = ["--sign-key", &world.key()];
+    world.run(&[&eval[..], &sign, &arguments].concat()).expect(0, &["allowed"]);
+    let material = &read()["verificationMaterial"];
+    assert_eq!(material["tlogEntries"].as_array().map(Vec::len), Some(1), "{material:#}");
+    // Who can't be asked is told before anything is verified, and without a signature nobody is told.
+    let size = others.log.size();
+    world.run(&[&own[..], &sign, &arguments, &["--offline"]].concat()).expect(2, &["--offline"]);
+    world.run(&[&own[..], &sign, &["--tsa", &others.log.url()]].concat()).expect(3, &["timestamp"]);
+    world.run(&[&own[..], &arguments].concat()).expect(0, &["verified"]);
+    assert_eq!(read()["predicateType"], "https://slsa.dev/verification_summary/v1");
+    assert_eq!(others.log.size(), size);
+}
+
 /// What sigstore-go does not look at: it takes root and size from the checkpoint, and it writes the body
 /// anew before it hashes it.
 const UNSEEN_BY_GO: [&str; 3] = ["another root", "another size", "a body with a space more"];

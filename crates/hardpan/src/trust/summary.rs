@@ -9,16 +9,17 @@ use hardpan_attest::predicate::{DigestSet, ResourceDescriptor, Time, sha256, uri
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::signature::SignedStatement;
 use hardpan_attest::{Statement, Subject};
-use hardpan_image::canonical_json;
+use hardpan_image::{Descriptor, canonical_json};
 use hardpan_tree::Digest;
 
 use super::add::About;
 use super::policy::PolicyFile;
 use super::verify::VerifyReport;
+use super::witness::sign_all;
 use super::{SignRequest, TrustError};
 use crate::error::Error;
 use crate::session::Session;
-use crate::shelf::Location;
+use crate::shelf::{Location, identity};
 
 /// What a verifier is called that nobody gave a name.
 const UNNAMED_VERIFIER: &str = "https://hardpan.dev/verifier/unnamed";
@@ -100,27 +101,31 @@ impl VerifyReport {
         };
         inputs.into_iter().map(resource).collect()
     }
-
-    /// Writes a summary for a file: as a Sigstore bundle if somebody signs it, and else as the bare statement.
-    pub fn write_summary(
-        &self,
-        summary: &VerificationSummary,
-        sign: Option<SignRequest<'_>>,
-    ) -> Result<Vec<u8>, TrustError> {
-        let name = self.repository.as_ref().unwrap_or(&self.name);
-        let subjects = self.subjects.iter();
-        let subjects =
-            subjects.map(|subject| Subject::new(name, subject.descriptor.digest)).collect();
-        let wrap = |source| TrustError::Json { predicate_type: uri::VSA.to_owned(), source };
-        let statement = Statement::new(subjects, uri::VSA, summary).map_err(wrap)?;
-        match sign {
-            Some(sign) => Ok(SignedStatement::new(statement, sign.signer)?.to_bundle()),
-            None => Ok(canonical_json(&statement)),
-        }
-    }
 }
 
 impl Session<'_> {
+    /// Writes a summary for a file: as a Sigstore bundle if somebody signs it, and else as the bare statement.
+    pub fn write_summary(
+        &self,
+        location: &Location,
+        report: &VerifyReport,
+        summary: &VerificationSummary,
+        sign: Option<SignRequest<'_>>,
+    ) -> Result<Vec<u8>, Error> {
+        let subjects: Vec<Descriptor> =
+            report.subjects.iter().map(|subject| subject.descriptor.clone()).collect();
+        let opened = self.open_shelf(location)?;
+        // As where it is attached: both are one statement, of which others are told once.
+        let name = opened.image_name();
+        let name = name.as_ref().map_or_else(|| location.to_string(), identity);
+        let named = subjects.iter().map(|subject| Subject::new(&name, subject.digest)).collect();
+        let wrap = |source| TrustError::Json { predicate_type: uri::VSA.to_owned(), source };
+        let statement = Statement::new(named, uri::VSA, summary).map_err(wrap)?;
+        let Some(sign) = sign else { return Ok(canonical_json(&statement)) };
+        let signed = sign_all(self, opened.shelf(), &subjects, vec![statement], sign)?;
+        Ok(signed.first().map(SignedStatement::to_bundle).unwrap_or_default())
+    }
+
     /// Signs a summary and attaches it to the image, beside what is attached already.
     pub fn attach_summary(
         &self,
