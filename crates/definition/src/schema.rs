@@ -182,6 +182,11 @@ fn hardpan() -> Value {
                 list(string()),
                 "OpenVEX documents in the catalog, of which signed images state what is about them.",
             ),
+            (
+                "structure-tests",
+                list(string()),
+                "Files of container-structure-test in the catalog: more tests of the image.",
+            ),
             ("audit", audit(), "What is accepted of what hardening controls find."),
         ],
         &[],

@@ -63,6 +63,9 @@ const CASES: &[Case] = &[
     // Types and missing values.
     case("word for a switch", "  scripts: declarative", "  pyc: sometimes", Code::WrongType, "sometimes", "must be true or false"),
     case("document outside of the catalog", "  scripts: declarative", "  vex:\n    - ../a.json", Code::BadPath, "../a.json", ".."),
+    case("structure tests outside of the catalog", "  scripts: declarative", "  structure-tests:\n    - ../a.yaml", Code::BadPath, "../a.yaml", ".."),
+    case("one file for a list", "  scripts: declarative", "  structure-tests: a.yaml", Code::WrongType, "a.yaml", "must be a list"),
+    case("misplaced structure tests", "image: example.org/demo", "structure-tests: [a.yaml]\nimage: example.org/demo", Code::UnknownKey, "structure-tests: [a", "unknown key `structure-tests`"),
     case("one document for a list", "  scripts: declarative", "  vex: a.json", Code::WrongType, "a.json", "must be a list"),
     case("exceptions right in audit", "  scripts: declarative", "  audit:\n    - control: shell", Code::WrongType, "- control", "must be a mapping"),
     case("one exception for a list", "  scripts: declarative", "  audit:\n    exceptions:\n      control: shell", Code::WrongType, "control: shell", "must be a list"),

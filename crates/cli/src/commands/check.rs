@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan check`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use hardpan::action::Actions;
 use hardpan::definition::{Diagnostic, Parsed, Severity, Source};
+use hardpan::image_test::{CheckedStructureFile, check_structure_files};
 use hardpan::{CatalogRoot, Error, ProjectError};
 use serde_json::json;
 
@@ -39,13 +40,18 @@ pub(crate) fn run(common: &Common, command: &Check) -> anyhow::Result<ExitCode> 
         included.extend(result.included.iter().cloned());
         results.push((file, result));
     }
-    for (file, Checked { diagnostics: found, sources, .. }) in results {
-        // What others include is no definition of its own, and was checked as a part of those.
-        if !command.paths.contains(file)
-            && fs::canonicalize(file).is_ok_and(|file| included.contains(&file))
-        {
-            continue;
-        }
+    let mut named = BTreeMap::new();
+    for (_, result) in &mut results {
+        named.extend(std::mem::take(&mut result.named).into_iter().map(|it| (it.path.clone(), it)));
+    }
+    // What others include is no definition of its own, and was checked as a part of those; structure tests are none either.
+    results.retain(|(file, _)| {
+        let is_other = |file: PathBuf| included.contains(&file) || named.contains_key(&file);
+        command.paths.contains(file) || !fs::canonicalize(file).is_ok_and(is_other)
+    });
+    let results = results.into_iter().map(|(_, checked)| (checked.diagnostics, checked.sources));
+    let named = named.into_values().map(|file| (file.diagnostics, vec![file.source]));
+    for (found, sources) in results.chain(named) {
         checked += 1;
         errors += found.iter().filter(|diagnostic| diagnostic.is_error()).count();
         warnings += found.iter().filter(|d| d.severity == Severity::Warning).count();
@@ -117,6 +123,14 @@ struct Checked {
     sources: Vec<Source>,
     /// The files that it includes.
     included: Vec<PathBuf>,
+    /// The structure tests that it names.
+    named: Vec<CheckedStructureFile>,
+}
+
+impl Checked {
+    fn of(diagnostics: Vec<Diagnostic>, sources: Vec<Source>) -> Self {
+        Self { diagnostics, sources, included: Vec::new(), named: Vec::new() }
+    }
 }
 
 /// Checks one file.
@@ -126,19 +140,35 @@ fn check(path: &Path) -> anyhow::Result<Checked> {
     let source = Source::new(path.to_string_lossy(), text);
     if path.file_name().is_some_and(|name| name == "info.yaml") {
         let (_, diagnostics) = hardpan::definition::parse_info(&source);
-        return Ok(Checked { diagnostics, sources: vec![source], included: Vec::new() });
+        return Ok(Checked::of(diagnostics, vec![source]));
     }
     let root = CatalogRoot::of(path);
     let parsed = hardpan::definition::parse(&source, &root);
     let sources = parsed.sources().to_vec();
     let included = sources.iter().skip(1).filter_map(|source| root.locate(&source.name).ok());
     let included = included.collect();
-    let mut diagnostics = parsed.diagnostics().to_vec();
+    let mut checked = Checked::of(parsed.diagnostics().to_vec(), sources);
+    checked.included = included;
     if parsed.is_ok() {
-        diagnostics.extend(check_all_stages(&parsed, &root)?);
-        diagnostics.extend(check_all_exceptions(&parsed));
+        checked.diagnostics.extend(check_all_stages(&parsed, &root)?);
+        checked.diagnostics.extend(check_all_exceptions(&parsed));
+        check_structure_tests(&parsed, &root, &mut checked);
     }
-    Ok(Checked { diagnostics, sources, included })
+    Ok(checked)
+}
+
+/// Checks the structure tests that the definition names on any platform.
+fn check_structure_tests(parsed: &Parsed, root: &CatalogRoot, checked: &mut Checked) {
+    let rendered = parsed.platforms().iter().filter_map(|platform| parsed.render(*platform).ok());
+    for definition in rendered {
+        let (files, missing) = check_structure_files(&definition, root);
+        for diagnostic in missing {
+            if !checked.diagnostics.contains(&diagnostic) {
+                checked.diagnostics.push(diagnostic);
+            }
+        }
+        checked.named.extend(files);
+    }
 }
 
 /// Checks the exceptions of the audit on every platform; what holds for several is said once.

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use hardpan::definition::Platform;
+use hardpan::definition::{Definition, Platform};
 use hardpan::image_test::{
     StructureFile, TestCase, TestOptions, TestOutcome, TestReport, TestStatus, ctrf, junit,
     write_ctrf, write_junit,
@@ -40,17 +40,22 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
         Some(path) => Some(Project::open(path, &[]).map_err(Error::from)?),
         None => None,
     };
+    let tested = other.as_ref().or(opened.project.as_ref());
+    let named = tested.map(|project| StructureFile::of_project(project, &machine::caller_variable));
+    let named = named.transpose()?.unwrap_or_default();
     let files = command.config.iter();
     let files = files.map(|path| StructureFile::open(path, &machine::caller_variable));
     let files: Vec<StructureFile> = files.collect::<Result<_, _>>()?;
-    let tested = other.as_ref().or(opened.project.as_ref());
     let progress = Progress::new(common);
     let is_shown = !common.json && !common.quiet;
     let lines = Lines { progress: &progress, is_shown };
     let image = ready(&opened, &command.image, &lines);
     let result = image.and_then(|image| {
-        let mut cases = tested.map_or_else(Vec::new, |project| cases(project, image.platform()));
-        cases.extend(files.iter().flat_map(StructureFile::cases).cloned());
+        let definition = tested.map(|project| of_platform(project, image.platform()));
+        let mut cases = definition.map_or_else(Vec::new, TestCase::of);
+        let is_named = |file: &&StructureFile| definition.is_some_and(|it| file.is_named_by(it));
+        let files: Vec<&StructureFile> = named.iter().filter(is_named).chain(&files).collect();
+        cases.extend(files.iter().flat_map(|file| file.cases()).cloned());
         let cases = TestCase::filter(cases, &command.filter).map_err(Error::from)?;
         let options = TestOptions {
             catalog: tested.map(|project| &project.root),
@@ -101,11 +106,11 @@ pub(crate) fn run(common: &Common, command: &Test) -> anyhow::Result<ExitCode> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NO) })
 }
 
-/// Returns a definition's tests as they are for a platform.
-fn cases(project: &Project, platform: &str) -> Vec<TestCase> {
+/// Returns a definition as it is for a platform.
+fn of_platform<'p>(project: &'p Project, platform: &str) -> &'p Definition {
     let own = platform.parse::<Platform>().ok();
     let definition = own.and_then(|platform| project.definitions.get(&platform));
-    TestCase::of(definition.map_or_else(|| project.any_definition(), AsRef::as_ref))
+    definition.map_or_else(|| project.any_definition(), AsRef::as_ref)
 }
 
 /// Prints a line for each test when it is done.

@@ -45,6 +45,7 @@ mod signer;
 mod stages;
 mod store;
 mod structure_tests;
+mod structure_tests_named;
 mod support;
 mod terminal;
 mod test;

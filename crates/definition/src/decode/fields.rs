@@ -8,7 +8,7 @@ use crate::template::shorten;
 use crate::yaml::{Entry, Kind, Node};
 
 /// Keys that people look for in the wrong place: key, where it belongs.
-const ELSEWHERE: [(&str, &str); 20] = [
+const ELSEWHERE: [(&str, &str); 21] = [
     ("packages", "contents"),
     ("repositories", "contents"),
     ("keyring", "contents"),
@@ -27,6 +27,7 @@ const ELSEWHERE: [(&str, &str); 20] = [
     ("pyc", "x-hardpan"),
     ("caches", "x-hardpan"),
     ("vex", "x-hardpan"),
+    ("structure-tests", "x-hardpan"),
     ("audit", "x-hardpan"),
     ("pretty-name", "os-release"),
 ];

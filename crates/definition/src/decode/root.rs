@@ -308,6 +308,10 @@ impl<'n> Decoder<'n> {
         let vex = self.list(fields.take("vex"), |decoder, node| {
             decoder.valid(node, "a document of `vex`", LOOSE, Code::BadPath, check::catalog_path)
         });
+        let structure_tests = self.list(fields.take("structure-tests"), |decoder, node| {
+            let what = "a file of `structure-tests`";
+            decoder.valid(node, what, LOOSE, Code::BadPath, check::catalog_path)
+        });
         let mut switch = |key| {
             let entry = fields.take(key)?;
             self.boolean(&entry.value, key)
@@ -315,7 +319,8 @@ impl<'n> Decoder<'n> {
         let (pyc, caches) = (switch("pyc"), switch("caches"));
         let audit_exceptions = self.audit(fields.take("audit"));
         fields.finish(self);
-        Hardpan { scripts: scripts.unwrap_or_default(), tests, pyc, caches, vex, audit_exceptions }
+        let scripts = scripts.unwrap_or_default();
+        Hardpan { scripts, tests, pyc, caches, vex, structure_tests, audit_exceptions }
     }
 
     fn audit(&mut self, entry: Option<&'n Entry>) -> Vec<AuditException> {

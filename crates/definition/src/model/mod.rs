@@ -177,6 +177,9 @@ pub struct Hardpan {
     /// Documents about vulnerabilities (OpenVEX) by their paths in the catalog, for `build --sign`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vex: Vec<Spanned<String>>,
+    /// Files of container-structure-test by their paths in the catalog: more tests of the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub structure_tests: Vec<Spanned<String>>,
     /// Findings of hardening controls that are accepted: `audit.exceptions`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audit_exceptions: Vec<AuditException>,

@@ -30,7 +30,7 @@ use crate::store::Scratch;
 pub use case::TestCase;
 pub use junit::{junit, write_junit};
 pub use report::{TestOutcome, TestReport, TestStatus, ctrf, write_ctrf};
-pub use structure::StructureFile;
+pub use structure::{CheckedStructureFile, StructureFile, check_structure_files};
 
 use case::{ContainerCase, TestKind};
 use docker_line::{DockerLine, DockerNetwork};

@@ -7,6 +7,7 @@ mod command;
 mod expand;
 mod files;
 mod metadata;
+mod named;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,8 @@ use crate::contents::StoreContents;
 use crate::error::Error;
 use crate::project::{ProjectError, read_text};
 use crate::session::Session;
+
+pub use named::{CheckedStructureFile, check_structure_files};
 
 use command::{CommandCase, Shared};
 use files::Files;
@@ -79,12 +82,16 @@ impl StructureFile {
     pub fn open(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let limit = u64::try_from(MAX_SOURCE_BYTES).unwrap_or(u64::MAX);
         let source = Source::new(path.display().to_string(), read_text(path, limit)?);
-        let refuse = |diagnostics| ProjectError::Diagnostics {
-            path: path.to_owned(),
-            diagnostics,
-            sources: vec![source.clone()],
-        };
-        let tests = parse_structure_tests(&source).map_err(refuse)?;
+        Self::of_source(path, &source, variable)
+    }
+
+    fn of_source(
+        path: &Path,
+        source: &Source,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let refuse = |diagnostics| refused(path, diagnostics, vec![source.clone()]);
+        let tests = parse_structure_tests(source).map_err(refuse)?;
         let mut compiler = Compiler::default();
         let mut given = BTreeMap::new();
         if let Some(file) = &tests.run.env_file {
@@ -118,6 +125,10 @@ impl StructureFile {
     pub fn cases(&self) -> &[TestCase] {
         &self.cases
     }
+}
+
+fn refused(path: &Path, diagnostics: Vec<Diagnostic>, sources: Vec<Source>) -> ProjectError {
+    ProjectError::Diagnostics { path: path.to_owned(), diagnostics, sources }
 }
 
 /// Compiles expressions, and finds all that can't be.
