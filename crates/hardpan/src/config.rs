@@ -13,6 +13,7 @@ use hardpan_package::strip::StripRule;
 
 use crate::distribution::NAMES;
 
+mod audit;
 mod checksum;
 mod images;
 mod packages;
@@ -20,6 +21,7 @@ mod portable;
 mod scan;
 mod signing;
 
+pub use audit::{AuditSection, WorkspaceException};
 pub use checksum::OverrideChecksum;
 pub use images::{ImageSubstitution, ImagesSection};
 pub use packages::{PackageSubstitution, PackagesSection, Substituted};
@@ -61,6 +63,9 @@ pub struct Workspace {
     /// What is known of vulnerabilities, and what is excused.
     #[serde(skip_serializing_if = "ScanSection::is_empty")]
     pub scan: ScanSection,
+    /// What audits accept.
+    #[serde(skip_serializing_if = "AuditSection::is_empty")]
+    pub audit: AuditSection,
 }
 
 /// `[store]`
@@ -372,6 +377,7 @@ impl Workspace {
         self.registries.check()?;
         self.signing.check()?;
         self.scan.check()?;
+        self.audit.check()?;
         for name in &self.build.keep {
             if !StripRule::ALL.iter().any(|rule| rule.as_str() == name) {
                 let known: Vec<&str> = StripRule::ALL.iter().map(|rule| rule.as_str()).collect();

@@ -9,6 +9,7 @@
 //! of what they are given is limited by [`crate::STATEMENT_BYTES_MAX`]; each limits its lists as well.
 
 pub mod audit;
+pub mod audit_exceptions;
 pub mod changelog;
 pub mod image_sources;
 pub mod provenance;

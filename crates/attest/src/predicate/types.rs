@@ -4,6 +4,7 @@
 /// The URIs of all predicates that are known.
 pub mod uri {
     pub use super::super::audit::URI as AUDIT;
+    pub use super::super::audit_exceptions::URI as AUDIT_EXCEPTIONS;
     pub use super::super::changelog::URI as CHANGELOG;
     pub use super::super::image_sources::URI as IMAGE_SOURCES;
     pub use super::super::provenance::{URI as PROVENANCE, URI_V0_2 as PROVENANCE_V0_2};
@@ -99,6 +100,12 @@ pub const TYPES: &[PredicateType] = &[
     ),
     kind(uri::CHANGELOG, &["changelog"], "what changed since an older build", true),
     kind(uri::AUDIT, &["audit"], "how the image is hardened", true),
+    kind(
+        uri::AUDIT_EXCEPTIONS,
+        &["audit-exceptions"],
+        "which findings of audits somebody accepts, and why",
+        true,
+    ),
     kind(uri::SIGN, &["signature", "sign"], "nothing but the signature", true),
     kind(uri::VULNS, &["vulns", "cves"], "what a scan for vulnerabilities found", true),
     kind(

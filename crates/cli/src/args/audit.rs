@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::trust::{Chosen, Keys};
+use super::trust::{Chosen, Keys, Signing};
 
 /// Hold any image against the hardening controls, and grade it
 #[derive(Debug, Args)]
@@ -69,6 +69,34 @@ pub(crate) struct Audit {
     pub(crate) chosen: Chosen,
     #[command(flatten)]
     pub(crate) keys: Keys,
+}
+
+/// What is accepted of an image.
+#[derive(Debug, Args)]
+pub(crate) struct Accept {
+    /// The image
+    #[arg(value_name = "IMAGE|LAYOUT")]
+    pub(crate) image: String,
+    /// The control whose findings are accepted
+    #[arg(long, value_name = "CONTROL", required_unless_present = "baseline", requires = "reason")]
+    pub(crate) control: Option<String>,
+    /// Only this path and all below it; may be given several times
+    #[arg(long, value_name = "PATH", requires = "control")]
+    pub(crate) path: Vec<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", requires = "control")]
+    pub(crate) reason: Option<String>,
+    /// The last day on which it is accepted: 2027-03-31
+    #[arg(long, value_name = "DAY", requires = "control")]
+    pub(crate) until: Option<hardpan::audit::Day>,
+    /// Accept what is in this file, which `hardpan audit --write-baseline` wrote and people edit
+    #[arg(long, value_name = "FILE", conflicts_with = "control")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Only of this platform [default: the index and all of its platforms]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -368,6 +368,15 @@ Examples:
         #[command(flatten)]
         signing: Box<Signing>,
     },
+    /// Accept findings of audits of an image, with a reason: sign that, and attach it
+    #[command(
+        after_help = "The statement is https://hardpan.dev/audit-exceptions/v1. Audits count it for which the key is trusted (--key), until its day. A path stands for all below it; without one every path is accepted.
+
+Examples:
+  hardpan attest accept registry.example/app:1 --control shell --path /bin/sh --reason 'backup hooks' --until 2027-03-31 --key reviewer.key
+  hardpan attest accept registry.example/app:1 --baseline known.json --key reviewer.key"
+    )]
+    Accept(Box<super::audit::Accept>),
     /// Sign a predicate of your own and attach it
     #[command(after_help = "Example:
   hardpan attest add registry.example/python:3.13 --type https://example.org/review/v1 --predicate review.json --key hardpan.key")]

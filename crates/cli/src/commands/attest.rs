@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use hardpan::trust::predicate::uri;
 use hardpan::trust::{Accepted, AddRequest, Claim, SignRequest, SubjectReport};
 use hardpan::{Error, Location, Session};
 use serde::Serialize;
@@ -51,12 +52,21 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
                 states_stig: *stig,
                 states_modules: *fips,
                 certificates: fips_certificate,
+                exceptions: Vec::new(),
             };
-            let attest =
-                |session: &Session<'_>, _: &Machine, location: &Location, sign: SignRequest<'_>| {
-                    audits::attest(session, location, sign, &choices)
-                };
+            let attest = |session: &Session<'_>,
+                          machine: &Machine,
+                          location: &Location,
+                          sign: SignRequest<'_>| {
+                let exceptions = audits::of_workspace(machine);
+                audits::attest(session, location, sign, &audits::Choices { exceptions, ..choices })
+            };
             state(common, image, signing, attest, audits::print)
+        }
+        AttestCommand::Accept(accept) => {
+            let predicate = (uri::AUDIT_EXCEPTIONS.to_owned(), audits::exceptions(accept)?);
+            let platform = accept.platform.clone();
+            add(common, &accept.image, predicate, platform, &accept.signing)
         }
         AttestCommand::Add { image, kind, predicate, platform, signing } => {
             let uris = known(kind)?;
@@ -64,7 +74,8 @@ pub(crate) fn run(common: &Common, command: &Attest) -> anyhow::Result<ExitCode>
             let first =
                 hardpan::trust::predicate::find_all(kind).first().map(|kind| kind.uri.to_owned());
             let uri = first.or_else(|| uris.into_iter().next()).unwrap_or_else(|| kind.clone());
-            add(common, image, uri, predicate, platform.clone(), signing)
+            let predicate = read(predicate)?;
+            add(common, image, (uri, predicate), platform.clone(), signing)
         }
     }
 }
@@ -189,11 +200,25 @@ fn get(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Reads a predicate.
+fn read(predicate: &std::path::Path) -> anyhow::Result<Value> {
+    let wrap = |source| Error::Io { action: "read", path: predicate.to_owned(), source };
+    let size_bytes = std::fs::metadata(predicate).map_err(wrap)?.len();
+    if size_bytes > PREDICATE_BYTES_MAX {
+        return Err(Usage("the predicate has more than 16 MiB, more than verifiers read").into());
+    }
+    let text = std::fs::read(predicate).map_err(wrap)?;
+    let value = serde_json::from_slice(&text).map_err(|error| Named {
+        message: format!("{} is not JSON: {error}", predicate.display()),
+        help: None,
+    })?;
+    Ok(value)
+}
+
 fn add(
     common: &Common,
     image: &str,
-    predicate_type: String,
-    predicate: &std::path::Path,
+    (predicate_type, predicate): (String, Value),
     platform: Option<String>,
     signing: &Signing,
 ) -> anyhow::Result<ExitCode> {
@@ -207,20 +232,10 @@ fn add(
     let machine = place::machine(common)?;
     let signer = keys::open_signing(common, signing, &machine, place::layout(&location))?
         .ok_or(keys::NO_KEY)?;
-    let wrap = |source| Error::Io { action: "read", path: predicate.to_owned(), source };
-    let size_bytes = std::fs::metadata(predicate).map_err(wrap)?.len();
-    if size_bytes > PREDICATE_BYTES_MAX {
-        return Err(Usage("the predicate has more than 16 MiB, more than verifiers read").into());
-    }
-    let text = std::fs::read(predicate).map_err(wrap)?;
-    let value: Value = serde_json::from_slice(&text).map_err(|error| Named {
-        message: format!("{} is not JSON: {error}", predicate.display()),
-        help: None,
-    })?;
     let progress = Progress::new(common);
     let request = AddRequest {
         predicate_type: predicate_type.clone(),
-        predicate: value,
+        predicate,
         platform,
         sign: keys::request(signing, &*signer)?,
     };

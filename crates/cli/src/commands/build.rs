@@ -76,7 +76,9 @@ pub(crate) fn run(common: &Common, command: &Build) -> anyhow::Result<ExitCode> 
         (Some(signer), Some(layout)) if command.attestations.audit => {
             let sign = keys::request(&command.attestations.signing, &**signer)?;
             let location = Location::Layout(layout.clone());
-            Some(audits::attest(&session, &location, sign, &audits::Choices::default())?)
+            let exceptions = audits::of_workspace(&machine);
+            let choices = audits::Choices { exceptions, ..audits::Choices::default() };
+            Some(audits::attest(&session, &location, sign, &choices)?)
         }
         _ => None,
     };

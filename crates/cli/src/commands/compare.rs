@@ -8,7 +8,7 @@ use hardpan::compare::{AuditComparison, Line, Meaning, comparison_html, comparis
 use hardpan::scan::ScanSource;
 use hardpan::{SbomChoice, SbomSource};
 
-use super::{place, scan, scans};
+use super::{audits, place, scan, scans};
 use crate::args::Common;
 use crate::args::compare::{Compare, CompareFormat};
 use crate::failure::Usage;
@@ -41,6 +41,7 @@ pub(crate) fn run(common: &Common, command: &Compare) -> anyhow::Result<ExitCode
         profile: Some(WantedProfile::Known(command.profile)),
         rules: (!trusted.is_nobody()).then(|| trusted.rules()),
         advisories: advisories.as_ref(),
+        exceptions: audits::of_workspace(&machine),
         ..AuditRequest::default()
     };
     let compared = session.compare((&first, &request(&first)), (&second, &request(&second)));

@@ -28,7 +28,7 @@ fn tar(entries: &[RawEntry]) -> Vec<u8> {
 }
 
 /// An image as everybody builds them: busybox, run by root, a file that a later layer deletes.
-fn busybox() -> Vec<Vec<u8>> {
+pub(crate) fn busybox() -> Vec<Vec<u8>> {
     let lowest = [
         entry("bin/busybox", 0o755, b"\x7fELF..BusyBox v1.37"),
         RawEntry::new("bin/sh", b'2').target("busybox"),
@@ -38,7 +38,7 @@ fn busybox() -> Vec<Vec<u8>> {
     vec![tar(&lowest), tar(&[RawEntry::new("opt/.wh.su", b'0'), entry("tmp/x", 0o666, b"x")])]
 }
 
-fn config(labels: &Value) -> Value {
+pub(crate) fn config(labels: &Value) -> Value {
     json!({
         "architecture": "amd64", "os": "linux",
         "config": {"Cmd": ["/bin/sh"], "Labels": labels},
@@ -46,12 +46,12 @@ fn config(labels: &Value) -> Value {
     })
 }
 
-fn layout(fixture: &Fixture, labels: &Value) {
+pub(crate) fn layout(fixture: &Fixture, labels: &Value) {
     let layers: Vec<Layer> = busybox().iter().map(|tar| Layer::gzip(tar)).collect();
     write(fixture, "busybox", config(labels), &layers);
 }
 
-fn write(fixture: &Fixture, name: &str, mut config: Value, layers: &[Layer]) {
+pub(crate) fn write(fixture: &Fixture, name: &str, mut config: Value, layers: &[Layer]) {
     let ids: Vec<String> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
     config["rootfs"] = json!({"type": "layers", "diff_ids": ids});
     if layers.len() != 2 {
@@ -61,11 +61,11 @@ fn write(fixture: &Fixture, name: &str, mut config: Value, layers: &[Layer]) {
     image.write_layout(&fixture.path(format!("work/{name}")), &format!("example/{name}:1"));
 }
 
-fn audit(fixture: &Fixture, arguments: &[&str]) -> Ran {
+pub(crate) fn audit(fixture: &Fixture, arguments: &[&str]) -> Ran {
     run(hardpan(fixture, &[&["audit", "--offline"], arguments].concat()))
 }
 
-fn outcome(ran: &Ran, control: &str) -> String {
+pub(crate) fn outcome(ran: &Ran, control: &str) -> String {
     let report = ran.json();
     let controls = report["controls"].as_array().unwrap();
     let found = controls.iter().find(|one| one["id"] == control).unwrap();

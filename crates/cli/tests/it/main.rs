@@ -8,6 +8,7 @@ mod alpine;
 mod attest_audit;
 mod attest_scan;
 mod audit;
+mod audit_exceptions;
 mod bad_archive;
 mod bad_definition;
 mod bad_disk;

@@ -23,21 +23,22 @@ use crate::session::Session;
 const GAPS: [&str; 6] =
     ["unreadable", "not-looked-up", "no-data", "uncompared", "old-data", "other"];
 
-/// Returns what trusted keys state about an image or the index that names it; nothing of what has no manifest.
-pub(super) fn statements(
+/// Returns what is stated about an image or the index that names it; nothing of what has no manifest.
+pub(super) fn evidence(
     session: &Session<'_>,
     target: &Target<'_>,
     rules: Rules<'_>,
-) -> Result<Option<StatementFacts>, Error> {
+) -> Result<Option<Vec<Evidence>>, Error> {
     if target.digest.is_none() {
         return Ok(None);
     }
     let mut evidence = target.evidence(session, rules)?;
     evidence.extend(target.index_evidence(session, rules)?);
-    Ok(Some(of_evidence(&evidence)))
+    Ok(Some(evidence))
 }
 
-fn of_evidence(evidence: &[Evidence]) -> StatementFacts {
+/// Returns what trusted keys state.
+pub(super) fn statements(evidence: &[Evidence]) -> StatementFacts {
     let mut facts = StatementFacts::default();
     // Who says how it was built: of two that built it, each got these bytes.
     let mut built_by = BTreeSet::new();

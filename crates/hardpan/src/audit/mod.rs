@@ -5,6 +5,7 @@
 //! what the advisory database knows; [`profile`] says what the image is for. `hardpan_scan::audit` judges.
 
 mod attest;
+mod attested;
 mod definition;
 mod error;
 mod facts;
@@ -25,7 +26,7 @@ pub use error::AuditError;
 pub use hardpan_scan::audit::exceptions::{
     AcceptedFinding, Day, DayError, ExceptionError, SourcedException,
 };
-pub use hardpan_scan::audit::exceptions::{read_baseline, to_label, write_baseline};
+pub use hardpan_scan::audit::exceptions::{read_baseline, to_label, to_predicate, write_baseline};
 pub use hardpan_scan::audit::{
     Acceptance, AuditFinding, AuditReport, ControlResult, Deduction, Grade, GradeSum, Outcome,
     ProfileChoice, ProfileFile, ProfileFileError, ProfileSource, Surface, Traits,
@@ -36,6 +37,8 @@ pub use hardpan_scan::controls::{
 };
 pub use profile::{read_baseline_file, read_profile};
 pub use whole::Audited;
+
+use attested::AttestedExceptions;
 
 use crate::advisories::AdvisoryData;
 use crate::error::Error;
@@ -106,16 +109,19 @@ impl Session<'_> {
         image.today = u32::try_from(self.now_seconds() / SECONDS_PER_DAY).ok();
         image.tag.clone_from(&target.tag);
         image.annotations = target.annotations();
-        if let Some(rules) = request.rules {
-            image.statements = facts::statements(self, &target, rules)?;
-        }
+        let evidence_of = |rules| facts::evidence(self, &target, rules);
+        let stated = request.rules.map(evidence_of).transpose()?.flatten();
+        image.statements = stated.as_deref().map(facts::statements);
+        let attested = AttestedExceptions::of(stated.as_deref().unwrap_or_default());
+        warnings.extend(attested.warnings);
         if let Some(advisories) = request.advisories {
             let known = facts::vulnerabilities(self, &target, &catalog, advisories, request.rules);
             let known = known?;
             image.vulnerabilities = Some(known.vulnerabilities);
             image.distribution_end = known.distribution_end;
         }
-        let (profile, policy) = policy(request, image, &mut warnings);
+        let (profile, mut policy) = policy(request, image, &mut warnings);
+        policy.exceptions.extend(attested.exceptions);
         let vulnerabilities = image.vulnerabilities.as_ref().map(whole::by_severity);
         let audited = audited(&target, &catalog, image.layers.len());
         let packages = catalog.packages.iter().filter(|package| package.owned_by.is_none()).count();

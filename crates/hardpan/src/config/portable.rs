@@ -6,8 +6,9 @@ use std::path::Path;
 use hardpan_tree::Digest;
 
 use super::{
-    AlpineArchive, ArchivesSection, DebianArchives, DownloadOverride, DownloadsSection,
-    KeyringsSection, RegistriesSection, ScanSection, SigningSection, StoreSection, Workspace,
+    AlpineArchive, ArchivesSection, AuditSection, DebianArchives, DownloadOverride,
+    DownloadsSection, KeyringsSection, RegistriesSection, ScanSection, SigningSection,
+    StoreSection, Workspace,
 };
 
 impl Workspace {
@@ -76,6 +77,7 @@ impl Workspace {
             signing: SigningSection::default(),
             // Nor is what is found in it.
             scan: ScanSection::default(),
+            audit: AuditSection::default(),
             ..self.clone()
         }
     }

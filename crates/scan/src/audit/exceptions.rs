@@ -99,6 +99,28 @@ pub struct AcceptedFinding {
 }
 
 impl AcceptedFinding {
+    /// Makes one of what somebody wrote. A path is from the root, as in `/bin/sh`.
+    pub fn new(
+        control: ControlId,
+        path: Option<&str>,
+        reason: &str,
+        until: Option<Day>,
+    ) -> Result<Self, ExceptionError> {
+        let path = path.map(|path| {
+            let bad =
+                |problem: String| ExceptionError::Path(path.chars().take(200).collect(), problem);
+            if !path.starts_with('/') {
+                return Err(bad("it does not begin with /".to_owned()));
+            }
+            TreePath::parse(path).map_err(|error| bad(error.to_string()))
+        });
+        let path = path.transpose()?;
+        let accepted =
+            Self { control, path, message: None, reason: reason.trim().to_owned(), until };
+        accepted.check()?;
+        Ok(accepted)
+    }
+
     /// Fails if it gives no reason, or a book.
     pub fn check(&self) -> Result<(), ExceptionError> {
         let reason = self.reason.trim();
@@ -146,6 +168,9 @@ pub enum ExceptionError {
     /// With a book.
     #[error("the reason of the exception for {0} has more than {REASON_BYTES_MAX} bytes")]
     LongReason(ControlId),
+    /// At no path.
+    #[error("the path {0:?} can't be: {1}")]
+    Path(String, String),
     /// More than anybody has looked at.
     #[error("there are more than {EXCEPTIONS_MAX} exceptions")]
     TooMany,
@@ -177,8 +202,35 @@ pub fn of_label(text: &str) -> Result<Vec<AcceptedFinding>, ExceptionError> {
 }
 
 fn of_json(bytes: &[u8]) -> Result<Vec<AcceptedFinding>, ExceptionError> {
-    let all: Vec<AcceptedFinding> =
-        serde_json::from_slice(bytes).map_err(|error| ExceptionError::Shape(error.to_string()))?;
+    let all = serde_json::from_slice(bytes);
+    checked(all.map_err(|error| ExceptionError::Shape(error.to_string()))?)
+}
+
+/// What a statement of exceptions is. A field that is not known might narrow what is accepted, so there is none.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct ExceptionsPredicate {
+    exceptions: Vec<AcceptedFinding>,
+}
+
+/// Makes the predicate of a statement of exceptions: the same for the same ones, in whatever order they came.
+pub fn to_predicate(mut exceptions: Vec<AcceptedFinding>) -> serde_json::Value {
+    exceptions.sort();
+    exceptions.dedup();
+    serde_json::to_value(ExceptionsPredicate { exceptions }).expect("plain data is JSON")
+}
+
+/// Reads what [`to_predicate`] made.
+pub fn of_predicate(predicate: &serde_json::Value) -> Result<Vec<AcceptedFinding>, ExceptionError> {
+    let read = ExceptionsPredicate::deserialize(predicate);
+    let all = read.map_err(|error| ExceptionError::Shape(error.to_string()))?.exceptions;
+    if all.is_empty() {
+        return Err(ExceptionError::Shape("it is empty".to_owned()));
+    }
+    checked(all)
+}
+
+fn checked(all: Vec<AcceptedFinding>) -> Result<Vec<AcceptedFinding>, ExceptionError> {
     if all.len() > EXCEPTIONS_MAX {
         return Err(ExceptionError::TooMany);
     }
@@ -245,11 +297,7 @@ pub fn read_baseline(bytes: &[u8]) -> Result<Vec<AcceptedFinding>, ExceptionErro
         let text = format!("its format is {format:?}, and not {BASELINE_FORMAT:?}");
         return Err(ExceptionError::Shape(text));
     }
-    if file.findings.len() > EXCEPTIONS_MAX {
-        return Err(ExceptionError::TooMany);
-    }
-    file.findings.iter().try_for_each(AcceptedFinding::check)?;
-    Ok(file.findings)
+    checked(file.findings)
 }
 
 #[cfg(test)]
@@ -304,6 +352,24 @@ mod tests {
     }
 
     #[test]
+    fn statements_are_read_strictly() {
+        let one = exception(ControlId::Shell, Some("bin/sh"));
+        let predicate = to_predicate(vec![one.clone(), one.clone()]);
+        assert_eq!(of_predicate(&predicate), Ok(vec![one.clone()]));
+        let mut more = predicate.clone();
+        more["images"] = serde_json::json!(["registry.example/other"]);
+        let many = to_predicate(
+            (0..=EXCEPTIONS_MAX)
+                .map(|number| AcceptedFinding { reason: number.to_string(), ..one.clone() })
+                .collect(),
+        );
+        assert_eq!(of_predicate(&many), Err(ExceptionError::TooMany));
+        for bad in [more, to_predicate(Vec::new()), serde_json::json!({}), serde_json::json!([])] {
+            assert!(matches!(of_predicate(&bad), Err(ExceptionError::Shape(_))), "{bad}");
+        }
+    }
+
+    #[test]
     fn what_is_no_list_of_exceptions_is_refused() {
         for text in [
             "",
@@ -319,6 +385,10 @@ mod tests {
             assert!(of_label(text).is_err(), "{text}");
             let baseline = format!(r#"{{"format": "{BASELINE_FORMAT}", "findings": {text}}}"#);
             assert!(read_baseline(baseline.as_bytes()).is_err(), "{text}");
+            if let Ok(exceptions) = serde_json::from_str::<serde_json::Value>(text) {
+                let predicate = serde_json::json!({ "exceptions": exceptions });
+                assert!(of_predicate(&predicate).is_err(), "{text}");
+            }
         }
         let long = format!(r#"[{{"control": "shell", "reason": "{}"}}]"#, "x".repeat(3_000));
         assert!(matches!(of_label(&long), Err(ExceptionError::LongReason(_))));

@@ -11,7 +11,7 @@ use crate::failure::Named;
 use crate::text::{DIM, HELP, say, styled, visible};
 
 /// Returns the control of that name.
-pub(super) fn control(name: &str) -> anyhow::Result<&'static Control> {
+pub(in crate::commands) fn control(name: &str) -> anyhow::Result<&'static Control> {
     if let Ok(id) = name.parse::<ControlId>() {
         return Ok(id.control());
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan audit`
 
-mod explain;
+pub(super) mod explain;
 mod forms;
 mod table;
 
@@ -16,7 +16,7 @@ use hardpan::audit::{
 use hardpan::scan::ScanSource;
 use hardpan::{SbomChoice, SbomSource, Session};
 
-use super::{place, scan};
+use super::{audits, place, scan};
 use crate::args::Common;
 use crate::args::audit::{Audit, AuditFormat, FailOn};
 use crate::failure::{Named, Usage};
@@ -84,6 +84,7 @@ fn audit(
         );
     }
     let machine = place::machine(common)?;
+    exceptions.extend(audits::of_workspace(&machine));
     let trusted = keys::optional_trusted(&command.keys, &machine)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);

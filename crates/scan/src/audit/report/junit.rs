@@ -98,7 +98,8 @@ fn lines(findings: &[&AuditFinding]) -> String {
             let _ = writeln!(text, "  {}", escaped(&path.to_string()));
         }
         if let Some(accepted) = &finding.accepted {
-            let _ = writeln!(text, "  accepted: {}", escaped(&accepted.reason));
+            let (source, reason) = (escaped(&accepted.source), escaped(&accepted.reason));
+            let _ = writeln!(text, "  accepted by {source}: {reason}");
         } else if !finding.help.is_empty() {
             let _ = writeln!(text, "  {}", escaped(&finding.help));
         }

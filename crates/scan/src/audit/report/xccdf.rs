@@ -180,7 +180,7 @@ fn message(finding: &AuditFinding) -> String {
         let _ = write!(said, " {path}");
     }
     if let Some(accepted) = &finding.accepted {
-        let _ = write!(said, " (accepted: {})", accepted.reason);
+        let _ = write!(said, " (accepted by {}: {})", accepted.source, accepted.reason);
     }
     format!("<message severity=\"{severity}\">{}</message>\n", escaped(&said))
 }
