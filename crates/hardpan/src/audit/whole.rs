@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use hardpan_attest::predicate::Time;
 use hardpan_scan::audit::compare::Side;
 use hardpan_scan::audit::crypto::{self, CryptoModule, ModulePackage};
-use hardpan_scan::catalog::{Catalog, PackageId};
+use hardpan_scan::catalog::{Catalog, Package};
 use hardpan_scan::controls::image::VulnerabilityFacts;
-use hardpan_tree::Tree;
+use hardpan_tree::{Node, Tree, TreePath};
 
 use super::AuditReport;
 use crate::advisories::{AdvisoryData, source_ages};
@@ -60,15 +60,18 @@ pub(super) fn modules(tree: &Tree, catalog: &Catalog) -> Vec<CryptoModule> {
         .os
         .as_ref()
         .map_or(("", ""), |os| (os.id.as_str(), os.version_id.as_deref().unwrap_or_default()));
-    let known = |owner: &PackageId| {
-        let package = catalog.package(owner)?;
+    let known = |package: &Package| {
         Some(ModulePackage {
             name: package.name.clone(),
             version: package.version.clone()?,
             purl: package.purl(id, version).map(|purl| purl.to_string()),
         })
     };
-    crypto::modules(tree, &|path, _| {
-        catalog.files.get(path).and_then(|facts| facts.owner.as_ref()).and_then(known)
-    })
+    let owner = |path: &TreePath, _: &Node| {
+        let owner = catalog.files.get(path)?.owner.as_ref()?;
+        known(catalog.package(owner)?)
+    };
+    let mut modules = crypto::modules(tree, &owner);
+    modules.extend(crypto::linked(catalog, &known));
+    modules
 }

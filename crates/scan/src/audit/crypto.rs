@@ -5,10 +5,14 @@
 //! file can say: only the certificate of the validation programme does, so a module is "not validated" until somebody names
 //! the number of its certificate and answers for it.
 
+mod linked;
+
 use std::collections::BTreeMap;
 
 use hardpan_tree::{Facts, Kind, Node, Tree, TreePath};
 use serde::Serialize;
+
+pub use linked::linked;
 
 /// A module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +25,9 @@ pub struct CryptoModule {
     /// The package that it is of, and its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<ModulePackage>,
+    /// What is known of it beside: how it was built, which parts of it are used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// Whether it is a build that is made for FIPS 140, as the OpenSSL provider `fips.so` is.
     pub made_for_fips: bool,
     /// The number of the certificate that somebody names; without one it is not validated.
@@ -92,6 +99,7 @@ pub fn modules(
             name: MODULES[number].name,
             paths: Vec::new(),
             package: None,
+            details: Vec::new(),
             made_for_fips: MODULES[number].made_for_fips,
             certificate: None,
         });
@@ -165,20 +173,27 @@ pub fn certify(
     for certificate in certificates {
         let number = certificate.number;
         let at = if let Some(name) = &certificate.module {
-            let is_it = |module: &CryptoModule| module.name.eq_ignore_ascii_case(name);
-            let missing = || CertificateError::Module(name.chars().take(100).collect());
-            modules.iter().position(is_it).ok_or_else(missing)?
+            // Programs that have the same may be of several builds.
+            let all: Vec<usize> = (0..modules.len())
+                .filter(|at| modules[*at].name.eq_ignore_ascii_case(name))
+                .collect();
+            if all.is_empty() {
+                return Err(CertificateError::Module(name.chars().take(100).collect()));
+            }
+            all
         } else {
             let made: Vec<usize> =
                 (0..modules.len()).filter(|at| modules[*at].made_for_fips).collect();
             match (made.as_slice(), modules.len()) {
-                ([one], _) => *one,
-                (_, 1) => 0,
+                ([one], _) => vec![*one],
+                (_, 1) => vec![0],
                 (_, 0) => return Err(CertificateError::None(number)),
                 (_, several) => return Err(CertificateError::Several(several, number)),
             }
         };
-        modules[at].certificate = Some(number);
+        for at in at {
+            modules[at].certificate = Some(number);
+        }
     }
     Ok(())
 }
@@ -208,6 +223,9 @@ pub fn predicate(modules: &[CryptoModule]) -> serde_json::Value {
         if let Some(package) = &module.package {
             value["version"] = package.version.clone().into();
             value["package"] = package.purl.as_ref().unwrap_or(&package.name).clone().into();
+        }
+        if !module.details.is_empty() {
+            value["details"] = module.details.clone().into();
         }
         if let Some(number) = module.certificate {
             value["certification"] = format!("CMVP #{number}").into();

@@ -5,11 +5,13 @@
 //! one the beginning and the end are kept; what lies between is searched for what the two formats that
 //! can be large begin with.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::FormatError;
 use super::auditable::{self, Crate};
 use super::go::{self, GoBuild};
+use super::go_crypto;
 use super::note::{self, Note};
 
 /// How much of the start of a file is kept, in bytes: all of nearly every one.
@@ -37,6 +39,8 @@ const SHT_NOBITS: u32 = 8;
 #[derive(Debug, Default)]
 pub(super) struct ElfFacts {
     pub(super) go: Option<GoBuild>,
+    /// The packages below `crypto/` of Go's standard library that a program of Go has.
+    pub(super) go_packages: BTreeSet<&'static str>,
     pub(super) crates: Option<Vec<Crate>>,
     pub(super) note: Option<Note>,
     pub(super) problems: Vec<FormatError>,
@@ -57,6 +61,7 @@ pub(super) struct ElfCollector {
     /// The last bytes before those that come next, from the prefix on.
     window: Vec<u8>,
     lists: auditable::Recogniser,
+    go_packages: BTreeSet<&'static str>,
 }
 
 /// The bytes of a file, as far as they are there.
@@ -80,6 +85,7 @@ impl ElfCollector {
             image: Image::default(),
             window: Vec::new(),
             lists: auditable::Recogniser::new(),
+            go_packages: BTreeSet::new(),
         })
     }
 
@@ -114,6 +120,7 @@ impl ElfCollector {
     /// Begins pieces where the window has something, and leaves in it what may be the start of more.
     fn search(&mut self, start: u64) {
         let window = &self.window;
+        go_crypto::note_packages(window, &mut self.go_packages);
         let last = window.len().saturating_sub(WINDOW_BYTES);
         let mut at = 0;
         while self.image.pieces.len() < PIECES_MAX {
@@ -150,6 +157,10 @@ impl ElfCollector {
             take(note::read(bytes, tables.is_little).map(|found| {
                 found_note = found_note.take().or(found);
             }));
+        }
+        if build.is_some() {
+            facts.go_packages = self.go_packages;
+            go_crypto::note_packages(&image.prefix, &mut facts.go_packages);
         }
         (facts.go, facts.crates, facts.note) = (build, crates, found_note);
         let is_empty = facts.go.is_none() && facts.crates.is_none() && facts.note.is_none();

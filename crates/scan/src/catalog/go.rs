@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The build information of Go programs (`debug/buildinfo`).
 
+use std::collections::BTreeSet;
+
 use hardpan_tree::TreePath;
 
 use super::elf::{Image, Tables};
-use super::{FormatError, Package, PackageKind};
+use super::{FormatError, Package, PackageKind, go_crypto};
 
 /// What it begins with.
 pub(super) const MAGIC: &[u8] = b"\xff Go buildinf:";
@@ -21,6 +23,8 @@ pub(super) struct GoBuild {
     pub(super) go_version: String,
     /// In the order of the program's text.
     pub(super) modules: Vec<Module>,
+    /// What it was built with that is about FIPS 140.
+    pub(super) settings: BTreeSet<String>,
 }
 
 /// A module, after replacements.
@@ -62,10 +66,12 @@ pub(super) fn read(image: &Image, tables: &Tables, at: u64) -> Result<GoBuild, F
     let inner = (modules.len() >= 33 && modules[modules.len() - 17] == b'\n')
         .then(|| &modules[16..modules.len() - 16]);
     let modules = std::str::from_utf8(inner.unwrap_or_default());
-    let modules = parse(modules.map_err(|_| bad("a text is not UTF-8"))?)?;
+    let lines = modules.map_err(|_| bad("a text is not UTF-8"))?;
+    let modules = parse(lines)?;
+    let settings = go_crypto::settings(version, lines);
     let version = version.split_whitespace().find(|word| *word != "devel").unwrap_or(version);
     let go_version = version.strip_prefix("go").unwrap_or(version).to_owned();
-    Ok(GoBuild { go_version, modules })
+    Ok(GoBuild { go_version, modules, settings })
 }
 
 /// Takes a text with its length in front of it.

@@ -14,6 +14,7 @@ mod dpkg;
 mod elf;
 mod error;
 mod go;
+mod go_crypto;
 mod headers;
 mod jar;
 mod node;
@@ -41,6 +42,7 @@ use hardpan_tree::{Digest, TreePath};
 
 pub use builder::{CatalogBuilder, CatalogOptions};
 pub use error::{CatalogError, FormatError};
+pub use go_crypto::GoCryptography;
 pub use os::OsRelease;
 pub(crate) use python::normal as normal_python_name;
 
@@ -55,6 +57,8 @@ pub struct Catalog {
     pub files: BTreeMap<TreePath, FileFacts>,
     /// SBOMs that lie in it, as they are.
     pub documents: BTreeMap<TreePath, Arc<[u8]>>,
+    /// The cryptography of Go's standard library in programs, by their paths.
+    pub go_cryptography: BTreeMap<TreePath, GoCryptography>,
     /// What may be in it and could not be read, in the order of paths. Never empty by oversight: a file
     /// that should say what is in the image and can't is here.
     pub problems: Vec<Problem>,

@@ -11,8 +11,8 @@ use super::os::{self, OsRelease};
 use super::owners;
 use super::root::{File, Root};
 use super::{
-    Catalog, CatalogError, FileFacts, FormatError, Package, PackageId, PackageKind, Problem, apk,
-    auditable, dpkg, node, python, sources, want,
+    Catalog, CatalogError, FileFacts, FormatError, GoCryptography, Package, PackageId, PackageKind,
+    Problem, apk, auditable, dpkg, node, python, sources, want,
 };
 
 /// The most packages of an image; all of Debian and all of Alpine together are half of it.
@@ -20,7 +20,8 @@ const PACKAGES_MAX: usize = 200_000;
 
 /// Says what is in a root file system.
 pub(super) fn survey(root: &Root, problems: Vec<Problem>) -> Result<Catalog, CatalogError> {
-    let mut survey = Survey { root, packages: BTreeMap::new(), problems };
+    let (packages, go_cryptography) = (BTreeMap::new(), BTreeMap::new());
+    let mut survey = Survey { root, packages, go_cryptography, problems };
     let os = survey.os();
     survey.debian();
     survey.alpine();
@@ -40,7 +41,7 @@ pub(super) fn survey(root: &Root, problems: Vec<Problem>) -> Result<Catalog, Cat
         let &File { size_bytes, hashes, layer, .. } = file;
         files.insert(path.clone(), FileFacts { size_bytes, hashes, owner: None, layer });
     }
-    let Survey { mut packages, mut problems, .. } = survey;
+    let Survey { mut packages, go_cryptography, mut problems, .. } = survey;
     owners::place_files(&mut packages, root, &files);
     owners::give_node_files(&mut packages, &files);
     owners::give_owners(&mut packages, &mut files);
@@ -51,12 +52,14 @@ pub(super) fn survey(root: &Root, problems: Vec<Problem>) -> Result<Catalog, Cat
     root.check_steps()?;
     problems.sort_by(|a, b| a.path.cmp(&b.path));
     problems.dedup();
-    Ok(Catalog { os, packages: packages.into_values().collect(), files, documents, problems })
+    let packages = packages.into_values().collect();
+    Ok(Catalog { os, packages, files, documents, go_cryptography, problems })
 }
 
 struct Survey<'r> {
     root: &'r Root,
     packages: BTreeMap<PackageId, Package>,
+    go_cryptography: BTreeMap<TreePath, GoCryptography>,
     problems: Vec<Problem>,
 }
 
@@ -261,6 +264,12 @@ impl<'r> Survey<'r> {
         let mut found = Vec::new();
         if let Some(go) = &elf.go {
             found.extend(go.packages(path));
+            let (packages, settings) = (elf.go_packages.clone(), go.settings.clone());
+            if !packages.is_empty() || !settings.is_empty() {
+                let go_version = go.go_version.clone();
+                let found = GoCryptography { go_version, packages, settings };
+                self.go_cryptography.insert(path.clone(), found);
+            }
         }
         if let Some(crates) = &elf.crates {
             found.extend(auditable::packages(crates, path));

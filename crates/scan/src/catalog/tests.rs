@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whole images, in memory.
 
+mod go_cryptography;
 mod images;
 mod layers;
 mod limits;

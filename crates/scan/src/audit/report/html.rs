@@ -424,7 +424,9 @@ fn modules(beside: &Beside<'_>) -> String {
             page,
             "<tr><td>{} <span class=\"soft\">{}</span></td><td>{}</td><td>{}</td></tr>",
             module.name,
-            escaped(&package.unwrap_or_default()),
+            escaped(
+                &package.into_iter().chain(module.details.clone()).collect::<Vec<_>>().join("; ")
+            ),
             paths.join(" "),
             escaped(&module.status())
         );
