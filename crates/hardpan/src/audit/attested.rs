@@ -28,7 +28,7 @@ impl AttestedExceptions {
                     let source = format!("an attestation by {}", accepted.key_name);
                     match of_predicate(&statement.predicate) {
                         Ok(all) => {
-                            exceptions.extend(all.into_iter().map(|it| (it, source.clone())))
+                            exceptions.extend(all.into_iter().map(|it| (it, source.clone())));
                         }
                         Err(error) => {
                             warnings.insert(format!("{source} excepts nothing: {error}"));

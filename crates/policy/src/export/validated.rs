@@ -16,7 +16,7 @@ use super::tests::{exported, of_clusters};
 /// Reads questions from its input, and answers each with the problems of a document and what its conditions say.
 ///
 /// Models leave out what they don't know, so what they give back must be what they were given.
-const PROGRAM: &str = r#"
+const PROGRAM: &str = r"
 import json, re, sys
 import jmespath, yaml
 from cloudcoil.models.kyverno import v1
@@ -83,7 +83,7 @@ def answer(question):
     return {'documents': documents, 'problems': found, 'decisions': decisions}
 
 json.dump([answer(question) for question in json.load(sys.stdin)], sys.stdout)
-"#;
+";
 
 /// Asks the program; `None` where there is none.
 fn ask(questions: &Value) -> Option<Vec<Value>> {
