@@ -33,6 +33,7 @@ mod keys_elsewhere;
 mod malware;
 mod offline;
 mod policy;
+mod process_root;
 mod provenance;
 mod reproducible;
 mod resolve;

@@ -6,7 +6,7 @@ use hardpan_testkit::fixture::{DEFINITION, Fixture};
 use crate::containers::{fixture, with_definition};
 use crate::support::{Ran, hardpan, run};
 
-const GOOD: &str = r#"
+const GOOD: &str = r"
 schemaVersion: 2.0.0
 fileExistenceTests:
 - {name: page, path: /srv/page}
@@ -15,7 +15,7 @@ commandTests:
   command: busybox-app
   args: [echo, here]
   expectedOutput: ['^here\n$']
-"#;
+";
 
 /// Lets the definition name files.
 fn naming(fixture: &Fixture, names: &str) {

@@ -2,21 +2,40 @@
 //! A root file system on disk, as a layer.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
 use hardpan_tree::{MODE_MASK, Metadata, Special, TarEntry, TarEntryKind, TreePath};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
 use super::SbomError;
 use crate::error::Error;
 
-/// Kinds of file systems (`linux/magic.h`).
-const PROC: u32 = 0x9fa0;
-const SYSFS: u32 = 0x6265_6572;
+/// Kinds of file systems (`linux/magic.h`) in which nothing lies: proc, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs,
+/// bpf, configfs, fusectl, pstore, efivarfs, selinuxfs, mqueue, devpts, binfmt_misc.
+const MADE_UP: [u32; 16] = [
+    0x9fa0,
+    0x6265_6572,
+    0x0027_e0eb,
+    0x6367_7270,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0xcafe_4a11,
+    0x6265_6570,
+    0x6573_5543,
+    0x6165_676c,
+    0xde5e_81e4,
+    0xf97c_ff8c,
+    0x1980_0202,
+    0x1cd1,
+    0x4249_4e4d,
+];
 /// Where runtimes put devices.
 const DEVICES: &[u8] = b"dev";
 /// The extended attribute with a file's capabilities.
@@ -33,98 +52,178 @@ pub(super) fn catalog(root: &Path, options: CatalogOptions) -> Result<Catalog, E
 }
 
 /// Walks a directory, without following links, and shows what is in it. Files that nobody may read make it fail:
-/// a list with holes is none. Of a running process's root only what the kernel makes up is left out, where nobody can put a
-/// file, and what is no file in a `/dev` that was mounted for it.
+/// a list with holes is none. The root may be that of a running process, which changes it meanwhile: what is gone is not there,
+/// and what becomes a link is not followed. Of mounts only what the kernel makes up is left out, and what is no file in `/dev`.
 pub(super) fn walk(
     root: &Path,
     show: &mut dyn FnMut(TarEntry, &mut dyn io::Read) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let wrap_root = |source| SbomError::Walk { path: root.to_owned(), source };
-    let root_device = fs::metadata(root).map_err(wrap_root)?.dev();
-    let mut pending = vec![TreePath::root()];
-    while let Some(directory) = pending.pop() {
-        let on_disk = below(root, &directory);
-        let wrap = |path: &Path| {
-            let path = path.to_owned();
-            move |source| SbomError::Walk { path, source }
+    let wrap = |source: io::Error| SbomError::Walk { path: root.to_owned(), source };
+    // Only the root itself may be a link, as that of a process is.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(root, flags, Mode::empty()).map_err(|e| wrap(e.into()))?;
+    let device = rustix::fs::fstat(&directory).map_err(|e| wrap(e.into()))?.st_dev;
+    let mut open = vec![Level::list(directory, TreePath::root(), device).map_err(wrap)?];
+    while let Some(level) = open.last_mut() {
+        let Some(name) = level.names.pop() else {
+            open.pop();
+            continue;
         };
-        let listed = fs::read_dir(&on_disk).map_err(wrap(&on_disk))?;
-        let mut names = Vec::new();
-        for entry in listed {
-            names.push(entry.map_err(wrap(&on_disk))?.file_name());
+        let on_disk = below(root, &level.path).join(OsStr::from_bytes(&name));
+        let wrap = |source| SbomError::Walk { path: on_disk.clone(), source };
+        let path = level.path.join(&name);
+        let path =
+            path.map_err(|error| wrap(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        let Some(found) = unless_gone(level.look(&name)).map_err(wrap)? else { continue };
+        let Found { stat, kind, mut data, xattrs } = found;
+        let is_mounted = stat.st_dev != device;
+        if is_mounted
+            && matches!(kind, TarEntryKind::Special(_))
+            && path.components().next() == Some(DEVICES)
+        {
+            continue;
         }
-        names.sort();
-        for name in names {
-            let on_disk = on_disk.join(&name);
-            let path = directory.join(name.as_bytes()).map_err(|error| {
-                wrap(&on_disk)(io::Error::new(io::ErrorKind::InvalidInput, error))
-            })?;
-            let metadata = fs::symlink_metadata(&on_disk).map_err(wrap(&on_disk))?;
-            let is_mounted = metadata.dev() != root_device;
-            let kind = if metadata.is_dir() {
-                if !(is_mounted && is_of_kernel(&on_disk)) {
-                    pending.push(path.clone());
-                }
-                TarEntryKind::Directory
-            } else if metadata.is_symlink() {
-                let target = fs::read_link(&on_disk).map_err(wrap(&on_disk))?;
-                TarEntryKind::Symlink(target.as_os_str().as_bytes().to_vec())
-            } else if metadata.is_file() {
-                TarEntryKind::File(metadata.len())
-            } else if is_mounted && path.components().next() == Some(DEVICES) {
-                continue;
-            } else {
-                TarEntryKind::Special(special(metadata.file_type()))
-            };
-            let mut data: Box<dyn io::Read> = match kind {
-                TarEntryKind::File(_) => Box::new(File::open(&on_disk).map_err(wrap(&on_disk))?),
-                _ => Box::new(io::empty()),
-            };
-            let metadata = entry_metadata(&on_disk, &metadata);
-            let entry = TarEntry { path, metadata, kind };
-            show(entry, &mut *data)?;
-        }
+        let is_directory = kind == TarEntryKind::Directory;
+        let below = if is_directory { level.enter(&name, &path, &stat) } else { Ok(None) };
+        let Some(below) = unless_gone(below).map_err(wrap)? else { continue };
+        let metadata = Metadata {
+            mode: stat.st_mode & MODE_MASK,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            mtime: stat.st_mtime,
+            xattrs,
+        };
+        show(TarEntry { path, metadata, kind }, &mut *data)?;
+        open.extend(below);
     }
     Ok(())
 }
 
-/// Whether a directory shows what the kernel makes up: nobody can put a file there.
-fn is_of_kernel(on_disk: &Path) -> bool {
-    let magic = rustix::fs::statfs(on_disk).ok().and_then(|stat| u32::try_from(stat.f_type).ok());
-    matches!(magic, Some(PROC | SYSFS))
+/// What is gone since it was listed is not there.
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// A directory that is walked. What is in it is looked up in it, whatever becomes of its path.
+struct Level {
+    directory: OwnedFd,
+    path: TreePath,
+    device: u64,
+    /// What is to be looked at, the first at the end.
+    names: Vec<Vec<u8>>,
+}
+
+/// Something in a directory.
+struct Found {
+    stat: Stat,
+    kind: TarEntryKind,
+    data: Box<dyn io::Read>,
+    xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Level {
+    fn list(directory: OwnedFd, path: TreePath, device: u64) -> io::Result<Self> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&directory)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if !matches!(name.as_slice(), b"." | b"..") {
+                names.push(name);
+            }
+        }
+        names.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(Self { directory, path, device, names })
+    }
+
+    fn look(&self, name: &[u8]) -> io::Result<Found> {
+        let mut stat = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let mut xattrs = BTreeMap::new();
+        let mut data: Box<dyn io::Read> = Box::new(io::empty());
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => TarEntryKind::Directory,
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(&self.directory, name, Vec::new())?;
+                TarEntryKind::Symlink(target.into_bytes())
+            }
+            FileType::RegularFile => {
+                // If it is something else by now, it neither leads elsewhere nor keeps us waiting.
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(&self.directory, name, flags, Mode::empty())?;
+                stat = rustix::fs::fstat(&file)?;
+                if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                xattrs = capability(&file);
+                let size = u64::try_from(stat.st_size).unwrap_or_default();
+                data = Box::new(Sized { file: File::from(file), left: size });
+                TarEntryKind::File(size)
+            }
+            kind => TarEntryKind::Special(special(kind)),
+        };
+        Ok(Found { stat, kind, data, xattrs })
+    }
+
+    /// Opens a directory in this one; nothing if the kernel makes up what is in it.
+    fn enter(&self, name: &[u8], path: &TreePath, stat: &Stat) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&self.directory, name, flags, Mode::empty())?;
+        if stat.st_dev != self.device && is_of_kernel(&directory) {
+            return Ok(None);
+        }
+        Self::list(directory, path.clone(), stat.st_dev).map(Some)
+    }
+}
+
+/// A file as it was long when it was looked at: what was added since is left out, and what is missing since is zeros.
+struct Sized {
+    file: File,
+    left: u64,
+}
+
+impl io::Read for Sized {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = &mut buffer[..most];
+        let count = match self.file.read(buffer)? {
+            0 => {
+                buffer.fill(0);
+                most
+            }
+            count => count,
+        };
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// Whether a mounted directory shows what the kernel makes up: nobody can put a file there.
+fn is_of_kernel(directory: &OwnedFd) -> bool {
+    let magic = rustix::fs::fstatfs(directory).ok();
+    magic.and_then(|stat| u32::try_from(stat.f_type).ok()).is_some_and(|it| MADE_UP.contains(&it))
 }
 
 /// A socket only connects processes, as a pipe does.
-fn special(kind: fs::FileType) -> Special {
-    if kind.is_char_device() {
-        Special::CharacterDevice
-    } else if kind.is_block_device() {
-        Special::BlockDevice
-    } else {
-        Special::Fifo
+fn special(kind: FileType) -> Special {
+    match kind {
+        FileType::CharacterDevice => Special::CharacterDevice,
+        FileType::BlockDevice => Special::BlockDevice,
+        _ => Special::Fifo,
     }
 }
 
-/// Returns owner, mode and capability; a file system that has none of the latter says so by an error.
-fn entry_metadata(on_disk: &Path, metadata: &fs::Metadata) -> Metadata {
-    let mut xattrs = BTreeMap::new();
-    if metadata.is_file() {
-        let mut value = [0; CAPABILITY_BYTES_MAX];
-        if let Ok(count) = rustix::fs::lgetxattr(on_disk, CAPABILITY, &mut value)
-            && let Some(value) = value.get(..count)
-        {
-            xattrs.insert(CAPABILITY.to_owned(), value.to_vec());
-        }
-    }
-    Metadata {
-        mode: metadata.mode() & MODE_MASK,
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        mtime: metadata.mtime(),
-        xattrs,
-    }
+/// Returns the capability of a file; a file system that has none says so by an error.
+fn capability(file: &OwnedFd) -> BTreeMap<String, Vec<u8>> {
+    let mut value = [0; CAPABILITY_BYTES_MAX];
+    let count = rustix::fs::fgetxattr(file, CAPABILITY, &mut value).ok();
+    let value = count.and_then(|count| value.get(..count));
+    value.map(|value| (CAPABILITY.to_owned(), value.to_vec())).into_iter().collect()
 }
 
 fn below(root: &Path, path: &TreePath) -> std::path::PathBuf {
-    root.join(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())))
+    root.join(Path::new(OsStr::from_bytes(path.as_bytes())))
 }
