@@ -81,6 +81,9 @@ pub struct Image {
     /// Good signatures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<Signature>,
+    /// Good signatures of the index that names it. Not of buildx.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub index_signatures: Vec<Signature>,
     /// The digest of this platform's manifest. Not of buildx.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub manifest: String,

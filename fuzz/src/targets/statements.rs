@@ -139,10 +139,9 @@ fn policy(bytes: &[u8]) -> bool {
         name: None,
         created: None,
         user: None,
-        base: None,
+        bases: [].into(),
         signatures: vec![],
         statements: vec![],
-        sbom: None,
         vulnerabilities: None,
     };
     let results = evaluate(&policy, &evidence, Time::from_seconds(1_795_651_200));

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The rules about what an image is made of and how it is hardened.
+//! The rules about what is in an image and how it is hardened.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::predicate::audit::{AuditPredicate, ControlResult};
-use crate::predicate::{provenance, uri};
+use crate::predicate::uri;
 use crate::sbom::license;
-use crate::sbom::purl::PackageUrl;
 use crate::sbom::read::{self, Listing};
 
 use super::evaluate::{Outcome, named, statements, uris_of};
 use super::exceptions::Exceptions;
 use super::pattern::matches;
-use super::{
-    AuditRule, BaseRule, Evidence, LicenseRule, Policy, StatementEvidence, UnknownLicenses,
-};
+use super::{AuditRule, Evidence, LicenseRule, Policy, StatementEvidence, UnknownLicenses};
 
 /// The longest list of exceptions or findings in a line is that of [`named`].
 type Names = BTreeSet<String>;
@@ -61,79 +56,6 @@ fn user(policy: &Policy, evidence: &Evidence) -> Outcome {
     }
 }
 
-/// Whether all images that it is made of are allowed.
-pub(super) fn base(
-    policy: &Policy,
-    rule: &BaseRule,
-    evidence: &Evidence,
-    exceptions: &mut Exceptions<'_>,
-) -> Outcome {
-    let (bases, by) = match &evidence.base {
-        // It is in the image, which is signed.
-        Some(name) => (BTreeSet::from([name.clone()]), "its own label"),
-        None => (inputs(policy, evidence)?, "provenance"),
-    };
-    let is_allowed = |name: &String| rule.allow.iter().any(|pattern| pattern.matches(name));
-    let mut excused = false;
-    let mut bad = Names::new();
-    for name in bases.iter().filter(|name| !is_allowed(name)) {
-        if exceptions.excuse([name.as_str()]) {
-            excused = true;
-        } else {
-            bad.insert(name.clone());
-        }
-    }
-    let but = if excused { ", one of them excepted" } else { "" };
-    match (bad.is_empty(), bases.is_empty()) {
-        (true, true) => Ok("made of no other image, by provenance".to_owned()),
-        (true, false) => Ok(format!("made of {}, by {by}{but}", named(&bases))),
-        (false, _) => Err(format!("made of {}, by {by}", named(&bad))),
-    }
-}
-
-/// Returns the images that signed provenance names among what the build used.
-fn inputs(policy: &Policy, evidence: &Evidence) -> Result<Names, String> {
-    let uris = [uri::PROVENANCE, uri::PROVENANCE_V0_2];
-    let mut found = None;
-    for one in statements(evidence, &uris, &policy.keys) {
-        let value = &one.statement.predicate;
-        let used = if one.statement.predicate_type == uri::PROVENANCE {
-            if provenance::Provenance::from_value(value).is_err() {
-                continue;
-            }
-            value.pointer("/buildDefinition/resolvedDependencies")
-        } else {
-            if provenance::v0_2::Provenance::from_value(value).is_err() {
-                continue;
-            }
-            value.get("materials")
-        };
-        let names: &mut Names = found.get_or_insert_default();
-        let used = used.and_then(Value::as_array).into_iter().flatten();
-        names.extend(used.filter_map(image_of));
-    }
-    found.ok_or_else(|| "nothing says what it is made of".to_owned())
-}
-
-/// Returns the name of an image among the inputs of a build.
-fn image_of(resource: &Value) -> Option<String> {
-    let purl: PackageUrl = resource.get("uri")?.as_str()?.parse().ok()?;
-    let tag = |tag: Option<&str>| tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-    match purl.kind() {
-        "oci" => {
-            let place = purl.qualifier("repository_url").unwrap_or(purl.name());
-            Some(format!("{place}{}", tag(purl.qualifier("tag"))))
-        }
-        "docker" => {
-            let folder = purl.namespace().map(|folder| format!("{folder}/")).unwrap_or_default();
-            // A digest in its place says nothing about the name.
-            let version = purl.version().filter(|version| !version.contains(':'));
-            Some(format!("{folder}{}{}", purl.name(), tag(version)))
-        }
-        _ => None,
-    }
-}
-
 /// Whether nothing in the image has a licence that is denied.
 pub(super) fn licenses(
     policy: &Policy,
@@ -149,15 +71,15 @@ pub(super) fn licenses(
     let mut excused = 0;
     for component in listing.components.values() {
         let stated = license::conclude(&component.licenses, &component.license_texts);
-        let Some(stated) = stated.filter(|stated| !is_unknown(&stated.expression)) else {
-            unknown.insert(component.name.clone());
-            continue;
-        };
-        let mut denied = denied(rule, &stated.expression);
+        let expression = stated.map(|stated| stated.expression).unwrap_or_default();
+        // Before anything else: one that is denied is not better for what is unknown beside it.
+        let mut denied = denied(rule, &expression);
         let before = denied.len();
         denied.retain(|id| !exceptions.excuse([id.as_str()]));
         if !denied.is_empty() {
             bad.insert(format!("{} ({})", component.name, named(&denied)));
+        } else if is_unknown(&expression) {
+            unknown.insert(component.name.clone());
         } else if before > 0 {
             excused += 1;
         }
@@ -181,20 +103,30 @@ pub(super) fn licenses(
     Ok(format!("none that is denied, of {} components{but}", listing.components.len()))
 }
 
+/// What stands in expressions for a licence that nobody states.
+const UNSTATED: &str = "NOASSERTION";
+
+/// Returns whether a part of an expression is unknown, or all of it.
 fn is_unknown(expression: &str) -> bool {
-    expression.is_empty() || expression.contains("NOASSERTION")
+    expression.is_empty() || expression.contains(UNSTATED)
 }
 
-/// Returns the licences of an expression that are denied; none if it can be met without them.
+/// Returns the licences of an expression that are denied; none if it can be met without them, as far as is known.
 fn denied(rule: &LicenseRule, expression: &str) -> Names {
+    if expression.is_empty() {
+        return Names::new();
+    }
     let Ok(parsed) = spdx::Expression::parse(expression) else {
         // Who concludes licences writes valid expressions.
         return Names::from([expression.to_owned()]);
     };
     let matching = |name: &str| {
-        rule.deny.iter().any(|pattern| {
-            matches(pattern.to_ascii_lowercase().as_bytes(), name.to_ascii_lowercase().as_bytes())
-        })
+        // `unknown` says what of that, and no pattern.
+        name != UNSTATED
+            && rule.deny.iter().any(|pattern| {
+                let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
+                matches(pattern.as_bytes(), name.as_bytes())
+            })
     };
     if parsed.evaluate(|requirement| !matching(&requirement.license.to_string())) {
         return Names::new();

@@ -8,7 +8,9 @@ use crate::{Statement, predicate};
 
 use super::exceptions::Exceptions;
 use super::vulnerabilities::vulnerabilities;
-use super::{Evidence, Policy, RuleResult, StatementEvidence, build_level, contents};
+use super::{
+    Evidence, Policy, RuleResult, StatementEvidence, base, build_level, contents, coverage,
+};
 
 /// By how much a clock may be wrong before a time counts as the future, in seconds.
 pub(super) const SKEW_SECONDS_MAX: i64 = 300;
@@ -43,7 +45,7 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, now: Time) -> Vec<RuleResu
         results.push(result("age", age(policy, evidence, days, now)));
     }
     if policy.complete_sbom {
-        results.push(result("complete SBOM", complete_sbom(policy, evidence)));
+        results.push(result("complete SBOM", coverage::complete_sbom(policy, evidence)));
     }
     let mut with = |rule: &str, holds: &dyn Fn(&mut Exceptions<'_>) -> Outcome| {
         let mut exceptions = Exceptions::new(policy, now);
@@ -54,7 +56,7 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, now: Time) -> Vec<RuleResu
         with("nonroot", &|exceptions| contents::nonroot(policy, evidence, exceptions));
     }
     if let Some(rule) = &policy.base {
-        with("base", &|exceptions| contents::base(policy, rule, evidence, exceptions));
+        with("base", &|exceptions| base::base(policy, rule, evidence, exceptions));
     }
     if let Some(rule) = &policy.licenses {
         with("licenses", &|exceptions| contents::licenses(policy, rule, evidence, exceptions));
@@ -68,6 +70,15 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, now: Time) -> Vec<RuleResu
         with("audit", &|exceptions| contents::audit(policy, rule, evidence, exceptions));
     }
     results
+}
+
+/// Holds an index against a policy: who names the platforms has to be one of those who sign them. Nothing where the policy
+/// names no keys; all else is about the platforms.
+pub fn evaluate_index(policy: &Policy, evidence: &Evidence) -> Vec<RuleResult> {
+    if policy.keys.is_empty() {
+        return Vec::new();
+    }
+    vec![result("signature", signature(policy, evidence))]
 }
 
 /// Returns whether all rules hold, and there is one at least.
@@ -244,16 +255,4 @@ fn age(policy: &Policy, evidence: &Evidence, days: u32, now: Time) -> Outcome {
     let limit = i64::from(days) * 86_400;
     let reason = format!("{what} {time}, {} days ago; at most {days}", seconds.max(0) / 86_400);
     if seconds > limit { Err(reason) } else { Ok(reason) }
-}
-
-fn complete_sbom(policy: &Policy, evidence: &Evidence) -> Outcome {
-    required("sbom", &policy.keys, evidence)?;
-    let Some(coverage) = evidence.sbom else {
-        return Err("there is one, and it can't be read".to_owned());
-    };
-    match (coverage.components, coverage.unknown_files) {
-        (0, _) => Err("it has no component".to_owned()),
-        (components, 0) => Ok(format!("{components} components, and every file is of one")),
-        (_, files) => Err(format!("{files} files belong to no component")),
-    }
 }

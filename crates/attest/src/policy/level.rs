@@ -178,10 +178,9 @@ mod tests {
             name: None,
             created: None,
             user: None,
-            base: None,
+            bases: BTreeSet::new(),
             signatures: vec![SignatureEvidence { key: "k".into(), digest: Digest::of(b"image") }],
             statements: vec![StatementEvidence { key: "k".into(), statement }],
-            sbom: None,
             vulnerabilities: None,
         }
     }

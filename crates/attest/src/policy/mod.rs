@@ -8,7 +8,9 @@
 //! **Invariant**: what is missing never passes. No signature, no statement, no scan, no time: each is a rule that
 //! does not hold. A policy without rules is refused, and so is one with a rule that this version does not know.
 
+mod base;
 mod contents;
+mod coverage;
 mod evaluate;
 mod exceptions;
 mod facts;
@@ -32,7 +34,7 @@ use serde_json::Value;
 use crate::Statement;
 use crate::predicate::{self, Time};
 
-pub use evaluate::{evaluate, is_satisfied};
+pub use evaluate::{evaluate, evaluate_index, is_satisfied};
 pub use exceptions::UsedException;
 pub use facts::StatedFacts;
 pub use level::{BuildLevel, build_level};
@@ -216,14 +218,12 @@ pub struct Evidence {
     pub created: Option<Time>,
     /// The user of its configuration; `None` if it has none, as what is no image.
     pub user: Option<String>,
-    /// The image that it says it was made of, in its label or annotation.
-    pub base: Option<String>,
+    /// The images that it says it was made of, in its label and its annotation.
+    pub bases: BTreeSet<String>,
     /// Good signatures of the image.
     pub signatures: Vec<SignatureEvidence>,
     /// Statements whose signature is good.
     pub statements: Vec<StatementEvidence>,
-    /// What the SBOM of such a statement covers; `None` if none could be read.
-    pub sbom: Option<SbomCoverage>,
     /// What a scan that the caller made itself found, after VEX; `None` if it did not look: then a statement about it counts.
     pub vulnerabilities: Option<FoundVulnerabilities>,
 }
@@ -244,15 +244,6 @@ pub struct StatementEvidence {
     pub key: String,
     /// What was signed.
     pub statement: Statement,
-}
-
-/// What an SBOM covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SbomCoverage {
-    /// How many components it has.
-    pub components: u64,
-    /// How many files of the image belong to none of them.
-    pub unknown_files: u64,
 }
 
 /// What a scan found.

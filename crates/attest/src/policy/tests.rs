@@ -37,19 +37,41 @@ pub(super) const CI: &str = "https://ci.example/builder";
 pub(super) const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 pub(super) const SPDX: &str = "https://spdx.dev/Document";
 
+/// An SBOM of an image with one file, which belongs to the last component or to none.
+pub(super) fn sbom(components: usize, is_complete: bool) -> Value {
+    let package = |id: String| json!({"SPDXID": id, "name": id});
+    let mut packages = vec![package("SPDXRef-image".into())];
+    packages.extend((1..=components).map(|number| package(format!("SPDXRef-{number}"))));
+    let of = |from: String, kind: &str, to: &str| json!({"spdxElementId": from, "relationshipType": kind, "relatedSpdxElement": to});
+    let mut relationships = vec![
+        of("SPDXRef-DOCUMENT".into(), "DESCRIBES", "SPDXRef-image"),
+        of("SPDXRef-image".into(), "CONTAINS", "SPDXRef-file"),
+    ];
+    if is_complete {
+        relationships.push(of(format!("SPDXRef-{components}"), "CONTAINS", "SPDXRef-file"));
+    }
+    json!({
+        "spdxVersion": "SPDX-2.3", "packages": packages, "relationships": relationships,
+        "files": [{"SPDXID": "SPDXRef-file", "fileName": "/usr/bin/a"}],
+    })
+}
+
+fn put_sbom(evidence: &mut Evidence, key: &str, document: Value) {
+    evidence.statements[1] = said(key, b"image", SPDX, document);
+}
+
 pub(super) fn evidence() -> Evidence {
     Evidence {
         digests: BTreeSet::from([digest()]),
         name: Some("registry.example/team/app".into()),
         created: Some(Time::from_seconds(NOW - 40 * DAY)),
         user: Some("65532:65532".into()),
-        base: None,
+        bases: BTreeSet::new(),
         signatures: vec![SignatureEvidence { key: "release".into(), digest: digest() }],
         statements: vec![
             said("release", b"image", PROVENANCE, provenance(CI, Some(NOW - 3 * DAY))),
-            said("release", b"image", SPDX, json!({"spdxVersion": "SPDX-2.3"})),
+            said("release", b"image", SPDX, sbom(59, true)),
         ],
-        sbom: Some(SbomCoverage { components: 59, unknown_files: 0 }),
         vulnerabilities: Some(FoundVulnerabilities {
             all: vec![
                 found("CVE-1", Severity::Critical, false),
@@ -118,6 +140,25 @@ fn all_rules_hold() {
     assert!(!is_satisfied(&[]));
 }
 
+#[test]
+fn of_an_index_the_signature_is_asked_for() {
+    let policy = whole();
+    let results = evaluate_index(&policy, &evidence());
+    assert!(results.len() == 1 && results[0].ok && results[0].rule == "signature", "{results:?}");
+    let changes: [Change; 3] = [
+        |e| e.signatures.clear(),
+        |e| e.signatures[0].key = "mine".into(),
+        |e| e.signatures[0].digest = Digest::of(b"a platform"),
+    ];
+    for change in changes {
+        let mut evidence = evidence();
+        change(&mut evidence);
+        assert!(!is_satisfied(&evaluate_index(&policy, &evidence)), "{evidence:?}");
+    }
+    let without = parse(json!({"nonroot": "required"}));
+    assert!(evaluate_index(&without, &evidence()).is_empty());
+}
+
 type Change = fn(&mut Evidence);
 
 fn put_provenance(evidence: &mut Evidence, about: &[u8], predicate: Value) {
@@ -154,7 +195,7 @@ const WITHOUT_PROVENANCE: [(&str, Change, &[&str]); 7] = [
     ),
 ];
 
-const WITHOUT_SOMETHING: [(&str, Change, &[&str]); 13] = [
+const WITHOUT_SOMETHING: [(&str, Change, &[&str]); 15] = [
     ("no signature", |e| e.signatures.clear(), &["signature"]),
     ("a key that does not count", |e| e.signatures[0].key = "mine".into(), &["signature"]),
     ("of another image", |e| e.signatures[0].digest = Digest::of(b""), &["signature"]),
@@ -165,15 +206,27 @@ const WITHOUT_SOMETHING: [(&str, Change, &[&str]); 13] = [
         OF_STATEMENTS,
     ),
     ("no SBOM", |e| drop(e.statements.pop()), &["require sbom", "complete SBOM"]),
-    ("an SBOM that can't be read", |e| e.sbom = None, &["complete SBOM"]),
     (
-        "unknown files",
-        |e| e.sbom = Some(SbomCoverage { components: 1, unknown_files: 1 }),
+        "an SBOM that can't be read",
+        |e| put_sbom(e, "release", json!({"spdxVersion": "SPDX-2.3"})),
+        &["complete SBOM"],
+    ),
+    ("unknown files", |e| put_sbom(e, "release", sbom(1, false)), &["complete SBOM"]),
+    ("an empty SBOM", |e| put_sbom(e, "release", sbom(0, true)), &["complete SBOM"]),
+    (
+        "a complete SBOM by a key that does not count",
+        |e| {
+            put_sbom(e, "release", sbom(1, false));
+            e.statements.push(said("mine", b"image", SPDX, sbom(1, true)));
+        },
         &["complete SBOM"],
     ),
     (
-        "an empty SBOM",
-        |e| e.sbom = Some(SbomCoverage { components: 0, unknown_files: 0 }),
+        "a complete SBOM of another image",
+        |e| {
+            put_sbom(e, "release", sbom(1, false));
+            e.statements.push(said("release", b"other", SPDX, sbom(1, true)));
+        },
         &["complete SBOM"],
     ),
     ("nobody looked", |e| e.vulnerabilities = None, &["vulnerabilities"]),

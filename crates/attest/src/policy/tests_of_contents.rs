@@ -73,27 +73,46 @@ fn who_runs_as_root_is_told() {
     }
 }
 
+/// An image whose provenance names these inputs.
+fn built(dependencies: Value) -> Evidence {
+    let mut predicate = provenance(CI, None);
+    predicate["buildDefinition"]["resolvedDependencies"] = dependencies;
+    let mut evidence = evidence();
+    evidence.statements[0] = said("release", b"image", PROVENANCE, predicate);
+    evidence
+}
+
+fn without_provenance() -> Evidence {
+    let mut evidence = evidence();
+    evidence.statements.clear();
+    evidence
+}
+
 #[test]
-fn bases_are_what_the_label_or_provenance_says() {
+fn bases_are_what_the_label_and_provenance_say() {
     let rule = json!({"base": {"allow": ["docker.io/library/debian", "registry.example/base/*"]}});
-    let labelled = |name: &str| Evidence { base: Some(name.into()), ..evidence() };
+    let labelled =
+        |name: &str| Evidence { bases: BTreeSet::from([name.into()]), ..without_provenance() };
     expect(&rule, &labelled("debian:13"), true, "debian:13, by its own label");
     expect(&rule, &labelled("registry.example/base/go:1@sha256:00"), true, "");
     expect(&rule, &labelled("alpine:3"), false, "made of alpine:3");
     expect(&rule, &labelled(""), false, "made of ");
-    // Without a label the inputs of the build count.
-    let built = |dependencies: Value| {
-        let mut predicate = provenance(CI, None);
-        predicate["buildDefinition"]["resolvedDependencies"] = dependencies;
-        let mut evidence = evidence();
-        evidence.statements[0] = said("release", b"image", PROVENANCE, predicate);
-        evidence
-    };
+    // And the inputs of the build.
     let oci = "pkg:oci/go@sha256%3A00?repository_url=registry.example%2Fbase%2Fgo";
-    expect(&rule, &built(json!([])), true, "made of no other image");
+    expect(&rule, &built(json!([])), false, "nothing says");
+    expect(&rule, &built(json!(null)), false, "nothing says");
     expect(&rule, &built(json!([{"uri": "pkg:deb/debian/libc6@2.41"}])), true, "no other image");
     expect(&rule, &built(json!([{"uri": oci}])), true, "registry.example/base/go");
     expect(&rule, &built(json!([{"uri": "pkg:docker/debian@13"}])), true, "debian:13");
+    // Neither a label nor provenance takes the other's word away.
+    let mut differing = built(json!([{"uri": "pkg:docker/evil/base@1"}]));
+    differing.bases.insert("debian:13".into());
+    expect(&rule, &differing, false, "made of evil/base:1, by its own label and provenance");
+    let mut differing = built(json!([{"uri": oci}]));
+    differing.bases.insert("debian:13".into());
+    expect(&rule, &differing, true, "debian:13, registry.example/base/go");
+    differing.bases.insert("alpine:3".into());
+    expect(&rule, &differing, false, "made of alpine:3");
     let both = json!([{"uri": oci}, {"uri": "pkg:docker/evil/base@1"}]);
     expect(&rule, &built(both), false, "made of evil/base:1");
     let mut nothing = evidence();
@@ -104,6 +123,44 @@ fn bases_are_what_the_label_or_provenance_says() {
     let old = json!({"builder": {"id": CI}, "buildType": "https://b.example", "materials": [{"uri": "pkg:docker/alpine@3"}]});
     nothing.statements = vec![said("release", b"image", "https://slsa.dev/provenance/v0.2", old)];
     expect(&rule, &nothing, false, "alpine:3");
+}
+
+#[test]
+fn images_are_known_among_the_inputs_of_a_build() {
+    let rule = json!({"base": {"allow": ["docker.io/library/debian", "registry.example/base/*"]}});
+    for (uri, ok, reason) in [
+        (
+            "pkg:docker/base/go@1?repository_url=registry.example",
+            true,
+            "registry.example/base/go:1",
+        ),
+        (
+            "pkg:docker/base/go@1?repository_url=https:%2F%2Fregistry.example%2F",
+            true,
+            "registry.example/base/go:1,",
+        ),
+        (
+            "pkg:docker/go@1?repository_url=registry.example%2Fbase%2Fgo",
+            true,
+            "registry.example/base/go:1",
+        ),
+        ("pkg:docker/registry.example/base/go@1", true, "registry.example/base/go:1"),
+        ("pkg:docker/debian@13?repository_url=evil.example", false, "evil.example/debian:13"),
+        ("pkg:docker/debian@sha256:00?repository_url=evil.example", false, "evil.example/debian,"),
+        (
+            "pkg:oci/debian@sha256%3A00?repository_url=evil.example%2Fdebian&tag=13",
+            false,
+            "evil.example/debian:13",
+        ),
+        ("pkg:docker/", false, "as nobody can read"),
+        ("pkg:oci/%zz", false, "as nobody can read"),
+        ("oci://evil.example/debian:13", false, "evil.example/debian:13"),
+        ("docker-image://docker.io/library/debian:13", true, "debian:13"),
+        ("docker://evil.example/a@sha256:00", false, "evil.example/a@sha256:00"),
+        ("https://evil.example/a.tar", true, "no other image"),
+    ] {
+        expect(&rule, &built(json!([{ "uri": uri }])), ok, reason);
+    }
 }
 
 fn with_sbom(packages: Value) -> Evidence {
@@ -129,9 +186,23 @@ fn licences_are_those_that_can_t_be_avoided() {
         ("LicenseRef-evil", false, "LicenseRef-evil"),
         ("NOASSERTION", false, "nobody states the licence: a"),
         ("NONE", false, "nobody states"),
+        ("AGPL-3.0-only AND NOASSERTION", false, "1: a (AGPL-3.0-only)"),
+        ("NOASSERTION AND (MIT AND AGPL-3.0-or-later)", false, "1: a (AGPL-3.0-or-later)"),
+        ("MIT AND NOASSERTION", false, "nobody states the licence: a"),
+        ("AGPL-3.0-only OR NOASSERTION", false, "nobody states the licence: a"),
     ] {
         expect(&rule, &with_sbom(json!([package("a", license)])), ok, reason);
     }
+    for (license, ok, reason) in [
+        ("AGPL-3.0-only AND NOASSERTION", false, "1: a (AGPL-3.0-only)"),
+        ("MIT AND NOASSERTION", true, "1 without one"),
+        ("NOASSERTION", true, "1 without one"),
+    ] {
+        expect(&lenient, &with_sbom(json!([package("a", license)])), ok, reason);
+    }
+    let everything = json!({"licenses": {"deny": ["*"], "unknown": "allow"}});
+    let unstated = with_sbom(json!([package("a", "NOASSERTION")]));
+    expect(&everything, &unstated, true, "1 without one");
     let unknown = with_sbom(json!([package("a", "NOASSERTION"), package("b", "MIT")]));
     expect(&lenient, &unknown, true, "of 2 components; 1 without one");
     expect(&rule, &with_sbom(json!([])), false, "no component");
@@ -268,7 +339,7 @@ fn exceptions_count_until_their_day_and_are_shown() {
             (
                 json!({"base": {"allow": ["a/b"]}}),
                 "c/d:1",
-                Evidence { base: Some("c/d:1".into()), ..evidence() },
+                Evidence { bases: BTreeSet::from(["c/d:1".into()]), ..evidence() },
             ),
             (
                 json!({"licenses": {"deny": ["MIT"]}}),

@@ -23,12 +23,17 @@ pub const ATTESTATION_MANIFEST_TYPE: &str = "application/vnd.docker.attestation.
 /// The annotations of its entry in the index.
 const ANNOTATION_TYPE: &str = "vnd.docker.reference.type";
 const ANNOTATION_DIGEST: &str = "vnd.docker.reference.digest";
-/// What the first of them says.
+/// The platform of such an entry.
+const UNKNOWN: &str = "unknown";
+/// What the first of the annotations says.
 const ATTESTATION: &str = "attestation-manifest";
 
-/// Returns whether an entry of an index is no image but statements about another entry.
+/// Returns whether an entry of an index is no image but statements about another entry. One for a platform that there is, or
+/// may be, can be run, whatever its annotations say: that is an image.
 pub fn is_attestation_entry(entry: &Descriptor) -> bool {
-    entry.annotations.get(ANNOTATION_TYPE).is_some_and(|kind| kind == ATTESTATION)
+    let is_for_none = |platform: &Platform| platform.os == UNKNOWN;
+    entry.platform.as_ref().is_some_and(is_for_none)
+        && entry.annotations.get(ANNOTATION_TYPE).is_some_and(|kind| kind == ATTESTATION)
 }
 
 /// Returns whether an entry of an index is statements about this image.
@@ -194,16 +199,22 @@ mod tests {
     #[test]
     fn entries_of_others() {
         let mut entry = of_platform();
-        for (annotations, expected) in [
-            (json!({"vnd.docker.reference.type": "attestation-manifest"}), true),
-            (json!({"vnd.docker.reference.type": "attestation-manifests"}), false),
-            (json!({"vnd.docker.reference.digest": platform().digest}), false),
-            (json!({}), false),
+        let kind = |kind: &str| json!({"vnd.docker.reference.type": kind});
+        let none = json!({"os": "unknown", "architecture": "unknown"});
+        for (platform_of, annotations, expected) in [
+            (&none, kind("attestation-manifest"), true),
+            (&none, kind("attestation-manifests"), false),
+            (&none, json!({"vnd.docker.reference.digest": platform().digest}), false),
+            (&none, json!({}), false),
+            // What can be run is an image, whatever is written beside it.
+            (&json!({"os": "linux", "architecture": "amd64"}), kind("attestation-manifest"), false),
+            (&Value::Null, kind("attestation-manifest"), false),
         ] {
             entry["annotations"] = annotations.clone();
+            entry["platform"] = platform_of.clone();
             let index = index(&json!([entry]));
             let entry = &index.value().manifests[0];
-            assert_eq!(is_attestation_entry(entry), expected, "{annotations}");
+            assert_eq!(is_attestation_entry(entry), expected, "{annotations} {platform_of}");
             // It does not say about which image it is.
             assert!(!is_attestation_of(entry, &platform().digest), "{annotations}");
             let left = index_without(&index).unwrap().value().manifests.len();

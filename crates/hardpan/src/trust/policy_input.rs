@@ -17,21 +17,22 @@ use super::verify::{SubjectReport, VerifyReport};
 const DEFAULT_REGISTRY: &str = "docker.io";
 
 impl VerifyReport {
-    /// Returns the input of policies in Rego for every platform.
+    /// Returns the input of policies in Rego for every manifest.
     pub fn policy_inputs(&self) -> Vec<(String, Value)> {
         let (index, all) = self.judged();
-        let root = index.or(all.first().copied()).map(|root| root.descriptor.digest.to_string());
+        let root = self.subjects.first().map(|root| root.descriptor.digest.to_string());
         all.into_iter()
-            .map(|subject| {
+            .map(|(label, subject)| {
                 let evidence = self.policy_evidence(subject, index);
                 let mut image = of_subject(subject, &evidence);
                 image.checksum = root.clone().unwrap_or_default();
+                image.index_signatures = index.map(signatures).unwrap_or_default();
                 if let Some(name) = self.image_name() {
                     image.set_name(&name);
                 }
                 // It has text keys only, so it is always JSON.
                 let input = serde_json::to_value(Input { image }).unwrap_or_default();
-                (subject.label(), input)
+                (label, input)
             })
             .collect()
     }
@@ -74,13 +75,7 @@ fn of_subject(subject: &SubjectReport, evidence: &Evidence) -> Image {
         image.volumes.clone_from(&config.volumes);
         image.working_dir.clone_from(&config.working_dir);
     }
-    let accepted =
-        subject.evidence.iter().filter_map(|one| Some((one.form, one.outcome.as_ref().ok()?)));
-    for (form, accepted) in accepted {
-        if let Claim::Signature { identity } = &accepted.claim {
-            image.signatures.push(signature(form, accepted, identity.as_deref()));
-        }
-    }
+    image.signatures = signatures(subject);
     let is_provenance = |one: &&StatementEvidence| {
         one.statement.predicate_type.starts_with("https://slsa.dev/provenance/")
     };
@@ -119,6 +114,20 @@ fn of_subject(subject: &SubjectReport, evidence: &Evidence) -> Image {
     });
     image.audit = stated.audit.and_then(|audit| serde_json::to_value(audit).ok());
     image
+}
+
+/// Returns the good signatures of an index or a manifest.
+fn signatures(subject: &SubjectReport) -> Vec<Signature> {
+    let of = |one: &hardpan_attest::verify::Evidence| {
+        let accepted = one.outcome.as_ref().ok()?;
+        match &accepted.claim {
+            Claim::Signature { identity } => {
+                Some(signature(one.form, accepted, identity.as_deref()))
+            }
+            Claim::Attestation(_) => None,
+        }
+    };
+    subject.evidence.iter().filter_map(of).collect()
 }
 
 fn attestation(one: &StatementEvidence) -> Attestation {

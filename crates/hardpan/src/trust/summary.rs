@@ -38,13 +38,13 @@ pub struct SummaryRequest<'p> {
 }
 
 impl VerifyReport {
-    /// Returns the level of SLSA's build track that is proven for each platform, with why not a higher one.
+    /// Returns the level of SLSA's build track that is proven for each manifest, with why not a higher one.
     pub fn build_levels(&self, policy: Option<&Policy>) -> Vec<(String, BuildLevel)> {
         let nothing = Policy::default();
         let policy = policy.unwrap_or(&nothing);
         let (index, all) = self.judged();
         let of = |subject| build_level(policy, &self.policy_evidence(subject, index));
-        all.into_iter().map(|subject| (subject.label(), of(subject))).collect()
+        all.into_iter().map(|(label, subject)| (label, of(subject))).collect()
     }
 
     /// States what the verification came to. The level is that of the platform with the least.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `verify`: who signed an image, what is proven about it, and what is missing.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 
 use hardpan_attest::key::{Signer as _, UtcTime};
@@ -26,7 +27,7 @@ pub struct VerifyReport {
     pub name: String,
     /// Registry and repository, if it was in one.
     pub repository: Option<String>,
-    /// The index, if there is one, and every platform.
+    /// The index, if the name means one, and every manifest that it names.
     pub subjects: Vec<SubjectReport>,
 }
 
@@ -35,22 +36,28 @@ pub struct VerifyReport {
 pub struct SubjectReport {
     /// What it is.
     pub descriptor: Descriptor,
-    /// The platform; `None` for an index.
+    /// The platform; `None` for an index, and for what is no image.
     pub platform: Option<Platform>,
-    /// When it says that it was made, in seconds; `None` for an index.
+    /// When it says that it was made, in seconds; `None` for an index, and for what is no image.
     pub created: Option<i64>,
     /// How it runs; `None` for an index, and for what is no image.
     pub config: Option<ContainerConfig>,
-    /// The image that it says it was made of.
-    pub base: Option<String>,
+    /// The images that it says it was made of.
+    pub bases: BTreeSet<String>,
     /// Everything that was found, proven or refused.
     pub evidence: Vec<Evidence>,
 }
 
 impl SubjectReport {
-    /// Returns what it is called: its platform, or `index`.
+    /// Returns what it is called: its platform, or `index`, or `manifest` for what is no image.
     pub fn label(&self) -> String {
-        self.platform.as_ref().map_or_else(|| "index".to_owned(), ToString::to_string)
+        let other = || if self.is_index() { "index" } else { "manifest" }.to_owned();
+        self.platform.as_ref().map_or_else(other, ToString::to_string)
+    }
+
+    /// Returns whether it is an index.
+    pub fn is_index(&self) -> bool {
+        media_type::is_index(&self.descriptor.media_type)
     }
 
     /// Returns whether a trusted key signed it.
@@ -138,7 +145,7 @@ impl Session<'_> {
                 platform: config.map(ImageConfig::platform),
                 created: config.map(crate::sbom::epoch_of),
                 config: config.map(|config| config.config.clone()),
-                base: base_of(manifest, config),
+                bases: bases_of(own.map(|(_, manifest)| manifest), config),
                 evidence: evidence(self, shelf, &set, subject, rules, &now)?,
             })
         })?;
@@ -150,11 +157,16 @@ impl Session<'_> {
     }
 }
 
-/// Returns the image that a manifest or its labels say it was made of.
-fn base_of(manifest: Option<&Raw<Manifest>>, config: Option<&ImageConfig>) -> Option<String> {
+/// Returns the images that a manifest and its labels say it was made of: they may say different things.
+fn bases_of(manifest: Option<&Raw<Manifest>>, config: Option<&ImageConfig>) -> BTreeSet<String> {
     let annotations = manifest.map(|manifest| &manifest.value().annotations);
     let labels = config.map(|config| &config.config.labels);
-    [labels, annotations].into_iter().flatten().find_map(|all| all.get(BASE_NAME)).cloned()
+    [labels, annotations]
+        .into_iter()
+        .flatten()
+        .filter_map(|all| all.get(BASE_NAME))
+        .cloned()
+        .collect()
 }
 
 /// Returns whether a manifest's configuration is that of an image.
