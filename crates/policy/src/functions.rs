@@ -88,9 +88,9 @@ pub(super) fn add(engine: &mut Engine, settings: &Settings) {
     let now = settings.now_nanoseconds;
     put(engine, "time.now_ns", 0, move |_| Ok(Value::from(now)));
     for (name, arguments, function) in times::FUNCTIONS {
-        // As with others of the language: what can't be gives nothing.
-        put(engine, name, arguments, move |values| {
-            Ok(function(&values).unwrap_or(Value::Undefined))
+        put(engine, name, arguments, move |values| match function(&values) {
+            Ok(value) => Ok(value.unwrap_or(Value::Undefined)),
+            Err(error) => Err(anyhow::anyhow!("{name}: {error}")),
         });
     }
 }

@@ -3,8 +3,9 @@
 
 use serde_json::json;
 
-use super::rego::{expression, literal};
-use super::{ExportRequest, Remarks, expiry, is_of_repository};
+use super::names::{expression, is_of_repository, patterns};
+use super::rego::literal;
+use super::{ExportRequest, Remarks, expiry};
 
 /// The largest number of a user.
 const USER_MAX: u32 = u32::MAX;
@@ -15,6 +16,7 @@ pub(super) fn write(request: &ExportRequest<'_>, remarks: &mut Remarks) -> (Stri
     drop_signed(request, remarks);
     let mut rules: Vec<String> = Vec::new();
     if !policy.images.is_empty() {
+        remarks.stricter("images", "an image without a name, as one of a folder, is denied");
         rules.push(allowed_names("images", "is none of those that the policy is for", request));
     }
     if policy.nonroot.is_some() {
@@ -58,6 +60,9 @@ decision := {
 	\"allow\": count(problems) == 0,
 	\"deny_msg\": [msg | some msg in problems],
 } if input.image
+
+# What has no name has problems, too.
+image := object.get(input.image, \"ref\", \"an image without a name\")
 ";
 
 fn drop_signed(request: &ExportRequest<'_>, remarks: &mut Remarks) {
@@ -83,16 +88,16 @@ fn drop_signed(request: &ExportRequest<'_>, remarks: &mut Remarks) {
 
 /// A rule that the image's name is one of the policy's patterns.
 fn allowed_names(function: &str, problem: &str, request: &ExportRequest<'_>) -> String {
-    let all: Vec<String> = super::patterns(request.policy);
+    let all: Vec<String> = patterns(request.policy);
     let (repositories, names): (Vec<String>, Vec<String>) =
         all.into_iter().partition(|pattern| is_of_repository(pattern));
     let expressions = |patterns: &[String]| {
         literal(&json!(patterns.iter().map(|one| expression(one)).collect::<Vec<_>>()))
     };
     format!(
-        "problems contains msg if {{\n\tnot is_one_of_{function}\n\tmsg := sprintf(\"%s {problem}\", [input.image.ref])\n}}\n\n\
+        "problems contains msg if {{\n\tnot is_one_of_{function}\n\tmsg := sprintf(\"%s {problem}\", [image])\n}}\n\n\
          is_one_of_{function} if {{\n\tsome pattern in {}\n\tregex.match(pattern, input.image.fullRepo)\n}}\n\n\
-         is_one_of_{function} if {{\n\tsome pattern in {}\n\tsome name in [input.image.fullRepo, split(input.image.ref, \"@\")[0], input.image.ref]\n\tregex.match(pattern, name)\n}}\n",
+         is_one_of_{function} if {{\n\tsome pattern in {}\n\tsome name in [input.image.fullRepo, split(image, \"@\")[0], image]\n\tregex.match(pattern, name)\n}}\n",
         expressions(&repositories),
         expressions(&names),
     )
@@ -100,14 +105,14 @@ fn allowed_names(function: &str, problem: &str, request: &ExportRequest<'_>) -> 
 
 fn nonroot() -> String {
     format!(
-        "problems contains msg if {{\n\tnot is_nonroot\n\tnot excused(\"nonroot\")\n\tmsg := sprintf(\"%s runs as %q, which is root or not a number\", [input.image.ref, object.get(input.image, \"user\", \"\")])\n}}\n\n\
+        "problems contains msg if {{\n\tnot is_nonroot\n\tnot excused(\"nonroot\")\n\tmsg := sprintf(\"%s runs as %q, which is root or not a number\", [image, object.get(input.image, \"user\", \"\")])\n}}\n\n\
          is_nonroot if {{\n\tuser := split(input.image.user, \":\")[0]\n\tregex.match(`^[0-9]+$`, user)\n\tto_number(trim_left(user, \"0\")) > 0\n\tto_number(trim_left(user, \"0\")) <= {USER_MAX}\n}}\n"
     )
 }
 
 fn age(days: u32) -> String {
     format!(
-        "problems contains msg if {{\n\tnot is_young\n\tmsg := sprintf(\"%s was not built within {days} days\", [input.image.ref])\n}}\n\n\
+        "problems contains msg if {{\n\tnot is_young\n\tmsg := sprintf(\"%s was not built within {days} days\", [image])\n}}\n\n\
          built := input.image.provenance.finishedOn\n\nbuilt := input.image.createdTime if not input.image.provenance.finishedOn\n\n\
          is_young if {{\n\tage := time.now_ns() - time.parse_rfc3339_ns(built)\n\tage <= {days} * 86400 * 1000000000\n\tage >= -300 * 1000000000\n}}\n"
     )
@@ -127,7 +132,7 @@ fn of_base(patterns: &[String]) -> String {
         })
         .collect();
     format!(
-        "problems contains msg if {{\n\tnot has_base\n\tmsg := sprintf(\"%s is not made of an image that is allowed\", [input.image.ref])\n}}\n\n\
+        "problems contains msg if {{\n\tnot has_base\n\tmsg := sprintf(\"%s is not made of an image that is allowed\", [image])\n}}\n\n\
          has_base if {{\n\tsome pattern in {}\n\tregex.match(pattern, whole(base))\n}}\n\n\
          has_base if excused(base)\n\n\
          base := input.image.labels[\"org.opencontainers.image.base.name\"]\n\n\

@@ -4,10 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::rego::expression;
-use super::{
-    ExportError, ExportRequest, Remarks, drop_unknown_to_all, is_of_repository, patterns, yaml,
-};
+use super::names::written_expressions;
+use super::{ExportError, ExportRequest, Remarks, drop_unknown_to_all, note_other_images, yaml};
 
 /// The kind of the constraint.
 const KIND: &str = "HardpanSignedImages";
@@ -42,6 +40,7 @@ pub(super) fn write(
         return Ok((String::new(), 0));
     }
     let pem = request.own_pem()?;
+    note_other_images(policy, remarks);
     remarks.note(
         "keys",
         "give these keys to the provider, and its certificate to the object Provider",
@@ -141,20 +140,7 @@ fn template() -> Value {
 }
 
 fn constraint(request: &ExportRequest<'_>, pem: &[&str]) -> Value {
-    let all = patterns(request.policy);
-    let expressions: Vec<String> = (all.iter())
-        .map(|pattern| {
-            let text = expression(pattern);
-            // People leave Docker's registry out.
-            let text = text.replacen("^docker\\.io/library/", "^(docker\\.io/)?(library/)?", 1);
-            let text = text.replacen("^docker\\.io/", "^(docker\\.io/)?", 1);
-            if is_of_repository(pattern) {
-                format!("{}(:[^/@]*)?(@.*)?$", text.trim_end_matches('$'))
-            } else {
-                text
-            }
-        })
-        .collect();
+    let expressions = written_expressions(request.policy);
     json!({
         "apiVersion": "constraints.gatekeeper.sh/v1beta1",
         "kind": KIND,

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use hardpan_attest::policy::{AuditRule, Severity, VulnerabilityRule};
+use hardpan_attest::policy::{AuditRule, Policy, Severity, VulnerabilityRule};
 use hardpan_attest::predicate::audit::TRAITS;
 use hardpan_attest::predicate::uri;
 use serde_json::{Value, json};
 
+use super::names::{for_kyverno, written_expressions};
 use super::rego::{camel, is_count};
 use super::{
-    ExportError, ExportRequest, Remarks, VERDICTS, drop_unknown_to_all, expiry, is_of_repository,
-    note_any_attestation, patterns, types, yaml,
+    ExportError, ExportRequest, Remarks, VERDICTS, drop_unknown_to_all, expiry,
+    note_any_attestation, note_other_images, note_tags, types, yaml,
 };
 
 /// Writes the object, and says how many rules it has.
@@ -47,6 +48,8 @@ pub(super) fn rules(
     if policy.base.is_some() {
         remarks.dropped("base", "it has no condition about an image's base");
     }
+    note_other_images(policy, remarks);
+    note_tags(policy, remarks);
     note_any_attestation(policy, remarks);
     if !expiry::current(request).is_empty() {
         remarks.stricter(
@@ -54,7 +57,7 @@ pub(super) fn rules(
             "conditions about days are not written for it: nothing is excepted",
         );
     }
-    let references = references(request);
+    let references = for_kyverno(policy);
     let verified = |name: &str, attestors: Value, kind: &str, conditions: Vec<Value>| {
         let mut attestation = json!({"type": kind, "attestors": attestors});
         if !conditions.is_empty() {
@@ -85,19 +88,12 @@ pub(super) fn rules(
             "max-age-days",
             "only the end of the build counts, which provenance has to state",
         );
-        let age = "{{ time_since('', '{{ runDetails.metadata.finishedOn }}', '') }}";
-        let most = json!(format!("{}h", u64::from(days) * 24));
         let by = builders(request, remarks)?.map_or(own.clone(), |(by, _)| by);
-        rules.push(verified(
-            "age",
-            by,
-            uri::PROVENANCE,
-            vec![condition(age, "LessThanOrEquals", &most)],
-        ));
+        rules.push(verified("age", by, uri::PROVENANCE, age(days)));
     }
     if policy.nonroot.is_some() {
         remarks.stricter("nonroot", "a user that is a name is denied, whatever an audit says");
-        rules.push(nonroot(&references));
+        rules.push(nonroot(policy));
     }
     if let Some(rule) = &policy.vulnerabilities {
         if policy.keys.is_empty() {
@@ -156,12 +152,21 @@ fn verdict(kind: &str) -> Vec<Value> {
     found.map(of).into_iter().collect()
 }
 
+fn age(days: u32) -> Vec<Value> {
+    let age = "{{ time_since('', '{{ runDetails.metadata.finishedOn }}', '') }}";
+    let most = json!(format!("{}h", u64::from(days) * 24));
+    // One of the future is not young. Clocks may differ a little.
+    let least = json!("-5m");
+    vec![condition(age, "LessThanOrEquals", &most), condition(age, "GreaterThanOrEquals", &least)]
+}
+
 fn vulnerabilities(rule: &VulnerabilityRule) -> Vec<Value> {
-    let mut conditions = Vec::new();
     let none = |filter: &str| {
         let key = format!("{{{{ length(scanner.result[?{filter}]) }}}}");
         condition(&key, "Equals", &json!(0))
     };
+    // What is found a level deeper, as the text of the form has it, can't be looked at, and may be anything.
+    let mut conditions = vec![none("vulnerability || type(id) != 'string'")];
     if rule.severity.is_some() || !rule.deny.is_empty() {
         // What says nothing in hardpan's words may be anything, so it is the harmless that are told by them.
         let words: Vec<String> = (Severity::ALL.into_iter())
@@ -250,43 +255,38 @@ fn image_rule(name: &str, references: &[String], what: &str, value: Value) -> Va
     json!({"name": name, "match": pods(), "verifyImages": [verify]})
 }
 
-/// A rule about the configuration of every image of a pod.
-fn nonroot(references: &[String]) -> Value {
+/// A rule about the configuration of every image of a pod that is meant, as its name is written.
+fn nonroot(policy: &Policy) -> Value {
     let pattern = "^0*[1-9][0-9]*(:.*)?$";
+    let mut each = json!({
+        "list": "request.object.spec.[containers, initContainers, ephemeralContainers][]",
+        "context": [{
+            "name": "user",
+            "imageRegistry": {
+                "reference": "{{ element.image }}",
+                "jmesPath": "configData.config.User || ''",
+            },
+        }],
+        "deny": {"conditions": {"any": [is_match(pattern, "user", false)]}},
+    });
+    if !policy.images.is_empty() {
+        let meant = written_expressions(policy);
+        let meant: Vec<Value> =
+            meant.iter().map(|one| is_match(one, "element.image", true)).collect();
+        each["preconditions"] = json!({ "any": meant });
+    }
     json!({
         "name": "nonroot",
         "match": pods(),
         "validate": {
             "failureAction": "Enforce",
             "message": "the image's user has to be a number, and not root",
-            "foreach": [{
-                "list": "request.object.spec.[containers, initContainers, ephemeralContainers][]",
-                "preconditions": {"all": [condition("{{ element.image }}", "AnyIn", &json!(references))]},
-                "context": [{
-                    "name": "user",
-                    "imageRegistry": {
-                        "reference": "{{ element.image }}",
-                        "jmesPath": "configData.config.User || ''",
-                    },
-                }],
-                "deny": {"conditions": {"any": [condition(
-                    &format!("{{{{ regex_match('{pattern}', user) }}}}"), "Equals", &json!(false),
-                )]}},
-            }],
+            "foreach": [each],
         },
     })
 }
 
-/// Returns the patterns in Kyverno's form, where a star stands for any characters.
-fn references(request: &ExportRequest<'_>) -> Vec<String> {
-    let mut all = Vec::new();
-    for pattern in patterns(request.policy) {
-        let loose = pattern.replace("**", "*");
-        if is_of_repository(&pattern) {
-            all.extend([format!("{loose}:*"), format!("{loose}@*")]);
-        } else {
-            all.push(loose);
-        }
-    }
-    all
+fn is_match(expression: &str, what: &str, expected: bool) -> Value {
+    let key = format!("{{{{ regex_match('{expression}', {what}) }}}}");
+    condition(&key, "Equals", &json!(expected))
 }

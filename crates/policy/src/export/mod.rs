@@ -8,6 +8,7 @@ mod buildx;
 mod expiry;
 mod gatekeeper;
 mod kyverno;
+mod names;
 mod policy_controller;
 mod rego;
 mod yaml;
@@ -15,11 +16,13 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_of_gaps;
+#[cfg(test)]
 mod validated;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_attest::policy::{ImagePattern, Policy};
+use hardpan_attest::policy::Policy;
 use hardpan_attest::predicate::{self, uri};
 use jiff::civil::Date;
 use serde::Serialize;
@@ -267,18 +270,24 @@ fn note_any_attestation(policy: &Policy, remarks: &mut Remarks) {
     }
 }
 
-/// Returns the patterns of a policy with the registry in them, or one for everything.
-fn patterns(policy: &Policy) -> Vec<String> {
-    if policy.images.is_empty() {
-        return vec!["**".to_owned()];
+/// Says that an admission controller looks at those images alone.
+fn note_other_images(policy: &Policy, remarks: &mut Remarks) {
+    if !policy.images.is_empty() {
+        remarks.note(
+            "images",
+            "an image that is none of those is not looked at and runs, where hardpan denies it: let something else deny those",
+        );
     }
-    policy.images.iter().map(ImagePattern::whole).collect()
 }
 
-/// Returns whether a pattern is for all of a repository.
-fn is_of_repository(pattern: &str) -> bool {
-    let last = pattern.rsplit('/').next().unwrap_or_default();
-    !last.contains([':', '@']) && !last.ends_with('*')
+/// Says that names with tags are for more than they say.
+fn note_tags(policy: &Policy, remarks: &mut Remarks) {
+    if names::has_tags(policy) {
+        remarks.stricter(
+            "images",
+            "of a name with a digest the tag is not seen: with any digest all of the repository is meant",
+        );
+    }
 }
 
 /// Predicates whose statement may say that something failed, with where it says so and what is good.

@@ -8,9 +8,10 @@ use hardpan_attest::policy::Policy;
 use hardpan_attest::predicate::uri;
 use serde_json::{Value, json};
 
+use super::names::for_policy_controller;
 use super::{
-    ExportError, ExportRequest, Remarks, VERDICTS, drop_unknown_to_all, expiry, is_of_repository,
-    note_any_attestation, patterns, rego, types, yaml,
+    ExportError, ExportRequest, Remarks, VERDICTS, drop_unknown_to_all, expiry,
+    note_any_attestation, note_other_images, note_tags, rego, types, yaml,
 };
 
 /// The types of provenance, with where each names its builder and the end of the build.
@@ -37,6 +38,8 @@ pub(super) fn objects(
     if policy.base.is_some() {
         remarks.dropped("base", "it has no condition about an image's base");
     }
+    note_other_images(policy, remarks);
+    note_tags(policy, remarks);
     note_any_attestation(policy, remarks);
     let exceptions = expiry::current(request);
     let mut objects = Vec::new();
@@ -178,13 +181,7 @@ fn object(
     authorities: Vec<Value>,
     condition: Option<Value>,
 ) -> Value {
-    let mut globs: Vec<String> = Vec::new();
-    for pattern in patterns(request.policy) {
-        if is_of_repository(&pattern) {
-            globs.extend([format!("{pattern}:*"), format!("{pattern}@*")]);
-        }
-        globs.push(pattern);
-    }
+    let globs = for_policy_controller(request.policy);
     let globs: Vec<Value> = globs.into_iter().map(|glob| json!({"glob": glob})).collect();
     let mut authorities = authorities;
     for (number, authority) in authorities.iter_mut().enumerate() {

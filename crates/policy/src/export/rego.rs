@@ -26,6 +26,9 @@ pub(super) fn sigstore(conditions: &[String], more: &str) -> String {
     )
 }
 
+/// What was found, however it is written: the text of the form has it a level deeper than its example.
+const FOUND: &str = "found := [object.union(one, object.get(one, \"vulnerability\", {})) | some one in predicate.scanner.result]\n\n";
+
 /// Returns the condition that nothing is bad, and the rules that say what is.
 pub(super) fn vulnerabilities(
     rule: &VulnerabilityRule,
@@ -35,11 +38,18 @@ pub(super) fn vulnerabilities(
         .filter(|severity| !rule.covers(*severity))
         .map(Severity::as_str)
         .collect();
-    let mut conditions =
-        vec!["is_array(predicate.scanner.result)".to_owned(), "count(bad) == 0".to_owned()];
-    let mut more = String::new();
+    let mut conditions = [
+        "is_array(predicate.scanner.result)",
+        // What can't be read may be anything.
+        "count(found) == count(predicate.scanner.result)",
+        "every one in found { is_string(one.id) }",
+        "count(bad) == 0",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let mut more = FOUND.to_owned();
     if rule.severity.is_some() || !rule.deny.is_empty() {
-        more.push_str("bad contains one.id if {\n\tsome one in predicate.scanner.result\n\tnot harmless(one)\n");
+        more.push_str("bad contains one.id if {\n\tsome one in found\n\tnot harmless(one)\n");
         if rule.fixable {
             more.push_str("\tsome annotation in one.annotations\n\tannotation.fixedVersion\n");
         }
@@ -61,7 +71,7 @@ pub(super) fn vulnerabilities(
     }
     if rule.kev.is_some() {
         conditions.push("\"kev\" in predicate.scanner.db.sources".to_owned());
-        more.push_str("bad contains one.id if {\n\tsome one in predicate.scanner.result\n\tsome annotation in one.annotations\n\tannotation.exploitedSince\n\tnot excused(one.id)\n}\n\n");
+        more.push_str("bad contains one.id if {\n\tsome one in found\n\tsome annotation in one.annotations\n\tannotation.exploitedSince\n\tnot excused(one.id)\n}\n\n");
     }
     more.push_str(&expiry::rego(exceptions));
     (conditions, more)
@@ -131,25 +141,4 @@ pub(super) fn camel(id: &str) -> String {
         name.push_str(letters.as_str());
     }
     name
-}
-
-/// Returns a regular expression for a pattern of images' names.
-pub(super) fn expression(pattern: &str) -> String {
-    let mut text = "^".to_owned();
-    let mut rest = pattern;
-    while let Some(c) = rest.chars().next() {
-        if let Some(after) = rest.strip_prefix("**") {
-            text.push_str(".*");
-            rest = after;
-            continue;
-        }
-        match c {
-            '*' => text.push_str("[^/]*"),
-            c if c.is_ascii_alphanumeric() => text.push(c),
-            c => text.extend(['\\', c]),
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    text.push('$');
-    text.replace("\\/", "/").replace("\\:", ":").replace("\\@", "@").replace("\\_", "_")
 }

@@ -20,11 +20,11 @@ SV0Pp9LFuSB8rDLFmzJ0nUqBCz0HBlHdC2iXnTeVIFl3kRRvqTwHGJr4Zw==
 -----END PUBLIC KEY-----
 ";
 
-fn parse(policy: &Value) -> Policy {
+pub(super) fn parse(policy: &Value) -> Policy {
     Policy::parse(policy.to_string().as_bytes()).unwrap()
 }
 
-fn keys() -> BTreeMap<String, String> {
+pub(super) fn keys() -> BTreeMap<String, String> {
     ["release.pub", "ci.pub"].into_iter().map(|name| (name.to_owned(), PEM.to_owned())).collect()
 }
 
@@ -173,7 +173,7 @@ fn what_can_t_be_written_is_refused() {
 }
 
 /// What buildx sees enough for.
-fn for_builds() -> Value {
+pub(super) fn for_builds() -> Value {
     json!({
         "images": ["registry.example/team/**", "registry.example/app", "registry.example/tagged:1*"],
         "max-age-days": 30,
@@ -228,10 +228,9 @@ impl Facts {
             name: Some(format!("{}:{}", self.name, self.tag)),
             created: Some(if self.is_in_provenance { old } else { self.time() }),
             user: Some(self.user.to_owned()),
-            base: self.base.map(str::to_owned),
+            bases: self.base.into_iter().map(str::to_owned).collect(),
             signatures: vec![SignatureEvidence { key: "release.pub".into(), digest }],
             statements,
-            sbom: None,
             vulnerabilities: None,
         }
     }
@@ -325,7 +324,7 @@ fn buildx_decides_as_the_policy_does() {
 }
 
 /// Returns the modules of policy-controller's objects, by the object's name, with the type of their statement.
-fn modules_of(policy: &Value) -> Vec<(String, Module)> {
+pub(super) fn modules_of(policy: &Value) -> Vec<(String, Module)> {
     let (policy, keys) = (parse(policy), keys());
     let request =
         ExportRequest { policy: &policy, name: "team", keys: &keys, today: today(), partial: true };
@@ -346,7 +345,7 @@ fn modules_of(policy: &Value) -> Vec<(String, Module)> {
     found
 }
 
-fn complies(modules: &[(String, Module)], object: &str, input: &Value) -> bool {
+pub(super) fn complies(modules: &[(String, Module)], object: &str, input: &Value) -> bool {
     let mut of_object = modules.iter().filter(|(name, _)| name == object).peekable();
     assert!(of_object.peek().is_some(), "{object}");
     // One authority is enough.

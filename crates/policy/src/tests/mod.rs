@@ -163,6 +163,12 @@ fn functions_that_reach_elsewhere_end_the_evaluation() {
         ("load_json(\"../secret.json\")", "../secret.json: it is not there"),
         ("load_json(\"bad.json\")", "is no JSON"),
         ("load_json(5)", "a text is expected"),
+        (
+            "not time.parse_ns(\"Jan 2\", \"Jan 3\")",
+            "time.parse_ns: the layout \"Jan 2\" is not there",
+        ),
+        ("not time.date([0, \"Europe/Vienna\"])", "the time zone \"Europe/Vienna\" is not there"),
+        ("not time.format([0, \"UTC\", \"Mon\"])", "time.format: the layout"),
     ] {
         let error = one(&format!("package a\nallow if {call}"), &image()).unwrap_err().to_string();
         assert!(error.contains(expected), "{call}: {error}");
