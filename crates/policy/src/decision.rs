@@ -43,7 +43,9 @@ pub fn decide(
     let own: Vec<Module> =
         modules.iter().filter(|module| !module.name.ends_with(TESTS)).cloned().collect();
     let mut loaded = Loaded::new(&own, settings)?;
-    loaded.engine.set_input(Value::from(input.clone()));
+    // Undefined would be another input: what is no image.
+    let input = Value::deserialize(input).map_err(|error| RegoError::Input(error.to_string()))?;
+    loaded.engine.set_input(input);
     let mut rules: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (module, package) in &loaded.packages {
         let all = ["decision", "allow", "deny"];

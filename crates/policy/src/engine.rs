@@ -9,7 +9,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{functions, recursion, shape};
+use super::{NoTests, functions, recursion, shape};
 
 /// The largest module that is read, in bytes; the engine has the same limit.
 pub const MODULE_BYTES_MAX: usize = 1 << 20;
@@ -88,6 +88,9 @@ pub enum RegoError {
     /// A rule or function that needs itself.
     #[error("{0} depends on itself")]
     Recursive(String),
+    /// An input that the engine can't take.
+    #[error("the input can't be read: {0}")]
+    Input(String),
     /// Nothing to ask for.
     #[error("no package has a rule named decision, allow or deny")]
     NoDecision,
@@ -115,9 +118,9 @@ pub enum RegoError {
         /// What is wrong.
         text: String,
     },
-    /// A test that is asked for and not there.
-    #[error("{0}")]
-    NoTests(String),
+    /// No test was run.
+    #[error(transparent)]
+    NoTests(#[from] NoTests),
 }
 
 /// Modules that were read, with the packages that they are in.

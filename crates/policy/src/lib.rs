@@ -24,4 +24,4 @@ mod tests;
 
 pub use decision::{Decision, decide};
 pub use engine::{Files, MODULE_BYTES_MAX, MODULES_MAX, Module, RegoError, Settings};
-pub use testing::{TestOutcome, TestResult, run_tests};
+pub use testing::{NoTests, Selection, TestOutcome, TestResult, run_tests};

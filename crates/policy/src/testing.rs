@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Loaded, Module, RegoError, Settings};
 
+/// How names of tests begin that are to be done.
+const TO_DO: &str = "todo_";
+
 /// What came of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,6 +48,34 @@ pub enum TestResult {
     Skipped,
 }
 
+/// Which tests are run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Selection {
+    /// Those of the module with this name; all if it is absent.
+    pub file: Option<String>,
+    /// Those with this in their names; all if it is absent.
+    pub name: Option<String>,
+}
+
+/// Why no test ran.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum NoTests {
+    /// There is none.
+    #[error("there is no test: a rule whose name begins with test_")]
+    None,
+    /// There is none in the file.
+    #[error("{0} has no test: a rule whose name begins with test_")]
+    InFile(String),
+    /// There is none of a name.
+    #[error("no test has {0:?} in its name")]
+    Named(String),
+    /// There are none but those that are to be done.
+    #[error("no test ran: all that there are, {0}, are to be done (todo_test_)")]
+    ToDo(usize),
+}
+
 /// A rule that is a test.
 struct Found<'m> {
     module: &'m Module,
@@ -54,13 +85,13 @@ struct Found<'m> {
     end: usize,
 }
 
-/// Runs the tests whose names have a text in them, in the order of files and lines.
+/// Runs tests, in the order of files and lines.
 ///
 /// # Errors
-/// If the modules are no Rego, or have no such test.
+/// If the modules are no Rego, or no test was run: that is no success.
 pub fn run_tests(
     modules: &[Module],
-    filter: Option<&str>,
+    selection: &Selection,
     settings: &Settings,
 ) -> Result<Vec<TestOutcome>, RegoError> {
     let mut loaded = Loaded::new(modules, settings)?;
@@ -77,14 +108,22 @@ pub fn run_tests(
         }
     }
     if tests.is_empty() {
-        let problem = "there is no test: a rule whose name begins with test_";
-        return Err(RegoError::NoTests(problem.to_owned()));
+        return Err(NoTests::None.into());
     }
-    if let Some(part) = filter {
-        tests.retain(|(name, _)| name.contains(part));
+    if let Some(file) = &selection.file {
+        tests.retain(|(_, found)| found.module.name == *file);
         if tests.is_empty() {
-            return Err(RegoError::NoTests(format!("no test has {part:?} in its name")));
+            return Err(NoTests::InFile(file.clone()).into());
         }
+    }
+    if let Some(part) = &selection.name {
+        tests.retain(|(name, _)| name.contains(part.as_str()));
+        if tests.is_empty() {
+            return Err(NoTests::Named(part.clone()).into());
+        }
+    }
+    if tests.iter().all(|(_, found)| found.rule.starts_with(TO_DO)) {
+        return Err(NoTests::ToDo(tests.len()).into());
     }
     Ok(tests.into_iter().map(|(name, found)| run(&mut loaded, name, &found)).collect())
 }
@@ -99,7 +138,7 @@ fn run(loaded: &mut Loaded, name: String, test: &Found<'_>) -> TestOutcome {
         printed: Vec::new(),
         name,
     };
-    if test.rule.starts_with("todo_") {
+    if test.rule.starts_with(TO_DO) {
         return outcome;
     }
     loaded.engine.clear_coverage_data();

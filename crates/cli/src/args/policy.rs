@@ -18,7 +18,7 @@ pub(crate) struct Policy {
 pub(crate) enum PolicyCommand {
     /// Hold an image against policies in YAML and Rego
     #[command(
-        after_help = "All policies have to allow every platform. Rego sees what is proven by the trusted keys as `input.image`, as buildx has it and more; what is not decided is denied.
+        after_help = "All policies have to allow every manifest that the image has; where one names keys, one of them must have signed the index, too. Rego sees what is proven by the trusted keys as `input.image`, as buildx has it and more; what is not decided is denied.
 
 Exit code 0: all policies allow it. 1: one does not. 4: something was altered.
 
@@ -34,7 +34,7 @@ Examples:
         image: String,
         #[command(flatten)]
         keys: Box<Keys>,
-        /// A policy: a YAML file, a file of Rego, or a folder of those; may be given several times
+        /// A policy: a YAML file, a file of Rego (.rego), or a folder of Rego, in which no YAML may be; may be given several times
         #[arg(long, value_name = "FILE|DIR", required_unless_present = "print")]
         policy: Vec<PathBuf>,
         /// Print what policies in Rego see, as JSON, instead of deciding
@@ -45,14 +45,14 @@ Examples:
     },
     /// Run the tests of policies in Rego: rules whose names begin with test_
     #[command(
-        after_help = "Those named todo_test_… are skipped. Exit code 0: all hold. 1: one does not.
+        after_help = "Those named todo_test_… are skipped. Exit code 0: all hold. 1: one does not. 2: there is none that runs.
 
 Examples:
   hardpan policy test rules/
   hardpan policy test Dockerfile_test.rego --filter signed"
     )]
     Test {
-        /// A folder, or a file with tests; the other files of its folder belong to it
+        /// A folder, with those in it, or a file with tests; the other files of its folder belong to it
         #[arg(value_name = "DIR|FILE")]
         path: PathBuf,
         /// Only tests that have this in their names

@@ -217,10 +217,10 @@ pub(crate) struct Verify {
     pub(crate) image: String,
     #[command(flatten)]
     pub(crate) keys: Keys,
-    /// A kind of attestation that every platform must have; may be given several times
+    /// A kind of attestation that every manifest must have; may be given several times
     #[arg(long, value_name = "TYPE")]
     pub(crate) require: Vec<String>,
-    /// Rules that every platform has to meet: a YAML file, a file of Rego, or a folder of those; may be given several times
+    /// Rules that every manifest has to meet: a YAML file, a file of Rego (.rego), or a folder of Rego, in which no YAML may be; may be given several times
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) policy: Vec<PathBuf>,
     /// Show everything that was found, why each piece counts or not, which SLSA level is proven and why not a higher one, and cosign's commands for the same

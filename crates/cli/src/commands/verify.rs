@@ -17,7 +17,7 @@ use crate::args::trust::Verify;
 use crate::failure::Named;
 use crate::keys;
 use crate::progress::Progress;
-use crate::text::{BAD, DIM, GOOD, HELP, WARNING, count, note, say, styled};
+use crate::text::{BAD, DIM, GOOD, HELP, WARNING, count, note, say, styled, visible};
 
 /// The exit code where the answer is no.
 pub(super) const NO: u8 = 1;
@@ -46,10 +46,12 @@ pub(crate) fn run(common: &Common, command: &Verify) -> anyhow::Result<ExitCode>
     let report = session.verify(&location, trusted.rules());
     progress.clear();
     let report = report?;
-    let rules = policy::eval::rules(&report, &policies, session.now_seconds())?;
+    let missing = missing(&report, &required);
+    let held = policy::eval::hold(&report, &policies, session.now_seconds());
+    let is_denied = report.is_damaged() || !report.is_signed() || !missing.is_empty();
+    let rules = held.unless_undecided(is_denied)?;
     let one = (!policies.is_empty()).then(|| policies.as_one());
     let levels = report.build_levels(one.as_ref().map(|file| &file.policy));
-    let missing = missing(&report, &required);
     let verdict = Verdict { report, missing, rules, levels };
     if let Some(policy) = &one {
         let passed = verdict.is_good();
@@ -92,18 +94,15 @@ pub(super) fn known(name: &str) -> anyhow::Result<BTreeSet<String>> {
     Ok(uris)
 }
 
-/// Returns what every platform must have and does not.
+/// Returns what every manifest must have and does not.
 fn missing(report: &VerifyReport, required: &[BTreeSet<String>]) -> Vec<(String, String)> {
-    let has_platforms = report.subjects.iter().any(|subject| subject.platform.is_some());
-    let platforms =
-        report.subjects.iter().filter(|subject| subject.platform.is_some() || !has_platforms);
     let mut missing = Vec::new();
-    for subject in platforms {
+    for (label, subject) in report.judged().1 {
         for uris in required {
-            let is_there = subject.evidence.iter().filter_map(Evidence::statement);
-            if !is_there.into_iter().any(|statement| uris.contains(&statement.predicate_type)) {
+            let mut there = subject.evidence.iter().filter_map(Evidence::statement);
+            if !there.any(|statement| uris.contains(&statement.predicate_type)) {
                 let name = uris.first().map(|uri| short(uri)).unwrap_or_default();
-                missing.push((subject.label(), name));
+                missing.push((label.clone(), name));
             }
         }
     }
@@ -141,11 +140,12 @@ impl Verdict {
     }
 
     fn print(&self, command: &Verify) {
-        say!("{}", self.report.name);
+        say!("{}", visible(&self.report.name));
         for subject in &self.report.subjects {
             print_subject(subject, command.explain);
         }
         for (subject, kind) in &self.missing {
+            let subject = visible(subject);
             say!("{} {subject} has no {kind} by a trusted key", styled(BAD, "missing"));
         }
         for (platform, rules) in &self.rules {
@@ -220,14 +220,16 @@ impl Verdict {
 
 /// Prints what came of rules, with the exceptions that they hold by.
 pub(super) fn print_rules(platform: &str, rules: &[RuleResult]) {
+    // Platforms are what images say, reasons what policies and statements say.
+    let platform = visible(platform);
     for rule in rules {
         let mark = if rule.ok { styled(GOOD, "holds") } else { styled(BAD, "fails") };
-        say!("{mark}  {platform}: {}: {}", rule.rule, rule.reason);
+        say!("{mark}  {platform}: {}: {}", visible(&rule.rule), visible(&rule.reason));
         for used in &rule.exceptions {
             let until = if used.has_ended { "ended on" } else { "until" };
             let text = format!("exception for {} {until} {}: {}", used.id, used.until, used.reason);
             let style = if used.has_ended { WARNING } else { DIM };
-            say!("       {}", styled(style, &text));
+            say!("       {}", styled(style, &visible(&text)));
         }
     }
 }
@@ -244,14 +246,14 @@ fn print_subject(subject: &SubjectReport, explain: bool) {
         let names: Vec<&str> = signers.into_iter().collect();
         styled(GOOD, &format!("signed by {}", names.join(", ")))
     };
-    say!("  {:<12} {signed}", subject.label());
+    say!("  {:<12} {signed}", visible(&subject.label()));
     say!("  {:<12} {}", "", styled(DIM, &subject.descriptor.digest.to_string()));
     let kinds: BTreeSet<String> = (subject.evidence.iter())
         .filter_map(Evidence::statement)
         .map(|statement| short(&statement.predicate_type))
         .collect();
     if !kinds.is_empty() {
-        let kinds: Vec<String> = kinds.into_iter().collect();
+        let kinds: Vec<String> = kinds.iter().map(|kind| visible(kind)).collect();
         say!("  {:<12} attested: {}", "", kinds.join(", "));
     }
     for one in &subject.evidence {
@@ -260,9 +262,9 @@ fn print_subject(subject: &SubjectReport, explain: bool) {
                 let what = claim(accepted);
                 let text =
                     format!("{what}, by {} ({}; {})", accepted.key_name, one.form, one.source);
-                say!("  {:<12} {} {}", "", styled(GOOD, "+"), styled(DIM, &text));
+                say!("  {:<12} {} {}", "", styled(GOOD, "+"), styled(DIM, &visible(&text)));
                 for line in witnesses(&accepted.witnessed) {
-                    say!("  {:<12}   {}", "", styled(DIM, &line));
+                    say!("  {:<12}   {}", "", styled(DIM, &visible(&line)));
                 }
             }
             Ok(_) => {}
@@ -275,9 +277,10 @@ fn print_subject(subject: &SubjectReport, explain: bool) {
                 }
                 let where_found = format!("{}, {}, {}", one.form, one.source, one.manifest);
                 say!(
-                    "  {:<12} {} {reason} {}",
+                    "  {:<12} {} {} {}",
                     "",
                     styled(BAD, "-"),
+                    visible(&reason),
                     styled(DIM, &format!("({where_found})"))
                 );
             }

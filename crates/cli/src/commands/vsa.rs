@@ -15,7 +15,7 @@ use crate::args::Common;
 use crate::args::trust::Summary;
 use crate::failure::{Named, Usage};
 use crate::keys;
-use crate::text::{DIM, GOOD, say, styled};
+use crate::text::{DIM, GOOD, say, styled, visible};
 
 /// Opens the key of a summary, before anything is verified.
 pub(super) fn signer(
@@ -78,10 +78,10 @@ pub(super) fn write(
 pub(super) fn print_levels(levels: &[(String, BuildLevel)]) {
     for (platform, found) in levels {
         let level = styled(GOOD, &format!("SLSA build level {}", found.level));
-        say!("{level}  {platform}: {}", found.proof);
+        say!("{level}  {}: {}", visible(platform), visible(&found.proof));
         for reason in &found.missing {
             let text = format!("not {}: {reason}", found.level + 1);
-            say!("  {}", styled(DIM, &text));
+            say!("  {}", styled(DIM, &visible(&text)));
         }
     }
 }

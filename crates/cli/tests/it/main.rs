@@ -34,6 +34,7 @@ mod malware;
 mod offline;
 mod policy;
 mod process_root;
+mod policy_refusals;
 mod provenance;
 mod reproducible;
 mod resolve;

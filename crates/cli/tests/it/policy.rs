@@ -337,7 +337,7 @@ fn tests_of_policies_run_and_name_their_lines() {
     for (arguments, code, expected) in [
         (&["rules", "--filter", "nothing"][..], 2, "no test has"),
         (&["nothing"], 2, "nothing"),
-        (&["rules/p.rego", "--filter", "zzz"], 2, "no test has"),
+        (&["rules/p.rego", "--filter", "zzz"], 2, "rules/p.rego has no test"),
     ] {
         test(arguments).expect(code, &[expected]);
     }

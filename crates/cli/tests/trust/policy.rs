@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Policies, and what is required on the command line.
 
-use crate::world::World;
+use serde_json::{Value, json};
+
+use crate::world::{Edited, World};
 
 #[test]
 fn every_rule_holds_and_fails() {
@@ -99,4 +101,115 @@ fn what_is_required_must_be_there_for_every_platform() {
     world
         .verify(&out, &["--require", "vex", "--key", &world.wrong_public()])
         .expect(0, &["verified"]);
+}
+
+/// Gives the image of a layout another index, which nobody signed: with an entry more.
+fn with_entry(world: &World, name: &str, entry: &dyn Fn(&Edited) -> Option<Value>) -> String {
+    let mut edited = Edited::open(&world.layout(name));
+    let image = edited.image();
+    let mut index = edited.json(&image);
+    index["annotations"] = json!({"org.example": "another"});
+    index["manifests"].as_array_mut().unwrap().extend(entry(&edited));
+    let bytes = index.to_string().into_bytes();
+    let digest = edited.put(&bytes);
+    for entry in edited.index["manifests"].as_array_mut().unwrap() {
+        if entry["digest"] == image.as_str() {
+            entry["digest"] = digest.clone().into();
+            entry["size"] = bytes.len().into();
+        }
+    }
+    edited.write();
+    edited.directory.display().to_string()
+}
+
+/// A manifest that is no image, and that nobody signed.
+fn chart(edited: &Edited) -> Value {
+    let config = edited.put(b"{}");
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.example+json", "digest": config, "size": 2},
+        "layers": [],
+    });
+    let bytes = manifest.to_string().into_bytes();
+    let digest = edited.put(&bytes);
+    json!({"mediaType": manifest["mediaType"], "digest": digest, "size": bytes.len()})
+}
+
+#[test]
+fn an_unsigned_index_and_what_is_no_platform_are_denied() {
+    let world = World::signed();
+    let key = world.public();
+    world.fixture.write("keys.yaml", format!("keys: ['{key}']"));
+    world.fixture.write("user.yaml", "nonroot: required");
+    let (keys, user) = (world.text("keys.yaml"), world.text("user.yaml"));
+    let vsa = world.text("vsa.json");
+    let eval = |image: &str, policy: &str| {
+        world.run(&["policy", "eval", image, "--key", &key, "--policy", policy, "--vsa", &vsa])
+    };
+    let result = || {
+        let bytes = std::fs::read(world.path("vsa.json")).unwrap();
+        let summary: Value = serde_json::from_slice(&bytes).unwrap();
+        summary["predicate"]["verificationResult"].as_str().unwrap().to_owned()
+    };
+    eval(&world.text("out"), &keys).expect(0, &["holds  index: signature: signed by"]);
+    assert_eq!(result(), "PASSED");
+    let unsigned = with_entry(&world, "unsigned", &|_| None);
+    eval(&unsigned, &keys).expect(
+        1,
+        &["holds  linux/amd64: signature", "fails  index: signature: nobody whose key is known"],
+    );
+    assert_eq!(result(), "FAILED");
+    // Without keys nobody is asked for a signature.
+    eval(&unsigned, &user).expect(0, &["allowed"]);
+    let more = with_entry(&world, "more", &|edited| Some(chart(edited)));
+    eval(&more, &user).expect(1, &["fails  manifest: nonroot: it has no configuration"]);
+    assert_eq!(result(), "FAILED");
+    eval(&more, &keys).expect(1, &["fails  manifest: signature", "fails  index: signature"]);
+    world.verify(&more, &["--require", "spdx"]).expect(1, &["missing manifest has no"]);
+    // An image is one, whatever is written beside it.
+    let disguised = with_entry(&world, "disguised", &|edited| {
+        let mut entry = chart(edited);
+        entry["platform"] = json!({"os": "linux", "architecture": "amd64"});
+        entry["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest"});
+        Some(entry)
+    });
+    eval(&disguised, &user).expect(1, &["fails  manifest: nonroot"]);
+}
+
+#[test]
+fn damage_is_told_also_where_rego_fails() {
+    let world = World::signed();
+    let key = world.public();
+    let edited = Edited::open(&world.layout("damaged"));
+    let entries = edited.index["manifests"].as_array().unwrap();
+    let image = edited.image();
+    let attached = entries.iter().find(|entry| entry["digest"] != image.as_str()).unwrap();
+    let manifest = edited.json(attached["digest"].as_str().unwrap());
+    let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+    let mut bytes = edited.blob(layer);
+    bytes[0] ^= 1;
+    std::fs::write(edited.blob_path(layer), bytes).unwrap();
+    world.fixture.write("broken.rego", "package a\nallow if http.send({})\n");
+    let (vsa, rego) = (world.text("vsa.json"), world.text("broken.rego"));
+    let damaged = edited.directory.display().to_string();
+    let eval = |image: &str, policies: &[&str]| {
+        let first = ["policy", "eval", image, "--key", &key, "--vsa", &vsa];
+        world.run(&[&first[..], policies].concat())
+    };
+    let ran = eval(&damaged, &["--policy", &rego]);
+    ran.expect(4, &["something was altered", "warning: the policy in Rego decides nothing"]);
+    let summary = std::fs::read_to_string(world.path("vsa.json")).unwrap();
+    assert!(summary.contains("FAILED"), "{summary}");
+    std::fs::remove_file(world.path("vsa.json")).unwrap();
+    world
+        .verify(&damaged, &["--policy", &rego])
+        .expect(4, &["warning: the policy in Rego decides nothing"]);
+    // Of a good image the answer depends on it, unless another policy says no.
+    let out = world.text("out");
+    eval(&out, &["--policy", &rego]).expect(2, &["the policy in Rego decides nothing"]);
+    assert!(!world.path("vsa.json").exists());
+    world.fixture.write("never.yaml", "keys: [somebody]");
+    let never = world.text("never.yaml");
+    eval(&out, &["--policy", &rego, "--policy", &never]).expect(1, &["denied", "warning:"]);
+    assert!(std::fs::read_to_string(world.path("vsa.json")).unwrap().contains("FAILED"));
 }

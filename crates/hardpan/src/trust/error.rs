@@ -229,6 +229,18 @@ pub enum TrustError {
         #[source]
         source: PolicyError,
     },
+    /// A policy in YAML in a folder of Rego.
+    #[error("{path} is YAML in a folder of Rego, where it would decide nothing", path = path.display())]
+    PolicyBesideRego {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A link to a folder in a folder of Rego.
+    #[error("{path} leads to another folder, whose policies would not be read", path = path.display())]
+    PolicyLink {
+        /// The link.
+        path: PathBuf,
+    },
     /// A transparency log.
     #[error("the signature is not in the log {url}")]
     Log {
@@ -274,6 +286,8 @@ impl TrustError {
             | Self::PublicKey { .. }
             | Self::Keyring { .. }
             | Self::Policy { .. }
+            | Self::PolicyBesideRego { .. }
+            | Self::PolicyLink { .. }
             | Self::Platform { .. }
             | Self::Vex { .. }
             | Self::Image { .. }
@@ -316,6 +330,8 @@ impl TrustError {
             ],
             Self::Elsewhere { source, .. } => source.hints(),
             Self::Log { source, .. } | Self::Timestamp { source, .. } => source.hints(),
+            Self::PolicyBesideRego { .. } => vec!["a policy in YAML has to be named itself (`--policy FILE`); what is none belongs outside of the folder".to_owned()],
+            Self::PolicyLink { .. } => vec!["name that folder as well (`--policy DIR`), and take the link out of this one".to_owned()],
             Self::NoProvenance { refused: Some(reason), .. } => vec![format!("of what was found, the first does not count: {reason}")],
             Self::TestedOther { .. } => vec!["a build that changed anything has another digest: test it again".to_owned()],
             Self::NoProvenance { .. } => vec!["images that were built with `hardpan build --sign` have it".to_owned()],

@@ -61,8 +61,8 @@ pub mod rego {
         ExportError, ExportRequest, Exported, Remark, RemarkKind, Target, export,
     };
     pub use hardpan_policy::{
-        Decision, Files, MODULE_BYTES_MAX, MODULES_MAX, Module, RegoError, Settings, TestOutcome,
-        TestResult, decide, run_tests,
+        Decision, Files, MODULE_BYTES_MAX, MODULES_MAX, Module, NoTests, RegoError, Selection,
+        Settings, TestOutcome, TestResult, decide, run_tests,
     };
 }
 

@@ -18,6 +18,10 @@ const DEPTH_MAX: usize = 8;
 const ENTRIES_MAX: usize = 10_000;
 /// How names of files with Rego end.
 const REGO: &str = "rego";
+/// How names of files with YAML end.
+const YAML: [&str; 2] = ["yaml", "yml"];
+/// How names of folders begin that a kubelet makes for what it mounts: all that is in them is linked beside them.
+const OF_KUBELET: &str = "..";
 
 /// Policies, all of which have to allow an image.
 #[derive(Debug, Clone, Default)]
@@ -40,12 +44,17 @@ pub struct Bundle {
 }
 
 impl PolicySet {
-    /// Reads policies: a file that ends with `.rego` and a folder are Rego, anything else is YAML.
+    /// Reads policies: a file that ends with `.rego` and a folder are Rego, anything else is YAML. In a folder YAML is refused:
+    /// whoever put a policy there means it to decide.
     pub fn read(paths: &[PathBuf]) -> Result<Self, TrustError> {
         let mut set = Self::default();
         for path in paths {
             if path.is_dir() || path.extension().is_some_and(|end| end == REGO) {
-                set.bundles.push(Bundle::read(path)?);
+                let found = Found::of(path)?;
+                if let Some(yaml) = found.yaml.first() {
+                    return Err(TrustError::PolicyBesideRego { path: yaml.clone() });
+                }
+                set.bundles.push(Bundle::of(path, &found.rego)?);
             } else {
                 set.files.push(read(path)?);
             }
@@ -82,14 +91,15 @@ impl PolicySet {
 }
 
 impl Bundle {
-    /// Reads a file, or all of a folder.
+    /// Reads a file, or all Rego of a folder.
     pub fn read(path: &Path) -> Result<Self, TrustError> {
-        let mut paths = BTreeSet::new();
+        Self::of(path, &Found::of(path)?.rego)
+    }
+
+    fn of(path: &Path, paths: &BTreeSet<PathBuf>) -> Result<Self, TrustError> {
         let folder = if path.is_dir() {
-            collect(path, 0, &mut paths)?;
             path.to_owned()
         } else {
-            paths.insert(path.to_owned());
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
         };
@@ -134,25 +144,55 @@ impl Bundle {
     }
 }
 
-fn collect(folder: &Path, depth: usize, paths: &mut BTreeSet<PathBuf>) -> Result<(), TrustError> {
-    let wrap = |source| TrustError::Read { path: folder.to_owned(), source };
-    if depth > DEPTH_MAX {
-        return Err(wrap(std::io::Error::other("folders in folders, too deep")));
-    }
-    for (number, entry) in fs::read_dir(folder).map_err(wrap)?.enumerate() {
-        if number >= ENTRIES_MAX {
-            return Err(wrap(std::io::Error::other("too many files")));
+/// What there is of a path.
+#[derive(Debug, Default)]
+struct Found {
+    rego: BTreeSet<PathBuf>,
+    yaml: BTreeSet<PathBuf>,
+}
+
+impl Found {
+    fn of(path: &Path) -> Result<Self, TrustError> {
+        let mut found = Self::default();
+        if path.is_dir() {
+            found.collect(path, 0)?;
+        } else {
+            found.rego.insert(path.to_owned());
         }
-        let entry = entry.map_err(wrap)?;
-        let path = entry.path();
-        // Links to folders may lead in a circle.
-        if entry.file_type().map_err(wrap)?.is_dir() {
-            collect(&path, depth + 1, paths)?;
-        } else if path.extension().is_some_and(|end| end == REGO) {
-            paths.insert(path);
-        }
+        Ok(found)
     }
-    Ok(())
+
+    fn collect(&mut self, folder: &Path, depth: usize) -> Result<(), TrustError> {
+        let wrap = |source| TrustError::Read { path: folder.to_owned(), source };
+        if depth > DEPTH_MAX {
+            return Err(wrap(std::io::Error::other("folders in folders, too deep")));
+        }
+        for (number, entry) in fs::read_dir(folder).map_err(wrap)?.enumerate() {
+            if number >= ENTRIES_MAX {
+                return Err(wrap(std::io::Error::other("too many files")));
+            }
+            let entry = entry.map_err(wrap)?;
+            let path = entry.path();
+            if path.is_dir() {
+                if entry.file_name().as_encoded_bytes().starts_with(OF_KUBELET.as_bytes()) {
+                    continue;
+                }
+                // Links to folders may lead in a circle.
+                if entry.file_type().map_err(wrap)?.is_symlink() {
+                    return Err(TrustError::PolicyLink { path });
+                }
+                self.collect(&path, depth + 1)?;
+            } else if path.extension().is_some_and(|end| end == REGO) {
+                self.rego.insert(path);
+            } else if path
+                .extension()
+                .is_some_and(|end| YAML.iter().any(|yaml| end.eq_ignore_ascii_case(yaml)))
+            {
+                self.yaml.insert(path);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads a file for a policy, by its path from the policy's folder, and from nowhere else.
@@ -185,4 +225,69 @@ pub fn limit_memory(bytes: u64) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
     Ok(setrlimit(Resource::As, limit)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Makes a folder with files.
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "package a\nallow := true\n").unwrap();
+        }
+        folder
+    }
+
+    fn names(folder: &Path) -> Result<Vec<String>, TrustError> {
+        let set = PolicySet::read(&[folder.to_owned()])?;
+        let start = format!("{}/", folder.display());
+        let all = set.bundles[0].modules.iter();
+        Ok(all.map(|module| module.name.strip_prefix(&start).unwrap().to_owned()).collect())
+    }
+
+    #[test]
+    fn all_of_a_folder_is_read_or_refused() {
+        let good = folder(&["a.rego", "lib/b.rego", "data.json", "README.md"]);
+        assert_eq!(names(good.path()).unwrap(), ["a.rego", "lib/b.rego"]);
+        for name in ["team.yaml", "lib/team.yml", "TEAM.YAML"] {
+            let mixed = folder(&["a.rego", name]);
+            let error = names(mixed.path()).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+            assert!(error.hints()[0].contains("--policy FILE"), "{error}");
+            // Tests of Rego have no need of it.
+            assert_eq!(Bundle::read(mixed.path()).unwrap().modules.len(), 1);
+        }
+        let only = folder(&["team.yaml"]);
+        assert!(matches!(names(only.path()), Err(TrustError::PolicyBesideRego { .. })));
+        let none = folder(&["README.md"]);
+        assert!(matches!(names(none.path()), Err(TrustError::Policy { .. })));
+    }
+
+    #[test]
+    fn folders_that_are_linked_are_refused() {
+        let linked = folder(&["a.rego"]);
+        let more = folder(&["b.rego"]);
+        symlink(more.path().join("b.rego"), linked.path().join("b.rego")).unwrap();
+        assert_eq!(names(linked.path()).unwrap(), ["a.rego", "b.rego"], "links to files are read");
+        symlink(more.path(), linked.path().join("more")).unwrap();
+        let error = names(linked.path()).unwrap_err();
+        assert!(error.to_string().contains("/more leads to another folder"), "{error}");
+        assert!(matches!(Bundle::read(linked.path()), Err(TrustError::PolicyLink { .. })));
+        // The link itself may be named.
+        assert_eq!(
+            PolicySet::read(&[linked.path().join("more")]).unwrap().bundles[0].modules.len(),
+            1
+        );
+        // As a kubelet mounts a ConfigMap.
+        let mounted = folder(&["..2026_01_01/a.rego"]);
+        symlink("..2026_01_01", mounted.path().join("..data")).unwrap();
+        symlink("..data/a.rego", mounted.path().join("a.rego")).unwrap();
+        assert_eq!(names(mounted.path()).unwrap(), ["a.rego"]);
+    }
 }

@@ -2,7 +2,7 @@
 //! Tests of running tests.
 
 use super::{module, settings};
-use crate::{Module, RegoError, TestResult, run_tests};
+use crate::{Module, NoTests, RegoError, Selection, TestResult, run_tests};
 
 const POLICY: &str = "package docker
 
@@ -46,7 +46,7 @@ fn modules() -> Vec<Module> {
 
 #[test]
 fn tests_pass_fail_and_wait() {
-    let outcomes = run_tests(&modules(), None, &settings()).unwrap();
+    let outcomes = run_tests(&modules(), &Selection::default(), &settings()).unwrap();
     let lines: Vec<String> = (outcomes.iter())
         .map(|one| {
             let at = one.failed_at.map_or(String::new(), |line| format!(" at {line}"));
@@ -60,14 +60,28 @@ fn tests_pass_fail_and_wait() {
 
 #[test]
 fn tests_are_chosen_by_their_names() {
+    let named = |name: &str| Selection { name: Some(name.to_owned()), file: None };
     let names = |filter| -> Vec<String> {
-        let outcomes = run_tests(&modules(), Some(filter), &settings()).unwrap();
+        let outcomes = run_tests(&modules(), &named(filter), &settings()).unwrap();
         outcomes.into_iter().map(|one| one.name).collect()
     };
     assert_eq!(names("alpine"), ["data.docker.test_alpine_is_allowed"]);
     assert_eq!(names("allowed").len(), 2);
-    let none = run_tests(&modules(), Some("nothing"), &settings());
-    assert!(matches!(none, Err(RegoError::NoTests(_))));
+    let mut modules = modules();
+    // A file of the same name in another folder is another file.
+    modules.push(module("lib/p_test.rego", "package lib\ntest_lib if true\n"));
+    let of_file = |file: &str| {
+        let selection = Selection { file: Some(file.to_owned()), name: None };
+        run_tests(&modules, &selection, &settings()).map(|outcomes| outcomes.len())
+    };
+    assert_eq!(of_file("lib/p_test.rego").unwrap(), 1);
+    assert_eq!(of_file("p_test.rego").unwrap(), 6);
+    assert!(matches!(of_file("p.rego"), Err(RegoError::NoTests(NoTests::InFile(_)))));
+    let run = |selection: &Selection| run_tests(&modules, selection, &settings());
+    assert!(matches!(run(&named("nothing")), Err(RegoError::NoTests(NoTests::Named(_)))));
+    let both = Selection { file: Some("lib/p_test.rego".to_owned()), ..named("alpine") };
+    assert!(matches!(run(&both), Err(RegoError::NoTests(NoTests::Named(_)))));
+    assert!(matches!(run(&named("todo_")), Err(RegoError::NoTests(NoTests::ToDo(1)))));
 }
 
 #[test]
@@ -75,8 +89,10 @@ fn where_no_test_is_that_is_an_error() {
     for text in
         ["package a\nallow := true", "package a\nmy_test_x := true", "package a\ntests if true"]
     {
-        let error = run_tests(&[module("p.rego", text)], None, &settings()).unwrap_err();
-        assert!(matches!(error, RegoError::NoTests(_)), "{text}: {error}");
+        let all = Selection::default();
+        let error = run_tests(&[module("p.rego", text)], &all, &settings()).unwrap_err();
+        assert!(matches!(error, RegoError::NoTests(NoTests::None)), "{text}: {error}");
     }
-    assert!(run_tests(&[module("p.rego", "nonsense")], None, &settings()).is_err());
+    let all = Selection::default();
+    assert!(run_tests(&[module("p.rego", "nonsense")], &all, &settings()).is_err());
 }

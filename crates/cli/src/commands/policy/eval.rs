@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hardpan::trust::policy::RuleResult;
-use hardpan::trust::{PolicySet, VerifyReport};
+use hardpan::trust::rego::Decision;
+use hardpan::trust::{Bundle, PolicySet, VerifyReport};
 use serde_json::{Map, Value, json};
 
 use super::worker::Rego;
@@ -15,7 +16,7 @@ use crate::commands::verify::{ALTERED, NO, print_rules};
 use crate::commands::{place, vsa};
 use crate::keys;
 use crate::progress::Progress;
-use crate::text::{BAD, DIM, GOOD, say, styled};
+use crate::text::{BAD, DIM, GOOD, WARNING, note, say, styled, visible};
 
 /// What is evaluated.
 pub(super) struct Eval<'c> {
@@ -37,9 +38,10 @@ pub(super) fn run(common: &Common, eval: &Eval<'_>) -> anyhow::Result<ExitCode> 
     let report = session.verify(&location, trusted.rules());
     progress.clear();
     let report = report?;
-    let rules = rules(&report, &policies, session.now_seconds())?;
-    let is_allowed = !report.is_damaged() && rules.iter().flat_map(|(_, all)| all).all(|it| it.ok);
+    let held = hold(&report, &policies, session.now_seconds());
+    let is_allowed = !report.is_damaged() && held.is_good();
     let is_altered = !is_allowed && (report.is_damaged() || report.is_tampered_with());
+    let rules = held.unless_undecided(report.is_damaged())?;
     let about = (&location, &report);
     let signer = signer.as_deref().map(|signer| signer as _);
     vsa::write(&session, eval.summary, about, &policies.as_one(), is_allowed, signer)?;
@@ -56,7 +58,7 @@ pub(super) fn run(common: &Common, eval: &Eval<'_>) -> anyhow::Result<ExitCode> 
             })
         );
     } else if !common.quiet || !is_allowed {
-        say!("{}", report.name);
+        say!("{}", visible(&report.name));
         for (platform, rules) in &rules {
             print_rules(platform, rules);
         }
@@ -87,48 +89,96 @@ pub(super) fn print(common: &Common, eval: &Eval<'_>) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Holds every platform of an image against policies: those in YAML first.
-pub(in crate::commands) fn rules(
+/// What came of policies.
+pub(in crate::commands) struct Held {
+    /// The rules, by what they are about: those of policies in YAML first.
+    rules: Vec<(String, Vec<RuleResult>)>,
+    /// Why not all policies decided.
+    problem: Option<anyhow::Error>,
+}
+
+impl Held {
+    /// Returns whether all policies decided, and allow it.
+    pub(in crate::commands) fn is_good(&self) -> bool {
+        self.problem.is_none() && self.rules_hold()
+    }
+
+    fn rules_hold(&self) -> bool {
+        self.rules.iter().flat_map(|(_, rules)| rules).all(|rule| rule.ok)
+    }
+
+    /// Returns the rules. Where the answer is no whatever the others say, what they don't decide is told and changes nothing.
+    ///
+    /// # Errors
+    /// If it depends on a policy that does not decide.
+    pub(in crate::commands) fn unless_undecided(
+        self,
+        is_denied: bool,
+    ) -> anyhow::Result<Vec<(String, Vec<RuleResult>)>> {
+        let is_denied = is_denied || !self.rules_hold();
+        match self.problem {
+            Some(problem) if !is_denied => Err(problem),
+            Some(problem) => {
+                note!("{} {problem}", styled(WARNING, "warning:"));
+                Ok(self.rules)
+            }
+            None => Ok(self.rules),
+        }
+    }
+
+    fn add(&mut self, of: Vec<(String, Vec<RuleResult>)>) {
+        for (label, rules) in of {
+            match self.rules.iter_mut().find(|(known, _)| *known == label) {
+                Some((_, known)) => known.extend(rules),
+                None => self.rules.push((label, rules)),
+            }
+        }
+    }
+}
+
+/// Holds every manifest of an image against policies: those in YAML first.
+pub(in crate::commands) fn hold(
     report: &VerifyReport,
     policies: &PolicySet,
     now_seconds: i64,
-) -> anyhow::Result<Vec<(String, Vec<RuleResult>)>> {
-    let mut all: Vec<(String, Vec<RuleResult>)> = Vec::new();
-    let mut add = |of: Vec<(String, Vec<RuleResult>)>| {
-        for (platform, rules) in of {
-            match all.iter_mut().find(|(known, _)| *known == platform) {
-                Some((_, known)) => known.extend(rules),
-                None => all.push((platform, rules)),
-            }
-        }
-    };
+) -> Held {
+    let mut held = Held { rules: Vec::new(), problem: None };
     for file in &policies.files {
-        add(report.evaluate(&file.policy, now_seconds));
+        held.add(report.evaluate(&file.policy, now_seconds));
     }
     if policies.bundles.is_empty() {
-        return Ok(all);
+        return held;
     }
-    let (platforms, inputs): (Vec<String>, Vec<Value>) = report.policy_inputs().into_iter().unzip();
+    let (labels, inputs): (Vec<String>, Vec<Value>) = report.policy_inputs().into_iter().unzip();
     for bundle in &policies.bundles {
         let rego = Rego { modules: &bundle.modules, folder: &bundle.folder, now_seconds };
-        let decided = rego.decide(inputs.clone())?;
-        let of_platform = |decisions: Vec<hardpan::trust::rego::Decision>| {
-            let of = |decision: hardpan::trust::rego::Decision| {
-                for line in &decision.printed {
-                    crate::text::note!("{}", styled(DIM, line));
-                }
-                let reason =
-                    if decision.allow { "allowed".to_owned() } else { decision.reasons.join("; ") };
-                RuleResult {
-                    rule: format!("{} {}", bundle.name, decision.rule),
-                    ok: decision.allow,
-                    reason,
-                    exceptions: Vec::new(),
-                }
-            };
-            decisions.into_iter().map(of).collect::<Vec<_>>()
-        };
-        add(platforms.iter().cloned().zip(decided.into_iter().map(of_platform)).collect());
+        match rego.decide(&inputs) {
+            // One answer for each: what is not decided is denied.
+            Ok(decided) if decided.len() == inputs.len() => {
+                let results = decided.into_iter().map(|all| of_bundle(bundle, all));
+                held.add(labels.iter().cloned().zip(results).collect());
+            }
+            Ok(_) => held.problem = held.problem.or_else(|| Some(super::worker::other_answer())),
+            Err(problem) => held.problem = held.problem.or(Some(problem)),
+        }
     }
-    Ok(all)
+    held
+}
+
+/// Says what a policy in Rego decided.
+fn of_bundle(bundle: &Bundle, decisions: Vec<Decision>) -> Vec<RuleResult> {
+    let of = |decision: Decision| {
+        for line in &decision.printed {
+            note!("{}", styled(DIM, &visible(line)));
+        }
+        let reason =
+            if decision.allow { "allowed".to_owned() } else { decision.reasons.join("; ") };
+        RuleResult {
+            rule: format!("{} {}", bundle.name, decision.rule),
+            ok: decision.allow,
+            reason,
+            exceptions: Vec::new(),
+        }
+    };
+    decisions.into_iter().map(of).collect()
 }

@@ -15,7 +15,7 @@ use crate::commands::place;
 use crate::failure::Named;
 use crate::keys;
 use crate::progress::Progress;
-use crate::text::{DIM, WARNING, note, say, styled};
+use crate::text::{DIM, WARNING, note, say, styled, visible};
 
 /// What is exported.
 pub(super) struct Export<'c> {
@@ -55,7 +55,7 @@ pub(super) fn run(
         let is_part = matches!(error, hardpan::trust::rego::ExportError::NotExpressible { .. });
         let help = is_part.then(|| "`--partial` leaves that out".to_owned());
         let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-        Named { message: format!("{error}{}", source.unwrap_or_default()), help }
+        Named { message: visible(&format!("{error}{}", source.unwrap_or_default())), help }
     })?;
     for remark in &exported.remarks {
         let kind = match remark.kind {
@@ -64,7 +64,7 @@ pub(super) fn run(
                 styled(DIM, &format!("{}:", remark.kind.as_str()))
             }
         };
-        note!("{kind} {}: {}", remark.rule, remark.reason);
+        note!("{kind} {}: {}", visible(&remark.rule), visible(&remark.reason));
     }
     if common.json {
         say!(

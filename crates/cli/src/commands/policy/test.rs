@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hardpan::trust::Bundle;
-use hardpan::trust::rego::{TestOutcome, TestResult};
+use hardpan::trust::rego::{Selection, TestOutcome, TestResult};
 use serde_json::json;
 
 use super::worker::Rego;
@@ -13,7 +13,7 @@ use crate::args::Common;
 use crate::commands::place;
 use crate::commands::verify::NO;
 use crate::progress::Progress;
-use crate::text::{BAD, DIM, GOOD, WARNING, count, say, styled};
+use crate::text::{BAD, DIM, GOOD, WARNING, count, say, styled, visible};
 
 /// Runs tests.
 pub(super) fn run(common: &Common, path: &Path, filter: Option<&str>) -> anyhow::Result<ExitCode> {
@@ -58,25 +58,31 @@ fn outcomes(
     filter: Option<&str>,
     now_seconds: i64,
 ) -> anyhow::Result<Vec<TestOutcome>> {
+    let own = Bundle::read(path).map_err(hardpan::Error::from)?;
     let (bundle, file) = if path.is_dir() {
-        (Bundle::read(path), None)
+        (own, None)
     } else {
-        // So that a file that is not there is told by its own name.
-        let own = Bundle::read(path).map_err(hardpan::Error::from)?;
-        let name = own.modules.first().map(|module| module.name.clone());
-        let folder = own.folder.clone();
-        let mut whole = Bundle::read(&folder).map_err(hardpan::Error::from)?;
-        whole.modules.retain(|module| Path::new(&module.name).file_name() != path.file_name());
-        whole.modules.extend(own.modules);
-        (Ok(whole), name)
+        with_folder(path, own).map_err(hardpan::Error::from)?
     };
-    let bundle = bundle.map_err(hardpan::Error::from)?;
     let rego = Rego { modules: &bundle.modules, folder: &bundle.folder, now_seconds };
-    let mut outcomes = rego.test(filter)?;
-    if let Some(file) = file {
-        outcomes.retain(|outcome| outcome.file == file);
-    }
-    Ok(outcomes)
+    rego.test(Selection { file, name: filter.map(str::to_owned) })
+}
+
+/// Returns a file with the rest of its folder beside it, and what it is called there.
+fn with_folder(
+    path: &Path,
+    own: Bundle,
+) -> Result<(Bundle, Option<String>), hardpan::trust::TrustError> {
+    let mut whole = Bundle::read(&own.folder)?;
+    // Under the name by which it was asked for. Others of the same name are in other folders.
+    let is_it = |name: &str| match (Path::new(name).canonicalize(), path.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    };
+    whole.modules.retain(|module| !is_it(&module.name));
+    let name = own.modules.first().map(|module| module.name.clone());
+    whole.modules.extend(own.modules);
+    Ok((whole, name))
 }
 
 fn print(outcome: &TestOutcome) {
@@ -87,14 +93,15 @@ fn print(outcome: &TestOutcome) {
         TestResult::Error => styled(BAD, "ERROR"),
         TestResult::Skipped => styled(WARNING, "todo"),
     };
-    say!("{mark}  {file}:{line}: {name}");
+    let file = visible(file);
+    say!("{mark}  {file}:{line}: {}", visible(name));
     if let Some(at) = outcome.failed_at {
         say!("      it came to {file}:{at}");
     }
     if let Some(problem) = &outcome.problem {
-        say!("      {problem}");
+        say!("      {}", visible(problem));
     }
     for line in &outcome.printed {
-        say!("      {}", styled(DIM, line));
+        say!("      {}", styled(DIM, &visible(line)));
     }
 }

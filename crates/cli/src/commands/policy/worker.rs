@@ -2,18 +2,23 @@
 //! Policies in a process of their own. Rego may be anybody's: whatever it does to its process, time and memory are limited,
 //! and this one goes on.
 
+use std::borrow::Cow;
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hardpan::trust::rego::{Decision, Files, Module, Settings, TestOutcome, decide, run_tests};
+use hardpan::trust::rego::{
+    Decision, Files, Module, NoTests, RegoError, Selection, Settings, TestOutcome, decide,
+    run_tests,
+};
 use hardpan::trust::{limit_memory, read_beside};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::failure::Named;
+use crate::text::visible;
 
 /// How long one evaluation may take; the engine looks at the clock itself.
 const EVALUATION_TIME_MAX: Duration = Duration::from_secs(10);
@@ -34,25 +39,26 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a process is asked.
 #[derive(Debug, Serialize, Deserialize)]
-struct Question {
-    modules: Vec<Module>,
-    folder: PathBuf,
+struct Question<'q> {
+    modules: Cow<'q, [Module]>,
+    folder: Cow<'q, Path>,
     now_seconds: i64,
-    what: What,
+    what: What<'q>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum What {
+enum What<'q> {
     /// Decide about each of these.
-    Decide(Vec<Value>),
+    Decide(Cow<'q, [Value]>),
     /// Run tests.
-    Test(Option<String>),
+    Test(Selection),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
     Decided(Vec<Vec<Decision>>),
     Tested(Vec<TestOutcome>),
+    NoTests(NoTests),
     Failed(String),
 }
 
@@ -66,27 +72,31 @@ pub(super) struct Rego<'b> {
 
 impl Rego<'_> {
     /// Decides about each input.
-    pub(super) fn decide(&self, inputs: Vec<Value>) -> anyhow::Result<Vec<Vec<Decision>>> {
-        match self.ask(What::Decide(inputs))? {
+    pub(super) fn decide(&self, inputs: &[Value]) -> anyhow::Result<Vec<Vec<Decision>>> {
+        match self.ask(What::Decide(Cow::Borrowed(inputs)))? {
             Answer::Decided(decided) => Ok(decided),
-            Answer::Failed(problem) => Err(named(problem)),
-            Answer::Tested(_) => Err(named("another answer than was asked for".to_owned())),
+            Answer::Failed(problem) => Err(undecided(&problem)),
+            Answer::Tested(_) | Answer::NoTests(_) => Err(other_answer()),
         }
     }
 
     /// Runs tests.
-    pub(super) fn test(&self, filter: Option<&str>) -> anyhow::Result<Vec<TestOutcome>> {
-        match self.ask(What::Test(filter.map(str::to_owned)))? {
+    pub(super) fn test(&self, selection: Selection) -> anyhow::Result<Vec<TestOutcome>> {
+        match self.ask(What::Test(selection))? {
             Answer::Tested(outcomes) => Ok(outcomes),
-            Answer::Failed(problem) => Err(named(problem)),
-            Answer::Decided(_) => Err(named("another answer than was asked for".to_owned())),
+            Answer::NoTests(none) => {
+                let help = "what does not run proves nothing".to_owned();
+                Err(Named { message: visible(&none.to_string()), help: Some(help) }.into())
+            }
+            Answer::Failed(problem) => Err(undecided(&problem)),
+            Answer::Decided(_) => Err(other_answer()),
         }
     }
 
-    fn ask(&self, what: What) -> anyhow::Result<Answer> {
+    fn ask(&self, what: What<'_>) -> anyhow::Result<Answer> {
         let question = Question {
-            modules: self.modules.to_vec(),
-            folder: self.folder.to_owned(),
+            modules: Cow::Borrowed(self.modules),
+            folder: Cow::Borrowed(self.folder),
             now_seconds: self.now_seconds,
             what,
         };
@@ -113,18 +123,28 @@ impl Rego<'_> {
         let _ = writer.join();
         let Some(status) = ended else {
             let seconds = PROCESS_TIME_MAX.as_secs();
-            return Err(named(format!("it took longer than {seconds} seconds, and was ended")));
+            return Err(undecided(&format!(
+                "it took longer than {seconds} seconds, and was ended"
+            )));
         };
         serde_json::from_slice(&bytes).map_err(|_| {
             let memory = MEMORY_BYTES_MAX >> 20;
-            named(format!("it ended its process ({status}), which may have {memory} MiB of memory"))
+            undecided(&format!(
+                "it ended its process ({status}), which may have {memory} MiB of memory"
+            ))
         })
     }
 }
 
-fn named(problem: String) -> anyhow::Error {
+/// What is said of an answer that does not fit the question.
+pub(super) fn other_answer() -> anyhow::Error {
+    undecided("another answer than was asked for")
+}
+
+fn undecided(problem: &str) -> anyhow::Error {
     let help = Some("what a policy does not decide is denied".to_owned());
-    Named { message: format!("the policy in Rego decides nothing: {problem}"), help }.into()
+    let message = format!("the policy in Rego decides nothing: {}", visible(problem));
+    Named { message, help }.into()
 }
 
 /// Waits until a process ends; ends it where it takes too long.
@@ -148,7 +168,7 @@ pub(super) fn serve() -> anyhow::Result<ExitCode> {
     limit_memory(MEMORY_BYTES_MAX)?;
     let mut bytes = Vec::new();
     std::io::stdin().take(QUESTION_BYTES_MAX).read_to_end(&mut bytes)?;
-    let question: Question = serde_json::from_slice(&bytes)?;
+    let question: Question<'static> = serde_json::from_slice(&bytes)?;
     drop(bytes);
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
     let answer = thread.spawn(move || answer(question))?.join();
@@ -159,8 +179,8 @@ pub(super) fn serve() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn answer(question: Question) -> Answer {
-    let folder = question.folder;
+fn answer(question: Question<'_>) -> Answer {
+    let folder = question.folder.into_owned();
     let files: Files = Arc::new(move |path| read_beside(&folder, path, FILE_BYTES_MAX));
     let now_nanoseconds = question.now_seconds.saturating_mul(1_000_000_000);
     let settings = Settings { now_nanoseconds, time_max: EVALUATION_TIME_MAX, files };
@@ -170,7 +190,10 @@ fn answer(question: Question) -> Answer {
             .map(|input| decide(modules, input, &settings))
             .collect::<Result<_, _>>()
             .map(Answer::Decided),
-        What::Test(filter) => run_tests(modules, filter.as_deref(), &settings).map(Answer::Tested),
+        What::Test(selection) => run_tests(modules, &selection, &settings).map(Answer::Tested),
     };
-    result.unwrap_or_else(|error| Answer::Failed(error.to_string()))
+    result.unwrap_or_else(|error| match error {
+        RegoError::NoTests(none) => Answer::NoTests(none),
+        error => Answer::Failed(error.to_string()),
+    })
 }

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hardpan policy`: what would be left out silently is refused, and what policies say does not reach the terminal as it is.
+
+use std::os::unix::fs::symlink;
+
+use hardpan_testkit::fixture::Fixture;
+
+use crate::keys::{build_signed, signing};
+use crate::support::{Ran, hardpan, run};
+
+fn eval(fixture: &Fixture, policy: &str) -> Ran {
+    let out = fixture.path("out");
+    let line = ["policy", "eval", out.to_str().unwrap(), "--key", "k.pub", "--policy", policy];
+    run(signing(fixture, &line))
+}
+
+#[test]
+fn policies_that_would_not_be_read_are_refused() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    fixture.write("work/rules/a.rego", "package a\nallow := true\n");
+    eval(&fixture, "rules").expect(0, &["allowed"]);
+    fixture.write("work/rules/lib/team.yml", "keys: [nobody]\n");
+    eval(&fixture, "rules").expect(
+        2,
+        &["rules/lib/team.yml is YAML in a folder of Rego", "help: ", "`--policy FILE`"],
+    );
+    let out = fixture.path("out");
+    let verify = ["verify", out.to_str().unwrap(), "--key", "k.pub", "--policy", "rules"];
+    run(signing(&fixture, &verify)).expect(2, &["rules/lib/team.yml"]);
+    std::fs::remove_file(fixture.path("work/rules/lib/team.yml")).unwrap();
+    fixture.write("work/more/b.rego", "package b\nallow := false\n");
+    symlink(fixture.path("work/more"), fixture.path("work/rules/more")).unwrap();
+    eval(&fixture, "rules").expect(2, &["rules/more leads to another folder", "`--policy DIR`"]);
+    eval(&fixture, "rules/more").expect(1, &["denied"]);
+}
+
+#[test]
+fn what_a_policy_says_is_printed_without_what_terminals_obey() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    let hostile =
+        "package a\n\ndeny contains \"one\\u0007two\\rthree\" if print(\"four\\u0008five\")\n";
+    fixture.write("work/a.rego", hostile);
+    let ran = eval(&fixture, "a.rego");
+    let ran = ran.expect(1, &["one\u{fffd}two\u{fffd}three", "four\u{fffd}five"]);
+    let printed = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!printed.contains(['\u{7}', '\r', '\u{8}']), "{printed:?}");
+    fixture.write(
+        "work/a_test.rego",
+        "package a\n\ntest_a if {\n\tprint(\"six\\u0007\")\n\tfalse\n}\n",
+    );
+    let tested = run(hardpan(&fixture, &["policy", "test", "a_test.rego"]));
+    tested.expect(1, &["six\u{fffd}"]);
+}
+
+#[test]
+fn functions_that_are_not_there_are_told() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    for (call, expected) in [
+        ("time.date([0, \"Europe/Vienna\"])", "the time zone \"Europe/Vienna\" is not there"),
+        ("time.parse_ns(\"Jan 2\", \"Jan 3\")", "the layout \"Jan 2\" is not there"),
+    ] {
+        fixture.write("work/a.rego", format!("package a\n\nallow if not {call}\n"));
+        eval(&fixture, "a.rego").expect(2, &[expected]);
+    }
+}
+
+#[test]
+fn where_no_test_runs_that_is_no_success() {
+    let fixture = Fixture::new();
+    fixture.write("work/rules/p.rego", "package a\n\nallow := true\n");
+    fixture.write("work/rules/p_test.rego", "package a\n\ntest_one if allow\n");
+    fixture.write("work/rules/lib/p_test.rego", "package lib\n\ntest_two if data.a.allow\n");
+    fixture.write("work/todo/p_test.rego", "package a\n\ntodo_test_a if true\n");
+    let test = |path: &str| run(hardpan(&fixture, &["policy", "test", path]));
+    test("rules").expect(0, &["2 tests passed"]);
+    // A file of the same name in another folder belongs to it, too.
+    test("rules/p_test.rego").expect(0, &["1 test passed", "data.a.test_one"]);
+    test("rules/lib/p_test.rego").expect(1, &["data.lib.test_two"]);
+    fixture.write("work/rules/p_test.rego", "package a\n\ntest_one if data.lib.test_two\n");
+    test("rules/p_test.rego").expect(0, &["1 test passed"]);
+    test("rules/p.rego").expect(2, &["rules/p.rego has no test"]);
+    test("todo").expect(2, &["no test ran"]);
+    std::fs::remove_file(fixture.path("work/rules/p_test.rego")).unwrap();
+    std::fs::remove_dir_all(fixture.path("work/rules/lib")).unwrap();
+    test("rules").expect(2, &["there is no test"]);
+}
