@@ -117,10 +117,10 @@ impl Judged<'_> {
             (None, _) => Outcome::NotApplicable,
             (_, Some(Severity::Fail)) => Outcome::Fail,
             (_, Some(Severity::Warn)) => Outcome::Warn,
-            (_, Some(Severity::Info)) => Outcome::Info,
-            // What is accepted says nothing of what could not be looked at.
-            (_, None) => match unmeasured {
+            // What is accepted or only informs says nothing of what could not be looked at.
+            (_, worst) => match unmeasured {
                 Some(why) => Outcome::Unmeasured(why),
+                None if worst.is_some() => Outcome::Info,
                 None if findings.is_empty() => Outcome::Pass,
                 None => Outcome::Excepted,
             },

@@ -101,6 +101,29 @@ fn exceptions_count_until_their_day_and_where_they_are_for() {
 }
 
 #[test]
+fn what_could_not_be_looked_at_is_said_whatever_else_informs() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ\n-----END PRIVATE KEY-----\n";
+    let unsearched = Some("1 files were not searched".to_owned());
+    let gap = || Outcome::Unmeasured("1 files were not searched".to_owned());
+    for (path, unsearched, expected) in [
+        ("etc/ssl/private/ssl-cert-snakeoil.key", None, Outcome::Info),
+        ("etc/ssl/private/ssl-cert-snakeoil.key", unsearched.clone(), gap()),
+        ("etc/ssl/private/app.key", unsearched.clone(), Outcome::Fail),
+        ("etc/app.conf", unsearched, gap()),
+        ("etc/app.conf", None, Outcome::Pass),
+    ] {
+        let mut tar = Vec::new();
+        let text = if path.ends_with(".key") { key } else { "x" };
+        RawEntry::new(path, b'0').data(text).write(&mut tar);
+        let mut evidence = evidence::of_layers(None, &[tar]).unwrap();
+        evidence.image.unsearched = unsearched;
+        let inspection = evidence.inspection(Profile::Runtime);
+        let report = audit(&inspection, &policy(Vec::new()), AuditedImage::default(), 0);
+        assert_eq!(outcome(&report, ControlId::Secret), &expected, "{path}");
+    }
+}
+
+#[test]
 fn a_policy_changes_severities() {
     let mut changed = policy(Vec::new());
     changed.severities.insert(ControlId::Shell, None);

@@ -26,6 +26,13 @@ const HASHES: [&str; 8] = [
 /// Files that say which hosts are trusted.
 const TRUSTED_HOSTS: [&[u8]; 3] =
     [b"etc/hosts.equiv", b"etc/shosts.equiv", b"etc/ssh/shosts.equiv"];
+/// What can't be told without the accounts. Which keys let somebody in depends on where the homes are.
+const OF_ACCOUNTS: [ControlId; 4] = [
+    ControlId::DuplicateRoot,
+    ControlId::DuplicateUser,
+    ControlId::LoginShell,
+    ControlId::RemoteAccess,
+];
 /// The most files in directories of keys that are looked at.
 const KEY_FILES_MAX: usize = 1000;
 
@@ -36,9 +43,9 @@ pub(super) fn check(
     shells: &BTreeSet<TreePath>,
     report: &mut Report<'_>,
 ) {
-    let passwd = TreePath::literal("/etc/passwd");
-    let users = account_files::users(&view.text(&passwd).unwrap_or_default());
-    let roots = users.iter().filter(|user| user.uid.for_library() == Some(0));
+    let passwd = TreePath::literal(account_files::PASSWD);
+    let users = account_files::read_users(view, report, &OF_ACCOUNTS).unwrap_or_default();
+    let roots = users.iter().filter(|user| user.for_libraries().any(|uid| uid == 0));
     for user in roots.filter(|user| user.name != "root") {
         let text = format!("gives {} the user number 0", user.name);
         report.path(ControlId::DuplicateRoot, &passwd, text);
@@ -54,7 +61,7 @@ fn check_duplicates(passwd: &TreePath, users: &[UserLine], report: &mut Report<'
     let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
     for user in users {
         *by_name.entry(&user.name).or_default() += 1;
-        if let Some(uid) = user.uid.for_library().filter(|uid| *uid != 0) {
+        for uid in user.for_libraries().filter(|uid| *uid != 0) {
             by_number.entry(uid).or_default().insert(&user.name);
         }
     }
@@ -78,7 +85,7 @@ fn check_shells(
     report: &mut Report<'_>,
 ) {
     let mut by_shell: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for user in users.iter().filter(|user| user.uid.for_library().is_some()) {
+    for user in users.iter().filter(|user| user.for_libraries().next().is_some()) {
         let shell = if user.shell.is_empty() { "/bin/sh" } else { user.shell.as_str() };
         let Ok(path) = TreePath::parse(shell) else { continue };
         let Some((target, node)) = view.follow(&path) else { continue };
@@ -120,12 +127,12 @@ fn check_remote(view: &View<'_>, users: &[UserLine], report: &mut Report<'_>) {
             seen.insert(path.clone());
         }
     }
-    seen.extend(configured_keys(view));
+    seen.extend(configured_keys(view, report));
     for path in seen {
         // What is not there or empty lets nobody in, and neither do comments.
         let Some((target, _)) = view.follow(&path) else { continue };
         let Some((_, file)) = view.tree.file(&target) else { continue };
-        let has_lines = view.text(&path).is_none_or(|text| {
+        let has_lines = view.text(&path).known().map_or(true, |text| {
             text.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
         });
         if file.size_bytes > 0 && has_lines {
@@ -151,8 +158,12 @@ fn lets_in(path: &TreePath, homes: &BTreeSet<TreePath>) -> bool {
 }
 
 /// Returns the files that the configuration of an SSH server says keys are in, beyond those in the homes.
-fn configured_keys(view: &View<'_>) -> Vec<TreePath> {
-    let configuration = view.text(&TreePath::literal("/etc/ssh/sshd_config")).unwrap_or_default();
+fn configured_keys(view: &View<'_>, report: &mut Report<'_>) -> Vec<TreePath> {
+    let configuration = view.text(&TreePath::literal("/etc/ssh/sshd_config"));
+    let configuration = configuration.known().unwrap_or_else(|why| {
+        report.unmeasured(ControlId::RemoteAccess, why);
+        String::new()
+    });
     let mut files = Vec::new();
     for line in configuration.lines() {
         let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());

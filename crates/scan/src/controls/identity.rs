@@ -68,31 +68,52 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) -> Account {
         report.all_unmeasured(&controls, why);
         return Account { uid: ID_NOBODY, gid: ID_NOBODY, groups: BTreeSet::new() };
     }
-    let text = |path| view.text(&TreePath::literal(path)).unwrap_or_default();
-    let users = account_files::users(&text("/etc/passwd"));
-    let groups = account_files::groups(&text("/etc/group"));
-    let account = account(view, report, &users, &groups);
+    let asking = asking(view.input.user);
+    let users = account_files::read_users(view, report, &asking);
+    let groups = account_files::read_groups(view, report, &asking);
+    let account = account(view, report, users.as_deref(), groups.as_deref());
     check_writable_programs(view, report, &account);
     account
+}
+
+/// Returns what can't be told without accounts and groups. Who is given by numbers has only the further groups from them.
+fn asking(user: &str) -> Vec<ControlId> {
+    let (name, group) = name_and_group(user);
+    // What depends on what the user may do.
+    let mut asking = vec![
+        ControlId::WritableProgram,
+        ControlId::WritablePath,
+        ControlId::WritableSystemFile,
+        ControlId::ShadowReadable,
+        ControlId::UnsafeRunpath,
+        ControlId::UnsafePath,
+    ];
+    if account_files::asked_number(name).is_none() {
+        asking.extend([ControlId::UserRoot, ControlId::UserUnknown]);
+    }
+    if group.and_then(account_files::asked_number).is_none() {
+        asking.extend([ControlId::GroupRoot, ControlId::UserUnknown]);
+    }
+    asking
 }
 
 fn account(
     view: &View<'_>,
     report: &mut Report<'_>,
-    users: &[UserLine],
-    groups: &[GroupLine],
+    users: Option<&[UserLine]>,
+    groups: Option<&[GroupLine]>,
 ) -> Account {
     let (name, group) = name_and_group(view.input.user);
-    let (entry, numeric) = entry(users, name);
+    let (entry, numeric) = entry(users.unwrap_or_default(), name);
     let uid = entry.map(|user| user.uid.for_runtime()).or(numeric);
     match uid {
-        None => {
+        None if users.is_some() => {
             let text = format!("the image's user {name} is not in /etc/passwd");
             report.image(ControlId::UserUnknown, text);
         }
         Some(0) if view.input.root_allowed => {}
         Some(0) => report.image(ControlId::UserRoot, describe_root(view.input.user, entry)),
-        Some(_) => {}
+        Some(_) | None => {}
     }
     if numeric.is_none() && !(uid == Some(0) && view.input.root_allowed) {
         let number = uid.map(|uid| format!(", its number is {uid}")).unwrap_or_default();
@@ -101,12 +122,17 @@ fn account(
             format!("the image's user is given by its name {name}{number}"),
         );
     }
-    let gid = primary_group(report, group, entry, groups);
+    let gid = match group.filter(|group| !group.is_empty()) {
+        Some(wanted) => asked_group(report, wanted, groups),
+        // Without a group and an account, runtimes take 0.
+        None => users.map(|_| entry.map_or(0, |user| user.gid.for_runtime())),
+    };
     if gid == Some(0) && uid != Some(0) {
         report.image(ControlId::GroupRoot, "the image's user has the group 0".to_owned());
     }
     let user_name = entry.map_or("", |user| user.name.as_str());
     let groups = groups
+        .unwrap_or_default()
         .iter()
         .filter(|group| group.members.iter().any(|member| member == user_name))
         .map(|group| group.gid.for_runtime())
@@ -119,8 +145,8 @@ pub(super) fn user_number(view: &View<'_>) -> Option<u32> {
     if view.is_without_configuration() {
         return None;
     }
-    let passwd = view.text(&TreePath::literal("/etc/passwd")).unwrap_or_default();
-    let users = account_files::users(&passwd);
+    let passwd = view.text(&TreePath::literal(account_files::PASSWD));
+    let users = account_files::users(&passwd.known().unwrap_or_default());
     let (name, _) = name_and_group(view.input.user);
     let (entry, numeric) = entry(&users, name);
     entry.map(|user| user.uid.for_runtime()).or(numeric)
@@ -137,33 +163,28 @@ fn name_and_group(user: &str) -> (&str, Option<&str>) {
     (if name.is_empty() { "0" } else { name }, group)
 }
 
-/// Returns the line of a user and the number that it is given by. As for runtimes, a name wins over a number.
+/// Returns the line of a user and the number that it is given by. To runtimes a number is one, also where an account is
+/// called by it.
 fn entry<'u>(users: &'u [UserLine], name: &str) -> (Option<&'u UserLine>, Option<u32>) {
-    let numeric = account_files::number(name);
-    let entry = users
-        .iter()
-        .find(|user| user.name == name)
-        .or_else(|| users.iter().find(|user| Some(user.uid.for_runtime()) == numeric));
+    let numeric = account_files::asked_number(name);
+    let entry = users.iter().find(|user| match numeric {
+        Some(number) => user.uid.for_runtime() == number,
+        None => user.name == name,
+    });
     (entry, numeric)
 }
 
-fn primary_group(
-    report: &mut Report<'_>,
-    wanted: Option<&str>,
-    entry: Option<&UserLine>,
-    groups: &[GroupLine],
-) -> Option<u32> {
-    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
-        // Without a group and an account, runtimes take 0.
-        return Some(entry.map_or(0, |user| user.gid.for_runtime()));
-    };
-    let found = groups.iter().find(|group| group.name == wanted);
-    let gid = found.map(|group| group.gid.for_runtime()).or_else(|| account_files::number(wanted));
-    if gid.is_none() {
+/// Returns the number of the group that is asked for.
+fn asked_group(report: &mut Report<'_>, wanted: &str, groups: Option<&[GroupLine]>) -> Option<u32> {
+    if let Some(number) = account_files::asked_number(wanted) {
+        return Some(number);
+    }
+    let found = groups?.iter().find(|group| group.name == wanted);
+    if found.is_none() {
         let text = format!("the image's group {wanted} is not in /etc/group");
         report.image(ControlId::UserUnknown, text);
     }
-    gid
+    found.map(|group| group.gid.for_runtime())
 }
 
 fn describe_root(user: &str, entry: Option<&UserLine>) -> String {

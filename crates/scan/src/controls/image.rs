@@ -39,6 +39,8 @@ pub struct ImageFacts {
     pub hidden_files: Vec<Hidden>,
     /// What looks like a secret, by its content; `Err` says why nobody looked.
     pub secrets: Option<Vec<SecretFact>>,
+    /// Why not all of it was searched for secrets, if so.
+    pub unsearched: Option<String>,
     /// What is stated about it, and by whom; `None` where nobody's key is trusted here.
     pub statements: Option<StatementFacts>,
     /// What is known of its vulnerabilities; `None` without an advisory database.
@@ -95,6 +97,8 @@ pub struct SecretFact {
     pub place: String,
     /// What it is, with the few characters that may be shown.
     pub what: String,
+    /// Whether the rule that found it looks for private keys.
+    pub is_private_key: bool,
     /// The layer that has it.
     pub layer: Option<u32>,
     /// The layer that deletes it.

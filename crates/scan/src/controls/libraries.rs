@@ -18,6 +18,22 @@ const MACHINE_X86_64: u16 = 62;
 const MACHINE_AARCH64: u16 = 183;
 const MACHINE_RISCV: u16 = 243;
 
+/// How many directories of run paths are searched for the libraries of one file: its own, and those of what loads it.
+const SEARCH_MAX: usize = 256;
+/// How many directories `/etc/ld.so.conf` and `LD_LIBRARY_PATH` may list.
+const CONFIGURED_MAX: usize = 1024;
+/// How often a directory is asked for a library of one program. Programs with 300 libraries do with 5,000.
+const LOOKUPS_MAX: usize = 200_000;
+
+/// What the loader would miss.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    pub(super) missing: Vec<Missing>,
+    /// Whether it was given up: the loader looks in more places than are looked in here, or for more libraries.
+    pub(super) is_cut: bool,
+    lookups: usize,
+}
+
 /// A library that a file needs and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Missing {
@@ -33,6 +49,8 @@ pub(super) struct Libraries<'a> {
     tree: &'a Tree,
     /// `LD_LIBRARY_PATH`, then what `/etc/ld.so.conf` lists.
     configured: Vec<TreePath>,
+    /// Whether there are more.
+    is_cut: bool,
     /// File names and sonames of all ELF files, with width and machine.
     names: BTreeSet<(&'a [u8], bool, u16)>,
 }
@@ -40,13 +58,15 @@ pub(super) struct Libraries<'a> {
 impl<'a> Libraries<'a> {
     pub(super) fn new(view: &View<'a>) -> Self {
         let set = view.input.environment.get("LD_LIBRARY_PATH").map_or("", String::as_str);
-        let mut configured: Vec<TreePath> = set
+        let set = set
             .split([':', ';'])
             .filter(|directory| directory.starts_with('/'))
-            .filter_map(|directory| TreePath::parse(directory).ok())
-            .collect();
-        configured.extend(configured_directories(view));
-        Self { tree: view.tree, configured, names: names(view.tree) }
+            .filter_map(|directory| TreePath::parse(directory).ok());
+        let (listed, is_listed_whole) = configured_directories(view);
+        let mut configured = Vec::new();
+        let is_whole = extend(&mut configured, CONFIGURED_MAX, set.chain(listed));
+        let is_cut = !(is_whole && is_listed_whole);
+        Self { tree: view.tree, configured, is_cut, names: names(view.tree) }
     }
 
     /// Whether a library of that name for the same machine is anywhere in the tree: enough for files
@@ -57,49 +77,58 @@ impl<'a> Libraries<'a> {
             || is_part_of_musl(library, user.interpreter.as_deref())
     }
 
-    /// Returns the libraries that the loader would miss when it starts a program.
-    pub(super) fn missing_of(&self, path: &TreePath, elf: &'a Elf) -> Vec<Missing> {
-        let mut missing = Vec::new();
+    /// Says which libraries the loader would miss when it starts a program.
+    pub(super) fn missing_of(&self, path: &TreePath, elf: &'a Elf) -> Search {
+        let mut search = Search { is_cut: self.is_cut, ..Search::default() };
         let mut loaded: BTreeSet<&str> = BTreeSet::new();
         let mut queue = VecDeque::from([(path.clone(), elf, Vec::new())]);
         let loader = elf.interpreter.as_deref();
         while let Some((path, elf, inherited)) = queue.pop_front() {
             // Breadth first, and each name once, as the loader does it.
-            let mut search = self.run_path(&path, elf);
-            search.extend(inherited);
+            let mut directories = Vec::new();
+            let own = self.run_path(&path, elf, &mut search.lookups).into_iter();
+            search.is_cut |= !extend(&mut directories, SEARCH_MAX, own.chain(inherited));
             for library in &elf.needed {
-                let is_new = loaded.len() < LIBRARIES_MAX && loaded.insert(library);
-                if !is_new || is_part_of_musl(library, loader) {
+                search.is_cut |= loaded.len() >= LIBRARIES_MAX || search.lookups >= LOOKUPS_MAX;
+                if search.is_cut {
+                    // What was not found so far may be where nobody has looked.
+                    search.missing.clear();
+                    return search;
+                }
+                if !loaded.insert(library) || is_part_of_musl(library, loader) {
                     continue;
                 }
-                match self.find(library, elf, &search) {
+                match self.find(library, elf, &directories, &mut search.lookups) {
                     None => {
-                        missing.push(Missing { needed_by: path.clone(), library: library.clone() });
+                        let needed_by = path.clone();
+                        search.missing.push(Missing { needed_by, library: library.clone() });
                     }
                     Some((found, Some(found_elf))) => {
                         loaded.extend(found_elf.soname.as_deref());
-                        queue.push_back((found, found_elf, search.clone()));
+                        queue.push_back((found, found_elf, directories.clone()));
                     }
                     Some((_, None)) => {}
                 }
             }
         }
-        missing
+        search
     }
 
     /// Returns the directories of `DT_RUNPATH` or `DT_RPATH`. The facts do not tell them apart, so
     /// both are passed on to libraries, which only `DT_RPATH` would be: a miss is never invented.
-    fn run_path(&self, path: &TreePath, elf: &Elf) -> Vec<TreePath> {
+    fn run_path(&self, path: &TreePath, elf: &Elf, lookups: &mut usize) -> Vec<TreePath> {
         let origin = path.parent().unwrap_or_default().to_string();
         let lib = if elf.is_64_bit { "lib64" } else { "lib" };
         let machine_lib = multiarch(elf).map(|name| format!("lib/{name}"));
-        let mut directories = Vec::new();
+        let (mut directories, mut known) = (Vec::new(), BTreeSet::new());
         for entry in elf.runpath.as_deref().unwrap_or_default().split(':') {
             let entry = entry.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
             // $LIB is "lib", "lib64" or "lib/<machine>", as the loader was built.
             for lib in std::iter::once(lib).chain(machine_lib.as_deref()).chain(["lib"]) {
                 let entry = entry.replace("${LIB}", lib).replace("$LIB", lib);
-                if entry.starts_with('/') {
+                // What is not looked up any more is not loaded either: the search ends.
+                if entry.starts_with('/') && *lookups < LOOKUPS_MAX && known.insert(entry.clone()) {
+                    *lookups += entry.split('/').count();
                     directories.extend(self.directory(&entry));
                 }
             }
@@ -124,6 +153,7 @@ impl<'a> Libraries<'a> {
         library: &str,
         user: &Elf,
         search: &[TreePath],
+        lookups: &mut usize,
     ) -> Option<(TreePath, Option<&'a Elf>)> {
         if library.contains('/') {
             return self.library(&TreePath::parse(library).ok()?, user);
@@ -133,6 +163,7 @@ impl<'a> Libraries<'a> {
             .iter()
             .chain(&self.configured)
             .chain(&defaults)
+            .inspect(|_| *lookups += 1)
             .filter_map(|directory| directory.join(library).ok())
             .find_map(|path| self.library(&path, user))
     }
@@ -146,6 +177,26 @@ impl<'a> Libraries<'a> {
             elf => Some((path, elf)),
         }
     }
+}
+
+/// Adds directories that are not there yet, as long as there is room; returns whether there was room for all.
+fn extend(
+    directories: &mut Vec<TreePath>,
+    max: usize,
+    more: impl Iterator<Item = TreePath>,
+) -> bool {
+    let mut known: BTreeSet<TreePath> = directories.iter().cloned().collect();
+    for directory in more {
+        if known.contains(&directory) {
+            continue;
+        }
+        if directories.len() >= max {
+            return false;
+        }
+        known.insert(directory.clone());
+        directories.push(directory);
+    }
+    true
 }
 
 pub(super) fn elf_of(file: &File) -> Option<&Elf> {
@@ -215,26 +266,33 @@ fn default_directories(elf: &Elf) -> Vec<TreePath> {
     directories.iter().filter_map(|directory| TreePath::parse(directory).ok()).collect()
 }
 
-/// Returns the directories of `/etc/ld.so.conf` and what it includes.
-fn configured_directories(view: &View<'_>) -> Vec<TreePath> {
+/// Returns the directories of `/etc/ld.so.conf` and what it includes, and whether all of that was read.
+fn configured_directories(view: &View<'_>) -> (Vec<TreePath>, bool) {
     let mut directories = Vec::new();
+    let mut is_whole = true;
     let mut queue = VecDeque::from([TreePath::literal("/etc/ld.so.conf")]);
-    let mut files_read = 0;
+    let mut seen = BTreeSet::new();
     while let Some(path) = queue.pop_front() {
-        files_read += 1;
-        if files_read > CONFIGURATION_FILES_MAX {
-            break;
+        if !seen.insert(path.clone()) {
+            continue;
         }
-        for line in view.text(&path).unwrap_or_default().lines() {
+        if seen.len() > CONFIGURATION_FILES_MAX {
+            return (directories, false);
+        }
+        let text = view.text(&path).known();
+        is_whole &= text.is_ok();
+        for line in text.unwrap_or_default().lines() {
             let line = line.split('#').next().unwrap_or_default().trim();
             if let Some(pattern) = line.strip_prefix("include") {
-                queue.extend(included(view.tree, pattern.trim()));
+                if queue.len() <= CONFIGURATION_FILES_MAX {
+                    queue.extend(included(view.tree, pattern.trim()));
+                }
             } else if line.starts_with('/') {
                 directories.extend(TreePath::parse(line).ok());
             }
         }
     }
-    directories
+    (directories, is_whole)
 }
 
 /// Returns the files that an `include` pattern names: one path, or `directory/*suffix`.

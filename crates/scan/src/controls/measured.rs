@@ -49,13 +49,13 @@ pub fn measured(control: ControlId) -> &'static str {
         }
         Id::UserNotNumeric => "Whether the part of config.User before the colon is a number.",
         Id::UserUnknown => {
-            "Names in config.User that /etc/passwd or /etc/group do not have. Numbers need no account."
+            "Names in config.User that /etc/passwd or /etc/group do not have. Numbers need no account, and are none of the names of accounts."
         }
         Id::GroupRoot => {
             "The group in config.User, or the one of the user's line in /etc/passwd, or 0 if there is no such line, which is what runtimes take."
         }
         Id::DuplicateRoot => {
-            "Lines of /etc/passwd whose number the C library takes for 0, with signs, spaces and leading zeros, and whose name is not root."
+            "Lines of /etc/passwd whose number a C library takes for 0, and whose name is not root: glibc with signs, spaces and leading zeros, musl also nothing at all and multiples of 2^32. Not measured where the file is not read."
         }
         Id::DuplicateUser => {
             "Names and numbers that two lines of /etc/passwd have, also short ones."
@@ -64,7 +64,7 @@ pub fn measured(control: ControlId) -> &'static str {
             "The last field of each line of /etc/passwd, /bin/sh where it is empty: it counts if it leads to a program of the image that is not called nologin or false, or is and turns out to be a shell."
         }
         Id::Password => {
-            "The second fields of passwd, shadow, group, gshadow, their backups and opasswd: whatever is not empty, `x`, or begins with `!` or `*`, and hashes behind these, too."
+            "The second fields of passwd, shadow, group, gshadow, their backups and opasswd: whatever is not empty, `x`, or begins with `!` or `*`, and hashes behind these, too. Not measured where one of them is not read."
         }
         Id::RemoteAccess => {
             "authorized_keys in .ssh, homes, below /etc/ssh and where sshd_config says; .rhosts and .shosts; hosts.equiv in /etc: if there is a line in it that is no comment."
@@ -102,7 +102,7 @@ pub fn measured(control: ControlId) -> &'static str {
             "Directories and files that the image's user may write and that are no volume and not in /tmp, /var/tmp or /run. Not measured for root, who may write everything."
         }
         Id::Secret => {
-            "Contents by the rules of `hardpan secrets`, which trust files that are as their packages brought them; names of key files and credentials; /etc/ssl/private. Debian's snakeoil key is only told."
+            "Contents by the rules of `hardpan secrets`, which trust files that are as their packages brought them; names of key files and credentials; /etc/ssl/private. Debian's key for tests, /etc/ssl/private/ssl-cert-snakeoil.key, is only told. Not measured where a file was not searched to its end."
         }
         Id::SecretDeleted => {
             "The same rules over all layers: files that an upper layer deletes or changes."

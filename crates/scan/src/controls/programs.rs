@@ -57,7 +57,12 @@ fn check_entrypoint(
                 let text = format!("needs the loader {loader}, which is not in the image");
                 report.path(ControlId::EntrypointInterpreter, &path, text);
             }
-            for missing in libraries.missing_of(&path, elf) {
+            let search = libraries.missing_of(&path, elf);
+            if search.is_cut {
+                let why = format!("{path} has its libraries searched for in too many places");
+                report.unmeasured(ControlId::EntrypointLibrary, why);
+            }
+            for missing in search.missing {
                 let text = format!("needs {}, which is not found", missing.library);
                 checked.insert(missing.needed_by.clone());
                 report.path(ControlId::EntrypointLibrary, &missing.needed_by, text);

@@ -23,6 +23,8 @@ const ACCOUNTS: [&str; 5] =
     ["/etc/passwd", "/etc/shadow", "/etc/passwd-", "/etc/shadow-", "/etc/master.passwd"];
 const HASHES: [&str; 5] =
     ["/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd"];
+/// The key that Debian's ssl-cert makes when it is installed.
+const TEST_KEY: &[u8] = b"etc/ssl/private/ssl-cert-snakeoil.key";
 /// What the repositories of version control systems are called.
 const REPOSITORIES: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b"CVS"];
 
@@ -31,21 +33,22 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
     let known = view.facts().ok().and_then(|facts| facts.secrets.as_deref());
     let mut told: BTreeSet<&TreePath> = BTreeSet::new();
     for secret in known.unwrap_or_default() {
-        // The passwords of accounts have a control of their own.
-        let is_of_account = secret.path.as_ref().is_some_and(|path| {
-            let path = path.to_string();
-            ACCOUNTS.contains(&path.as_str()) || HASHES.contains(&path.as_str())
-        });
-        if is_of_account && secret.deleted_in.is_none() {
+        let visible = secret.path.as_ref().filter(|_| secret.deleted_in.is_none());
+        // The passwords of accounts have a control of their own, where that could be measured.
+        if visible.is_some_and(|path| is_account_file(path) && view.text(path).known().is_ok()) {
             continue;
         }
-        told.extend(secret.path.as_ref());
+        // What is deleted says nothing of what took its place.
+        told.extend(visible);
         check_known(secret, report);
     }
     if known.is_none() {
         let why = view.facts().err().unwrap_or("nobody looked for secrets");
         let controls = [ControlId::SecretDeleted, ControlId::SecretConfiguration];
         report.all_unmeasured(&controls, why);
+    }
+    if let Some(why) = view.facts().ok().and_then(|facts| facts.unsearched.as_deref()) {
+        report.all_unmeasured(&[ControlId::Secret, ControlId::SecretDeleted], why);
     }
     let mut files_read = 0;
     for (path, node) in view.tree.walk() {
@@ -55,30 +58,51 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
         }
         let is_packaged = matches!(node.origin, Origin::Package(_));
         if let Some(text) = named_like_a_secret(path, is_packaged) {
-            report.path_at_most(ControlId::Secret, path, text, worst(path));
+            report.path_at_most(ControlId::Secret, path, text, worst(path, true));
         } else if known.is_none()
             && !is_packaged
             && !places::is_sample(path)
-            && files_read < KEY_FILES_MAX
             && file.size_bytes <= KEY_BYTES_MAX
         {
             files_read += 1;
-            let bytes = view::small_content(view.input.contents, file, KEY_BYTES_MAX);
-            if bytes.is_some_and(|bytes| private_key::is_in(&bytes)) {
-                report.path(ControlId::Secret, path, "holds a private key");
+            if files_read > KEY_FILES_MAX {
+                let why = format!("of more than {KEY_FILES_MAX} small files not all are read");
+                report.unmeasured(ControlId::Secret, why);
+                continue;
+            }
+            match view::small_content(view.input.contents, file, KEY_BYTES_MAX) {
+                Some(bytes) if private_key::is_in(&bytes) => {
+                    report.path(ControlId::Secret, path, "holds a private key");
+                }
+                Some(_) => {}
+                None => report.unmeasured(ControlId::Secret, format!("{path} can't be read")),
             }
         }
     }
+    check_passwords(view, report);
+    check_repositories(view, report);
+}
+
+/// Whether the control for the passwords of accounts reads a file.
+fn is_account_file(path: &TreePath) -> bool {
+    let path = path.to_string();
+    ACCOUNTS.contains(&path.as_str()) || HASHES.contains(&path.as_str())
+}
+
+fn check_passwords(view: &View<'_>, report: &mut Report<'_>) {
     for (path, is_open_if_empty) in
         ACCOUNTS.map(|path| (path, true)).into_iter().chain(HASHES.map(|path| (path, false)))
     {
         let path = TreePath::literal(path);
-        let text = view.text(&path);
-        for account in text.iter().flat_map(|text| open_accounts(text, is_open_if_empty)) {
-            report.path(ControlId::Password, &path, account);
+        match view.text(&path).known() {
+            Ok(text) => {
+                for account in open_accounts(&text, is_open_if_empty) {
+                    report.path(ControlId::Password, &path, account);
+                }
+            }
+            Err(why) => report.unmeasured(ControlId::Password, why),
         }
     }
-    check_repositories(view, report);
 }
 
 /// Tells what the search for secrets found: in a file of the image, in one that a layer deletes, or in the configuration.
@@ -94,9 +118,10 @@ fn check_known(secret: &SecretFact, report: &mut Report<'_>) {
         (Some(path), layer, _) => {
             // It is in a file of a lower layer, if the one that is seen came later.
             let text = format!("has what a secret looks like ({what})");
+            let most = worst(path, secret.is_private_key);
             match layer {
-                Some(layer) => report.in_layer(ControlId::Secret, path, layer, text, worst(path)),
-                None => report.path_at_most(ControlId::Secret, path, text, worst(path)),
+                Some(layer) => report.in_layer(ControlId::Secret, path, layer, text, most),
+                None => report.path_at_most(ControlId::Secret, path, text, most),
             }
         }
         (None, ..) => {
@@ -106,9 +131,9 @@ fn check_known(secret: &SecretFact, report: &mut Report<'_>) {
     }
 }
 
-/// Says how bad a secret is at most. Debian makes one for tests of servers, whom nobody should trust by it.
-fn worst(path: &TreePath) -> Severity {
-    let is_for_tests = path.as_bytes().starts_with(b"etc/ssl/private/ssl-cert-snakeoil");
+/// Says how bad a secret is at most. Debian makes a key for tests of servers, whom nobody should trust by it.
+fn worst(path: &TreePath, is_private_key: bool) -> Severity {
+    let is_for_tests = is_private_key && path.as_bytes() == TEST_KEY;
     if is_for_tests { Severity::Info } else { Severity::Fail }
 }
 
@@ -126,10 +151,15 @@ fn check_repositories(view: &View<'_>, report: &mut Report<'_>) {
                             || has("Entries")
                             || has("branch")))
             }
-            Kind::File(file) => {
-                path.name() == REPOSITORIES[0]
-                    && file.size_bytes <= KEY_BYTES_MAX
-                    && view.text(path).is_some_and(|text| text.starts_with("gitdir:"))
+            Kind::File(file) if path.name() == REPOSITORIES[0] => {
+                file.size_bytes <= KEY_BYTES_MAX
+                    && view.text(path).known().map_or_else(
+                        |why| {
+                            report.unmeasured(ControlId::VersionControl, why);
+                            false
+                        },
+                        |text| text.starts_with("gitdir:"),
+                    )
             }
             _ => false,
         };

@@ -76,17 +76,14 @@ fn check_whiteouts(view: &View<'_>, report: &mut Report<'_>) {
 }
 
 fn check_owners(view: &View<'_>, account: &Account, report: &mut Report<'_>) {
-    let text = |path| view.text(&TreePath::literal(path)).unwrap_or_default();
-    let users: BTreeSet<u32> = account_files::users(&text("/etc/passwd"))
-        .iter()
-        .filter_map(|user| user.uid.for_library())
-        .chain([NOBODY])
-        .collect();
-    let groups: BTreeSet<u32> = account_files::groups(&text("/etc/group"))
-        .iter()
-        .filter_map(|group| group.gid.for_library())
-        .chain([NOBODY])
-        .collect();
+    let control = [ControlId::UnownedFile];
+    let users = account_files::read_users(view, report, &control);
+    let groups = account_files::read_groups(view, report, &control);
+    let (Some(users), Some(groups)) = (users, groups) else { return };
+    let users: BTreeSet<u32> =
+        users.iter().flat_map(account_files::UserLine::for_libraries).chain([NOBODY]).collect();
+    let groups: BTreeSet<u32> =
+        groups.iter().filter_map(|group| group.gid.for_library()).chain([NOBODY]).collect();
     let is_known =
         |numbers: &BTreeSet<u32>, number| number < OF_DISTRIBUTIONS || numbers.contains(&number);
     for (path, node) in view.tree.walk() {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hardpan_image::ContainerConfig;
-use hardpan_tree::{Content, Contents, Elf, Facts, File, Kind, Node, Origin, Tree, TreePath};
+use hardpan_tree::{
+    Content, Contents, Elf, Facts, File, Kind, Node, Origin, ResolveError, Tree, TreePath,
+};
 
 use super::image::ImageFacts;
 use super::traits::ContentTraits;
@@ -23,6 +25,28 @@ const PROGRAM_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const ELF_TYPE_EXECUTABLE: u16 = 2;
 /// The type of shared objects and position-independent programs (`ET_DYN`).
 const ELF_TYPE_SHARED: u16 = 3;
+
+/// What is at a path where a text is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Text {
+    /// Nothing that a program could open, so that there is nothing in it either.
+    Absent,
+    /// A file with this text.
+    Read(String),
+    /// Something whose text nobody knows, and why: what it would say is not measured.
+    Unreadable(String),
+}
+
+impl Text {
+    /// Returns the text that there is, empty where there is none, and says why where nobody knows.
+    pub(super) fn known(self) -> Result<String, String> {
+        match self {
+            Self::Absent => Ok(String::new()),
+            Self::Read(text) => Ok(text),
+            Self::Unreadable(why) => Err(why),
+        }
+    }
+}
 
 /// What a file is to the kernel that is asked to execute it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,12 +129,29 @@ impl<'a> View<'a> {
         self.input.image.is_some_and(|image| image.config.is_none())
     }
 
-    /// Returns the text of a small file, links followed, or `None`.
-    pub(super) fn text(&self, path: &TreePath) -> Option<String> {
-        let path = self.tree.resolve(path).ok()?;
-        let (_, file) = self.tree.file(&path)?;
-        let bytes = small_content(self.input.contents, file, TEXT_BYTES_MAX)?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+    /// Returns the text of a small file, links followed.
+    pub(super) fn text(&self, path: &TreePath) -> Text {
+        let found = match self.tree.resolve(path) {
+            Ok(found) => found,
+            // A pipe or a device is in no tree, and whoever opens it reads something.
+            Err(ResolveError::NotFound(missing)) if self.is_special(&missing) => {
+                return Text::Unreadable(format!("{path} is no regular file"));
+            }
+            Err(_) => return Text::Absent,
+        };
+        let Some((_, file)) = self.tree.file(&found) else { return Text::Absent };
+        if file.size_bytes > TEXT_BYTES_MAX {
+            let why = format!("{path} has {} bytes, more than are read", file.size_bytes);
+            return Text::Unreadable(why);
+        }
+        match small_content(self.input.contents, file, TEXT_BYTES_MAX) {
+            Some(bytes) => Text::Read(String::from_utf8_lossy(&bytes).into_owned()),
+            None => Text::Unreadable(format!("the bytes of {path} were not kept")),
+        }
+    }
+
+    fn is_special(&self, path: &TreePath) -> bool {
+        self.input.image.is_some_and(|image| image.special.iter().any(|one| one.path == *path))
     }
 
     /// Returns the node that a path leads to, links followed.
@@ -171,15 +212,22 @@ pub(super) fn program(file: &File) -> Option<Program<'_>> {
     }
 }
 
-/// Whether an ELF file is a program and not just a library. glibc's own `libc.so.6` can be started,
-/// but like every library it has a name to be linked by.
+/// Whether an ELF file is a program and not just a library: one that has a loader, or needs nothing that one would load.
+/// That it has a name to be linked by, as glibc's own `libc.so.6` has, makes it no library.
 fn is_program(elf: &Elf) -> bool {
     match elf.file_type {
         ELF_TYPE_EXECUTABLE => true,
-        ELF_TYPE_SHARED => {
-            elf.soname.is_none() && (elf.interpreter.is_some() || elf.needed.is_empty())
-        }
+        ELF_TYPE_SHARED => elf.interpreter.is_some() || elf.needed.is_empty(),
         _ => false,
+    }
+}
+
+/// Whether the kernel starts a file as a program of its own. Of an ELF file it asks for no more than the type: what is in
+/// the dynamic section, which makes a library for everybody else, it does not read.
+pub(super) fn is_started(file: &File) -> bool {
+    match file.facts.as_deref() {
+        Some(Facts::Elf(elf)) => matches!(elf.file_type, ELF_TYPE_EXECUTABLE | ELF_TYPE_SHARED),
+        _ => matches!(program(file), Some(Program::Elf(_) | Program::OpaqueElf)),
     }
 }
 

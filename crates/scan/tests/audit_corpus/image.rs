@@ -39,6 +39,8 @@ pub(crate) struct Image {
     profile: Profile,
     facts: Vec<fn(&mut ImageFacts)>,
     pub(crate) expected: Vec<Expected>,
+    /// Controls that can't be measured on it, whatever they find.
+    pub(crate) unmeasured: Vec<ControlId>,
     owner: (u32, u32),
 }
 
@@ -102,6 +104,7 @@ pub(crate) fn empty(name: &str) -> Image {
         profile: Profile::Runtime,
         facts: Vec::new(),
         expected: Vec::new(),
+        unmeasured: Vec::new(),
         owner: (0, 0),
     }
 }
@@ -289,6 +292,12 @@ impl Image {
     /// Expects a finding about the image as a whole.
     pub(crate) fn expect_image(mut self, control: ControlId) -> Self {
         self.expected.push(Expected { control, path: None, layer: None, package: None });
+        self
+    }
+
+    /// Expects that controls can't be measured.
+    pub(crate) fn expect_unmeasured(mut self, controls: &[ControlId]) -> Self {
+        self.unmeasured.extend(controls);
         self
     }
 

@@ -53,6 +53,15 @@ fn judge(image: &Image) -> Outcome {
             let _ = writeln!(outcome.lines, "    like it: {}", line(finding, &evidence));
         }
     }
+    for control in &image.unmeasured {
+        if let Some(why) = measured.unmeasured.get(control) {
+            outcome.right += 1;
+            let _ = writeln!(outcome.lines, "    not measured {control}: {why}");
+        } else {
+            outcome.missed += 1;
+            let _ = writeln!(outcome.lines, "    MISSED {control} passes");
+        }
+    }
     for finding in measured.findings.iter().filter(|finding| finding.severity > Severity::Info) {
         if !image.expected.iter().any(|expected| expected.is(finding, &evidence)) {
             outcome.wrong += 1;

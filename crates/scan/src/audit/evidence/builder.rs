@@ -207,6 +207,7 @@ impl EvidenceBuilder {
             content_traits: std::mem::take(&mut self.traits),
             unlisted: Some(super::owners::unlisted(catalog)),
             secrets: secrets.map(secret::facts),
+            unsearched: secrets.and_then(secret::gap),
             ..ImageFacts::default()
         };
         if let Some(report) = secrets {

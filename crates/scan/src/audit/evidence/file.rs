@@ -18,6 +18,23 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 pub(super) const SMALL_BYTES_MAX: u64 = 64 << 10;
 /// How much of the configuration is kept, in bytes. Large images have 3 MB in `/etc`.
 const TEXTS_BYTES_MAX: u64 = 16 << 20;
+/// The files with accounts, groups and their passwords. Who an image runs as is in them, so that nothing else may take
+/// their room.
+const ACCOUNT_FILES: [&[u8]; 11] = [
+    b"etc/passwd",
+    b"etc/group",
+    b"etc/shadow",
+    b"etc/gshadow",
+    b"etc/passwd-",
+    b"etc/group-",
+    b"etc/shadow-",
+    b"etc/gshadow-",
+    b"etc/security/opasswd",
+    b"etc/master.passwd",
+    b"etc/ssh/sshd_config",
+];
+/// How much of them is kept, in bytes: large ones have some kilobytes in each layer that adds an account.
+const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
 /// How much of other small files is kept, in bytes. Without the rest their controls say less, and the search for secrets
 /// still has looked at them.
 const SMALLS_BYTES_MAX: u64 = 24 << 20;
@@ -35,10 +52,22 @@ pub(super) struct Looked {
 /// Reads files one after the other.
 pub(super) struct FileReader {
     buffer: Vec<u8>,
+    accounts_bytes: u64,
     texts_bytes: u64,
     smalls_bytes: u64,
     /// How many small files were not kept for want of room.
     pub(super) left_out: u64,
+}
+
+/// For whom a file's bytes are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Whoever asks for accounts.
+    Accounts,
+    /// Whoever reads the configuration.
+    Text,
+    /// Whoever looks into small files.
+    Small,
 }
 
 /// What is asked of a file.
@@ -52,7 +81,13 @@ pub(super) struct Asked {
 
 impl FileReader {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; CHUNK_BYTES], texts_bytes: 0, smalls_bytes: 0, left_out: 0 }
+        Self {
+            buffer: vec![0; CHUNK_BYTES],
+            accounts_bytes: 0,
+            texts_bytes: 0,
+            smalls_bytes: 0,
+            left_out: 0,
+        }
     }
 
     pub(super) fn read(
@@ -64,7 +99,13 @@ impl FileReader {
         let Asked { size_bytes, is_executable, is_wanted } = asked;
         let is_text = size_bytes <= TEXT_BYTES_MAX && path.as_bytes().starts_with(b"etc/");
         let is_small = size_bytes <= SMALL_BYTES_MAX;
-        let mut kept = (is_wanted || is_text || is_small).then(Vec::new);
+        let kind = match (is_text, is_small) {
+            (true, _) if ACCOUNT_FILES.contains(&path.as_bytes()) => Some(Kept::Accounts),
+            (true, _) => Some(Kept::Text),
+            (false, true) => Some(Kept::Small),
+            (false, false) => None,
+        };
+        let mut kept = (is_wanted || kind.is_some()).then(Vec::new);
         let mut digest = Digesting::new(is_executable || is_small);
         let mut probe = Probe::new(size_bytes);
         let mut traits: Option<TraitScanner> = None;
@@ -92,7 +133,7 @@ impl FileReader {
         let facts = probe.finish().map(Arc::new);
         let bytes: Option<Arc<[u8]>> = kept.map(Into::into);
         let content = match &bytes {
-            Some(bytes) if self.keeps(is_text, is_small, facts.as_deref(), bytes) => {
+            Some(bytes) if kind.is_some_and(|kind| self.keeps(kind, facts.as_deref(), bytes)) => {
                 Content::Inline(bytes.clone())
             }
             _ => Content::Blob,
@@ -106,21 +147,15 @@ impl FileReader {
     }
 
     /// Whether the bytes of a file are kept for controls that read them; nobody reads programs.
-    fn keeps(
-        &mut self,
-        is_text: bool,
-        is_small: bool,
-        facts: Option<&Facts>,
-        bytes: &[u8],
-    ) -> bool {
-        let (total, max) = match (is_text, is_small) {
-            (true, _) => (&mut self.texts_bytes, TEXTS_BYTES_MAX),
-            (false, true) => (&mut self.smalls_bytes, SMALLS_BYTES_MAX),
-            (false, false) => return false,
+    fn keeps(&mut self, kind: Kept, facts: Option<&Facts>, bytes: &[u8]) -> bool {
+        let is_program = matches!(facts, Some(Facts::Elf(_)));
+        let (total, max) = match kind {
+            // The lines of accounts count, whatever they begin with.
+            Kept::Accounts => (&mut self.accounts_bytes, ACCOUNTS_BYTES_MAX),
+            _ if is_program => return false,
+            Kept::Text => (&mut self.texts_bytes, TEXTS_BYTES_MAX),
+            Kept::Small => (&mut self.smalls_bytes, SMALLS_BYTES_MAX),
         };
-        if matches!(facts, Some(Facts::Elf(_))) {
-            return false;
-        }
         let with_it = *total + bytes.len() as u64;
         if with_it > max {
             self.left_out += 1;

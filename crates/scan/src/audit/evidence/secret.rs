@@ -4,6 +4,8 @@
 use crate::controls::image::SecretFact;
 use crate::secrets::{Finding, Place, SecretReport};
 
+/// The rule that finds private keys in the forms that servers take.
+const PRIVATE_KEY_RULE: &str = "private-key";
 /// How many files that were not looked at are named.
 const SKIPPED_NAMED_MAX: usize = 10;
 
@@ -29,9 +31,20 @@ fn fact(finding: &Finding) -> SecretFact {
         path,
         place,
         what: format!("{}: {}", finding.description, finding.excerpt),
+        is_private_key: finding.rule == PRIVATE_KEY_RULE,
         layer,
         deleted_in: finding.deleted_in_layer.map(number),
     }
+}
+
+/// Says why the search does not tell that there are no secrets, if so.
+pub(super) fn gap(report: &SecretReport) -> Option<String> {
+    let more = if report.is_cut { " and more" } else { "" };
+    let gap = || {
+        let number = report.skipped.len();
+        format!("{number} files{more} were not searched for secrets, or not to their end")
+    };
+    (!report.is_complete()).then(gap)
 }
 
 /// Says which files nobody looked at.

@@ -5,7 +5,7 @@ mod image;
 mod programs;
 mod tools;
 
-use hardpan_tree::{InlineContents, Origin, TreePath};
+use hardpan_tree::{Content, File, InlineContents, Kind, Metadata, Node, Origin, TreePath};
 
 use super::testing::{Image, elf, library};
 use super::{
@@ -17,6 +17,27 @@ fn check(cases: Vec<(&str, Image, &[&str])>) {
     for (summary, image, expected) in cases {
         assert_eq!(image.lines(), expected, "{summary}");
     }
+}
+
+#[test]
+fn a_file_that_is_not_read_lets_nothing_pass() {
+    let mut image = Image::new();
+    let path = TreePath::literal("/etc/passwd");
+    let lost = File { content: Content::Blob, ..File::inline(&b"toor:x:0:0::/:/bin/sh\n"[..]) };
+    image.tree.remove(&path);
+    let node = Node {
+        metadata: Metadata::root(0o644, 0),
+        kind: Kind::File(lost),
+        origin: Origin::Definition,
+    };
+    image.tree.insert(path, node.clone()).unwrap();
+    image.tree.insert(TreePath::literal("/usr/lib/key"), node).unwrap();
+    let unmeasured = image.measure().unmeasured;
+    for control in [ControlId::DuplicateRoot, ControlId::LoginShell, ControlId::Password] {
+        assert_eq!(unmeasured[&control], "the bytes of /etc/passwd were not kept");
+    }
+    assert_eq!(unmeasured[&ControlId::Secret], "/usr/lib/key can't be read");
+    assert!(Image::new().measure().unmeasured.keys().all(|id| *id != ControlId::DuplicateRoot));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! Who an image runs as, and which accounts it has.
 
 use hardpan_scan::controls::ControlId::{
-    DuplicateRoot, DuplicateUser, GroupRoot, LoginShell, Password, RemoteAccess, ShadowReadable,
-    Shell, UserNotNumeric, UserRoot, UserUnknown,
+    DuplicateRoot, DuplicateUser, GroupRoot, LoginShell, Password, RemoteAccess, Secret,
+    ShadowReadable, Shell, SpecialFile, UnownedFile, UserNotNumeric, UserRoot, UserUnknown,
+    WritablePath, WritableProgram,
 };
 
 use crate::image::{Image, image};
@@ -12,7 +13,7 @@ use crate::programs::dash;
 const PASSWD: &str = "root:x:0:0:root:/root:/usr/sbin/nologin\nnonroot:x:65532:65532::/home/nonroot:/usr/sbin/nologin\n";
 
 pub(super) fn images() -> Vec<Image> {
-    [users(), accounts(), passwords(), remote()].concat()
+    [users(), accounts(), unknown(), passwords(), remote()].concat()
 }
 
 fn passwd(name: &str, lines: &str) -> Image {
@@ -45,7 +46,8 @@ fn users() -> Vec<Image> {
         passwd("user: a line with an empty number", "app:x::1000::/:/usr/sbin/nologin\n")
             .user("app")
             .expect_image(UserRoot)
-            .expect_image(UserNotNumeric),
+            .expect_image(UserNotNumeric)
+            .expect(DuplicateRoot, "/etc/passwd"),
         image("user: a name").user("nonroot").expect_image(UserNotNumeric),
         image("user: a name that nobody has")
             .user("www-data:65532")
@@ -54,6 +56,28 @@ fn users() -> Vec<Image> {
         image("user: a group that nobody has").user("65532:www").expect_image(UserUnknown),
         image("group: 0").user("65532:0").expect_image(GroupRoot),
         image("group: root").user("65532:root").expect_image(GroupRoot),
+        // A number is one to runtimes, whatever accounts and groups are called.
+        passwd("user: 0, and an account of that name", "0:x:1000:1000::/:/usr/sbin/nologin\n")
+            .user("0")
+            .expect_image(UserRoot),
+        passwd(
+            "user: a number of which an account has the name",
+            "1000:x:0:0::/:/usr/sbin/nologin\n",
+        )
+        .user("1000:1000")
+        .expect(DuplicateRoot, "/etc/passwd"),
+        passwd(
+            "user: too large for a number, and a name",
+            "3000000000:x:0:0::/:/usr/sbin/nologin\n",
+        )
+        .user("3000000000:65532")
+        .expect_image(UserRoot)
+        .expect_image(UserNotNumeric)
+        .expect(DuplicateRoot, "/etc/passwd"),
+        image("group: 0, and a group of that name")
+            .text("/etc/group", "root:x:0:\nnonroot:x:65532:\n0:x:65532:\n")
+            .user("65532:0")
+            .expect_image(GroupRoot),
         image("group: of a number without an account").user("1000").expect_image(GroupRoot),
     ]
 }
@@ -73,6 +97,10 @@ fn accounts() -> Vec<Image> {
         second("second root: +0", "svc:x:+0:100::/:/usr/sbin/nologin\n"),
         second("second root: spaces and zeros", "svc:x: 000:100::/:/usr/sbin/nologin\n"),
         second("second root: a short line", "svc:x:0\n"),
+        second("second root: -0", "svc:x:-0:100::/:/usr/sbin/nologin\n"),
+        second("second root: a tab and -00", "svc:x:\t-00:100::/:/usr/sbin/nologin\n"),
+        second("second root: no number, to musl", "svc:x::100::/:/usr/sbin/nologin\n"),
+        second("second root: 2^32, to musl", "svc:x:4294967296:100::/:/usr/sbin/nologin\n"),
         twice("same number: two names", "app:x:65532:65532::/:/usr/sbin/nologin\n"),
         twice("same number: a short line", "app:x:65532\n"),
         twice("same name", "nonroot:x:65531:65532::/:/usr/sbin/nologin\n"),
@@ -82,6 +110,80 @@ fn accounts() -> Vec<Image> {
             .symlink("/opt/nologin", "/usr/bin/dash"),
     ]
 }
+
+/// Accounts that nobody can read: what depends on them must not pass.
+fn unknown() -> Vec<Image> {
+    let of_accounts = [DuplicateRoot, DuplicateUser, LoginShell, RemoteAccess, Password];
+    let large = |before: &str| [before.as_bytes(), &vec![b'#'; 1 << 20]].concat();
+    let hidden = format!("{PASSWD}toor:x:0:0::/:/bin/sh\n");
+    let large_passwd = image("accounts: more than are read")
+        .file("/etc/passwd", 0o644, large(&hidden))
+        .expect_unmeasured(&of_accounts)
+        .expect_unmeasured(&[UnownedFile, WritableProgram, WritablePath]);
+    // All of the room for texts that are no accounts is taken before they come.
+    let fills = |image: Image, directory: &str, count: usize, bytes: usize| {
+        (0..count).fold(image, |image, number| {
+            image.file(&format!("{directory}/{number}"), 0o644, vec![b'#'; bytes])
+        })
+    };
+    let crowded = fills(image("accounts: after all that is kept"), "/etc/app.d", 17, 1 << 20)
+        .file("/etc/passwd", 0o644, &hidden)
+        .expect(DuplicateRoot, "/etc/passwd");
+    // What is left of the room is less than the accounts take.
+    let linked = image("accounts: a link to what is not kept");
+    let linked = fills(fills(linked, "/srv/a", 400, 64 << 10), "/srv/b", 70, 1 << 10)
+        .text("/srv/passwd", &format!("{hidden}{}\n", "#".repeat(2 << 10)))
+        .symlink("/etc/passwd", "/srv/passwd")
+        .expect_unmeasured(&of_accounts);
+    vec![
+        large_passwd,
+        crowded,
+        linked,
+        image("accounts: a link to a large file")
+            .file("/opt/passwd", 0o644, large(&hidden))
+            .symlink("/etc/passwd", "../opt/passwd")
+            .expect_unmeasured(&of_accounts),
+        image("accounts: a pipe")
+            .text("/etc/.wh.passwd", "")
+            .layer()
+            .special("/etc/passwd", b'6')
+            .expect(SpecialFile, "/etc/passwd")
+            .expect_unmeasured(&of_accounts),
+        image("accounts: a name that nobody can look up")
+            .file("/etc/passwd", 0o644, large(&hidden))
+            .user("app:65532")
+            .expect_image(UserNotNumeric)
+            .expect_unmeasured(&[UserRoot, UserUnknown]),
+        image("accounts: a number without a group")
+            .file("/etc/passwd", 0o644, large(&hidden))
+            .user("1000")
+            .expect_unmeasured(&[GroupRoot]),
+        image("accounts: headers of a program before them")
+            .file("/etc/passwd", 0o644, ["\x7fELF\x02\x01\x01\n", &hidden].concat())
+            .expect(DuplicateRoot, "/etc/passwd"),
+        image("groups: more than are read")
+            .file("/etc/group", 0o644, large("root:x:0:\n"))
+            .user("65532:app")
+            .expect_unmeasured(&[GroupRoot, UserUnknown, UnownedFile]),
+        image("passwords: more than are read")
+            .owner(0, 42)
+            .file("/etc/shadow", 0o640, large("root:*:19700::::::\nnonroot::19700::::::\n"))
+            .owner(0, 0)
+            .expect_unmeasured(&[Password]),
+        // The search for secrets has looked, where the control for passwords has not.
+        image("passwords: more than are read, with a hash")
+            .owner(0, 42)
+            .file("/etc/shadow", 0o640, large(&format!("root:{HASH}:19700::::::\n")))
+            .owner(0, 0)
+            .expect(Secret, "/etc/shadow")
+            .expect_unmeasured(&[Password]),
+        image("remote: a configuration of sshd that is not read")
+            .file("/etc/ssh/sshd_config", 0o644, large("AuthorizedKeysFile /etc/keys/%u\n"))
+            .expect_unmeasured(&[RemoteAccess]),
+    ]
+}
+
+const HASH: &str = "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/";
 
 fn passwords() -> Vec<Image> {
     let shadow = |name: &str, field: &str| {
@@ -95,7 +197,7 @@ fn passwords() -> Vec<Image> {
             .owner(0, 0)
             .expect(Password, "/etc/shadow")
     };
-    let hash = "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/";
+    let hash = HASH;
     let readable = |name: &str, mode, owner: (u32, u32)| {
         image(name)
             .owner(owner.0, owner.1)

@@ -47,6 +47,28 @@ pub(super) fn images() -> Vec<Image> {
         ),
         file("secret: by its directory", "/etc/ssl/private/app.key", "x"),
         file("secret: .netrc", "/root/.netrc", "machine example.org login a password b\n"),
+        file(
+            "secret: beside Debian's key for tests",
+            "/etc/ssl/private/ssl-cert-snakeoil.key.bak",
+            &key(),
+        ),
+        file(
+            "secret: a token in the place of Debian's key",
+            "/etc/ssl/private/ssl-cert-snakeoil.key",
+            &format!("t = {}\n", token()),
+        ),
+        image("secret: by its name, after one that was deleted")
+            .file(
+                "/root/.netrc",
+                0o600,
+                format!("machine example.org login a password {}\n", token()),
+            )
+            .expect_in(SecretDeleted, "/root/.netrc", 2)
+            .layer()
+            .text("/root/.wh..netrc", "")
+            .layer()
+            .file("/root/.netrc", 0o600, "machine example.org login a password b\n")
+            .expect(Secret, "/root/.netrc"),
         image("secret: deleted by a later layer")
             .file("/opt/app/id.pem", 0o600, key())
             .expect_in(SecretDeleted, "/opt/app/id.pem", 2)
