@@ -158,6 +158,10 @@ pub struct Elf {
     /// How its memory is protected.
     #[serde(default)]
     pub protection: ElfProtection,
+    /// Whether it may say more: it has more program headers, entries or names than are read, or has them where they are not
+    /// found. What depends on one of these is not known then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
 }
 
 /// What an ELF file says of how its memory is to be protected, and how it was compiled.

@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use hardpan_package::elf::straighten;
+
 use super::FormatError;
 use super::auditable::{self, Crate};
 use super::go::{self, GoBuild};
@@ -26,8 +28,19 @@ const PIECES_MAX: usize = 8;
 const WINDOW_BYTES: usize = 96;
 /// The largest table of section names, in bytes.
 const NAMES_BYTES_MAX: u64 = 1 << 20;
-/// The longest section name, in bytes.
-const NAME_BYTES_MAX: usize = 256;
+/// How much of a section's name is looked at, in bytes: more than the longest that says something.
+const NAME_BYTES_MAX: u64 = 32;
+/// The largest number of program headers: Linux starts no program with more than 64 KiB of them.
+const SEGMENTS_MAX: u64 = 2048;
+/// The largest number of segments of notes that are looked through; they have 3.
+const NOTE_SEGMENTS_MAX: usize = 64;
+/// How many bytes these may have together; they have 200.
+const NOTES_BYTES_MAX: u64 = 4 << 20;
+/// The sections that say something.
+const GO_SECTION: &str = ".go.buildinfo";
+const CRATES_SECTION: &str = ".dep-v0";
+const NOTE_SECTION: &str = ".note.package";
+const FORMAT: &str = "an ELF file";
 
 const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
@@ -138,7 +151,8 @@ impl ElfCollector {
 
     /// Returns what the file says; nothing if it says nothing.
     pub(super) fn finish(self) -> Option<ElfFacts> {
-        let image = self.image;
+        let mut image = self.image;
+        straighten(&mut image.prefix);
         let mut facts = ElfFacts::default();
         let tables = Tables::of(&image)?;
         let mut take = |result: Result<(), FormatError>| {
@@ -153,7 +167,10 @@ impl ElfCollector {
         if let Some(bytes) = tables.crates(&image) {
             take(auditable::read(bytes).map(|found| crates = Some(found)));
         }
-        for bytes in tables.notes(&image) {
+        let (notes, too_many) = tables.notes(&image);
+        let too_many = too_many.into_iter().chain(tables.too_many);
+        too_many.for_each(|error| take(Err(error)));
+        for bytes in notes {
             take(note::read(bytes, tables.is_little).map(|found| {
                 found_note = found_note.take().or(found);
             }));
@@ -166,6 +183,11 @@ impl ElfCollector {
         let is_empty = facts.go.is_none() && facts.crates.is_none() && facts.note.is_none();
         (!is_empty || !facts.problems.is_empty()).then_some(facts)
     }
+}
+
+/// Returns a limit as a count of things.
+fn number_of(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 impl Piece {
@@ -203,7 +225,9 @@ pub(super) struct Tables {
     pub(super) is_little: bool,
     pub(super) is_64: bool,
     segments: Vec<Segment>,
+    /// Those that say something.
     sections: Vec<Section>,
+    too_many: Option<FormatError>,
 }
 
 #[derive(Debug)]
@@ -216,7 +240,7 @@ struct Segment {
 
 #[derive(Debug)]
 struct Section {
-    name: Vec<u8>,
+    name: &'static str,
     kind: u32,
     offset_bytes: u64,
     size_bytes: u64,
@@ -229,7 +253,8 @@ impl Tables {
         if !matches!(ident[4], 1 | 2) || !matches!(ident[5], 1 | 2) {
             return None;
         }
-        let mut tables = Self { is_little, is_64, segments: Vec::new(), sections: Vec::new() };
+        let (segments, sections) = (Vec::new(), Vec::new());
+        let mut tables = Self { is_little, is_64, segments, sections, too_many: None };
         let header = image.at(0, if is_64 { 64 } else { 52 })?;
         let word = |at64, at32| tables.word(header, if is_64 { at64 } else { at32 });
         let half = |at64, at32| tables.number(header, if is_64 { at64 } else { at32 }, 2);
@@ -237,7 +262,10 @@ impl Tables {
         let (segment_bytes, segments) = (half(54, 42)?, half(56, 44)?);
         let (section_bytes, sections) = (half(58, 46)?, half(60, 48)?);
         let names = half(62, 50)?;
-        tables.segments = tables.read_segments(image, segments_at, segment_bytes, segments);
+        let read = segments.min(SEGMENTS_MAX);
+        tables.segments = tables.read_segments(image, segments_at, segment_bytes, read);
+        tables.too_many = (segments > SEGMENTS_MAX)
+            .then(|| FormatError::limit(FORMAT, "program headers", number_of(SEGMENTS_MAX)));
         tables.sections = tables.read_sections(image, sections_at, section_bytes, sections, names);
         Some(tables)
     }
@@ -299,24 +327,25 @@ impl Tables {
             let (name, kind, offset_bytes, size_bytes) = place(number)?;
             let name = names.and_then(|(offset, size)| {
                 let left = size.checked_sub(name)?;
-                Some(image.from(offset.checked_add(name)?, left.min(NAME_BYTES_MAX as u64)))
+                Some(image.from(offset.checked_add(name)?, left.min(NAME_BYTES_MAX)))
             });
             let name = name.unwrap_or_default().split(|&byte| byte == 0).next();
-            let name = name.unwrap_or_default().to_vec();
+            let known = [GO_SECTION, CRATES_SECTION, NOTE_SECTION];
+            let name = known.into_iter().find(|known| name == Some(known.as_bytes()));
             let kind = u32::try_from(kind).ok()?;
-            Some(Section { name, kind, offset_bytes, size_bytes })
+            Some(name.map(|name| Section { name, kind, offset_bytes, size_bytes }))
         };
-        (0..count).map_while(read).collect()
+        (0..count).map_while(read).flatten().collect()
     }
 
     fn section(&self, name: &str) -> Option<&Section> {
-        let is_it = |section: &&Section| section.name == name.as_bytes();
+        let is_it = |section: &&Section| section.name == name;
         self.sections.iter().filter(|section| section.kind != SHT_NOBITS).find(is_it)
     }
 
     /// Returns where Go's build information is.
     fn go(&self, image: &Image) -> Option<u64> {
-        if let Some(section) = self.section(".go.buildinfo") {
+        if let Some(section) = self.section(GO_SECTION) {
             return Some(section.offset_bytes);
         }
         let is_data =
@@ -338,20 +367,31 @@ impl Tables {
 
     /// Returns the bytes of the list of crates.
     fn crates<'i>(&self, image: &'i Image) -> Option<&'i [u8]> {
-        let section = self.section(".dep-v0")?;
+        let section = self.section(CRATES_SECTION)?;
         Some(image.from(section.offset_bytes, section.size_bytes))
     }
 
-    /// Returns the bytes where package notes may be.
-    fn notes<'i>(&self, image: &'i Image) -> Vec<&'i [u8]> {
-        if let Some(section) = self.section(".note.package") {
-            return vec![image.from(section.offset_bytes, section.size_bytes)];
+    /// Returns the bytes where package notes may be, and says so if there are more than are looked through.
+    fn notes<'i>(&self, image: &'i Image) -> (Vec<&'i [u8]>, Option<FormatError>) {
+        if let Some(section) = self.section(NOTE_SECTION) {
+            return (vec![image.from(section.offset_bytes, section.size_bytes)], None);
         }
+        let (mut found, mut left) = (Vec::new(), NOTES_BYTES_MAX);
         let notes = self.segments.iter().filter(|segment| segment.kind == PT_NOTE);
-        notes
-            .map(|segment| image.from(segment.file.start, segment.file.end - segment.file.start))
-            .filter(|bytes| memchr::memmem::find(bytes, note::OWNER).is_some())
-            .collect()
+        for (number, segment) in notes.enumerate() {
+            let bytes = image.from(segment.file.start, segment.file.end - segment.file.start);
+            let Some(room) = left.checked_sub(bytes.len() as u64) else {
+                let max = number_of(NOTES_BYTES_MAX);
+                return (found, Some(FormatError::limit(FORMAT, "bytes of notes", max)));
+            };
+            if number == NOTE_SEGMENTS_MAX {
+                let what = "segments of notes";
+                return (found, Some(FormatError::limit(FORMAT, what, NOTE_SEGMENTS_MAX)));
+            }
+            left = room;
+            found.extend(memchr::memmem::find(bytes, note::OWNER).map(|_| bytes));
+        }
+        (found, None)
     }
 
     /// Returns where in the file an address of the running program is.

@@ -17,6 +17,20 @@ const MACHINE_X86_64: u16 = 62;
 /// `PF_X`.
 const EXECUTE: u32 = 1;
 
+/// What depends on the headers of ELF files, here and where programs are started.
+const OF_HEADERS: [ControlId; 10] = [
+    ControlId::ExecutableStack,
+    ControlId::WritableCode,
+    ControlId::UnsafeRunpath,
+    ControlId::PartialRelro,
+    ControlId::NoStackProtector,
+    ControlId::NoFortify,
+    ControlId::LibraryMissing,
+    ControlId::InterpreterMissing,
+    ControlId::EntrypointInterpreter,
+    ControlId::EntrypointLibrary,
+];
+
 /// Checks every ELF file that is loaded into memory.
 pub(super) fn check(view: &View<'_>, account: &Account, report: &mut Report<'_>) {
     for (path, node) in view.tree.walk() {
@@ -24,6 +38,10 @@ pub(super) fn check(view: &View<'_>, account: &Account, report: &mut Report<'_>)
         let Some(elf) = elf_of(file).filter(|elf| LOADED.contains(&elf.file_type)) else {
             continue;
         };
+        if elf.is_partial {
+            let why = format!("{path} has more headers, entries or names than are read");
+            report.all_unmeasured(&OF_HEADERS, &why);
+        }
         let mut found = Vec::new();
         check_memory(elf, &mut found);
         // Who may write the file itself needs no library to have it run something else.

@@ -74,15 +74,15 @@ fn find(view: &View<'_>) -> BTreeMap<TreePath, &'static str> {
     let mut found = BTreeMap::new();
     for (path, node) in view.tree.walk() {
         let Kind::File(file) = &node.kind else { continue };
-        if !view::is_executable(node)
-            || !matches!(view::program(file), Some(Program::Elf(_) | Program::OpaqueElf))
-        {
+        if !view::is_executable(node) || !view::is_started(file) {
             continue;
         }
+        // The libraries of languages have what the interpreters have, and are none.
+        let is_program = matches!(view::program(file), Some(Program::Elf(_) | Program::OpaqueElf));
         let in_directory = path.parent().is_some_and(|parent| view.is_program_directory(&parent));
         let language = by_name(path.name())
             .filter(|_| in_directory)
-            .or_else(|| view.traits_of(node, file).language());
+            .or_else(|| view.traits_of(node, file).language().filter(|_| is_program));
         if let Some(language) = language {
             found.insert(path.clone(), language);
         }
@@ -94,8 +94,7 @@ fn find(view: &View<'_>) -> BTreeMap<TreePath, &'static str> {
         let in_directory = path.parent().is_some_and(|parent| view.is_program_directory(&parent));
         let Ok(target) = view.tree.resolve(path) else { continue };
         let Some((node, file)) = view.tree.file(&target) else { continue };
-        let is_program = view::is_executable(node)
-            && matches!(view::program(file), Some(Program::Elf(_) | Program::OpaqueElf));
+        let is_program = view::is_executable(node) && view::is_started(file);
         let is_itself =
             matches!(node.origin, Origin::Package(_)) || by_name(target.name()).is_none();
         if in_directory && is_program && is_itself {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use hardpan_tree::{Content, Facts, File, Kind, TreePath};
 
 use super::report::Report;
-use super::view::{Program, View};
+use super::view::View;
 use super::{ControlPolicy, Inspection, identity, programs, tools, view};
 
 /// Returns the programs that run what is written in a language, and that the image's user may start: shells, Python, Perl.
@@ -33,9 +33,9 @@ pub(crate) fn interpreters(input: &Inspection<'_>) -> BTreeSet<TreePath> {
             continue;
         }
         let Some((node, content)) = input.tree.file(&file) else { continue };
-        let is_binary =
-            matches!(view::program(content), Some(Program::Elf(_) | Program::OpaqueElf));
-        if is_binary && programs::why_not_executable(input.tree, &account, &file, node).is_none() {
+        if view::is_started(content)
+            && programs::why_not_executable(input.tree, &account, &file, node).is_none()
+        {
             found.insert(file);
         }
     }

@@ -209,15 +209,18 @@ fn find_named(tree: &Tree, directories: &BTreeSet<TreePath>) -> Tools {
                 Err(_) => continue,
             },
         };
-        let is_tool = match executable(tree, &file) {
-            Some(Program::Elf(_) | Program::OpaqueElf) => {
-                class.is_found_anywhere() || is_program_directory(path, directories)
-            }
+        let Some((node, content)) = tree.file(&file) else { continue };
+        let is_tool = if !view::is_executable(node) {
+            false
+        } else if view::is_started(content) {
+            // Modules of a shell, which it loads, may be called like one.
+            let is_program = !matches!(view::program(content), None | Some(Program::Script(_)));
+            (is_program && class.is_found_anywhere()) || is_program_directory(path, directories)
+        } else {
             // A script called like a shell needs a shell; that one is found instead.
-            Some(Program::Script(_)) => {
-                class != Class::Shell && is_program_directory(path, directories)
-            }
-            None => false,
+            matches!(view::program(content), Some(Program::Script(_)))
+                && class != Class::Shell
+                && is_program_directory(path, directories)
         };
         if is_tool {
             let tool = tools.entry((class, file)).or_insert_with(|| Tool {
@@ -235,11 +238,6 @@ fn is_program_directory(path: &TreePath, directories: &BTreeSet<TreePath>) -> bo
     path.parent().is_some_and(|parent| view::is_program_directory(&parent, directories))
 }
 
-fn executable<'t>(tree: &'t Tree, path: &TreePath) -> Option<Program<'t>> {
-    let (node, file) = tree.file(path)?;
-    view::is_executable(node).then(|| view::program(file))?
-}
-
 /// What runs a script called `….sh` is a shell, whatever it is called, unless it is known as
 /// something else.
 fn find_interpreters(tree: &Tree, tools: &mut Tools) {
@@ -252,8 +250,9 @@ fn find_interpreters(tree: &Tree, tools: &mut Tools) {
         let Some((interpreter, None)) = view::interpreter_of(&line) else { continue };
         let Ok(interpreter) = TreePath::parse(interpreter) else { continue };
         let Ok(target) = tree.resolve(&interpreter) else { continue };
-        let is_binary =
-            matches!(executable(tree, &target), Some(Program::Elf(_) | Program::OpaqueElf));
+        let is_binary = tree
+            .file(&target)
+            .is_some_and(|(node, file)| view::is_executable(node) && view::is_started(file));
         let is_known = |path: &TreePath| is_other_interpreter(path.name());
         if is_binary && !is_known(&interpreter) && !is_known(&target) {
             tools.entry((Class::Shell, target)).or_insert_with(|| Tool {
@@ -300,13 +299,16 @@ fn find_disguised(
         if !view::is_executable(node) {
             continue;
         }
-        if !matches!(view::program(file), Some(Program::Elf(_) | Program::OpaqueElf)) {
+        if !view::is_started(file) {
             continue;
         }
+        let is_program = matches!(view::program(file), Some(Program::Elf(_) | Program::OpaqueElf));
         let traits = traits_of(node, file);
         for (sign, class) in SIGNS {
+            // Libraries of other tools have their texts, too; those of shells are shells, whatever they say that they are.
+            let is_one = traits.has(sign) && (is_program || class == Class::Shell);
             let key = (class, path.clone());
-            if traits.has(sign) && !tools.contains_key(&key) {
+            if is_one && !tools.contains_key(&key) {
                 let names = BTreeSet::new();
                 tools.insert(key, Tool { names, copy_of: None, is_disguised: true });
             }

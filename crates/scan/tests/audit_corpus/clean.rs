@@ -252,6 +252,16 @@ fn bases() -> Vec<Image> {
             .directory("/run/app", 0o1777)
             .config("Volumes", json!({"/var/lib/app": {}, "/etc/app/certs": {}, "/usr/share/app/data": {}}))
             .entrypoint(&["/usr/bin/app"]),
+        image("libraries: that of an interpreter")
+            .packaged(
+                "libpython",
+                "/usr/lib/libpython3.13.so.1.0",
+                0o755,
+                &library("libpython3.13.so.1.0")
+                    .needed("libc.so.6")
+                    .load(".rodata", 4, b"\0Py_RunMain\0Py_BytesMain\0PyRun_SimpleString\0perl_parse\0boot_DynaLoader\0")
+                    .build(),
+            ),
         image("statements: all")
             .facts(|facts| facts.statements = Some(statements()))
             .facts(|facts| facts.distribution_end = Some(("Debian 12".to_owned(), 21_365))),

@@ -197,6 +197,40 @@ fn large_programs() {
 }
 
 #[test]
+fn programs_with_odd_first_bytes_say_what_they_are() {
+    let mut bytes = elf().section(".dep-v0", crates(CRATES)).build();
+    let expected = of_program(&bytes);
+    assert!(!expected.0.is_empty());
+    for at in [4, 5, 6, 7] {
+        bytes[at] = 9;
+    }
+    assert_eq!(of_program(&bytes), expected);
+}
+
+#[test]
+fn more_headers_than_are_read_are_told() {
+    let many = |count: usize, note: &[u8]| {
+        let parts = (0..count).fold(elf(), |elf, _| elf.note(".note", note));
+        parts.without_sections().build()
+    };
+    let plain = note("x");
+    let other = [&plain[..12], b"GNU\0", &plain[16..]].concat();
+    for (count, expected) in [
+        (60, None),
+        (65, Some("an ELF file with more than 64 segments of notes")),
+        (2049, Some("an ELF file with more than 64 segments of notes")),
+    ] {
+        let (_, problems) = of_program(&many(count, &other));
+        let first = problems.first().map(ToString::to_string);
+        assert_eq!(first.as_deref(), expected, "{count}");
+        let has_headers = problems.iter().any(|one| one.to_string().contains("program headers"));
+        assert_eq!(has_headers, count > 2048);
+    }
+    let (_, problems) = of_program(&many(6, &vec![0; 1 << 20]));
+    assert_eq!(problems[0].to_string(), "an ELF file with more than 4194304 bytes of notes");
+}
+
+#[test]
 fn damaged_programs() {
     let good = elf()
         .section(".dep-v0", crates(CRATES))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Entrypoints, interpreters, libraries, links.
 
-use super::check;
+use super::{ControlId, check};
 use crate::controls::testing::{Image, elf, library};
 
 #[test]
@@ -98,6 +98,53 @@ fn entrypoint_interpreters() {
             ],
         ),
     ]);
+}
+
+#[test]
+fn a_search_that_is_given_up_is_not_passed() {
+    let run_path =
+        |count: usize| (0..count).map(|at| format!("/r/{at}")).collect::<Vec<_>>().join(":");
+    let with = |count: usize, chain: usize| {
+        let program = |runpath: String, needed: &str| hardpan_tree::Elf {
+            runpath: Some(runpath),
+            ..elf(&[needed])
+        };
+        let mut image = Image::new()
+            .elf("/usr/lib64/ld-linux-x86-64.so.2", library("ld-linux-x86-64.so.2", &[]))
+            .elf("/usr/bin/app", program(run_path(count), "lib0.so"))
+            .entrypoint("/usr/bin/app");
+        for at in 0..count {
+            image = image.directory(&format!("/r/{at}"), 0o755);
+        }
+        for at in 0..chain {
+            let needed = format!("lib{}.so", at + 1);
+            image = image.elf(
+                &format!("/r/{}/lib{at}.so", count - 1),
+                hardpan_tree::Elf {
+                    runpath: Some(run_path(count)),
+                    ..library(&format!("lib{at}.so"), &[&needed])
+                },
+            );
+        }
+        let last = library(&format!("lib{chain}.so"), &[]);
+        image.elf(&format!("/r/{}/lib{chain}.so", count - 1), last)
+    };
+    for (count, chain, is_cut) in
+        [(3, 5, false), (250, 100, false), (250, 1000, true), (300, 2, true)]
+    {
+        let measured = with(count, chain).measure();
+        let is_unmeasured = measured.unmeasured.contains_key(&ControlId::EntrypointLibrary);
+        assert_eq!(is_unmeasured, is_cut, "{count} {chain}");
+        let found = measured.findings.iter().any(|one| one.control == ControlId::EntrypointLibrary);
+        assert!(!found, "{count} {chain}");
+    }
+    let partial = hardpan_tree::Elf { is_partial: true, ..elf(&[]) };
+    let measured = Image::new().elf("/usr/lib/x", partial).measure();
+    let why = "/usr/lib/x has more headers, entries or names than are read";
+    for control in [ControlId::ExecutableStack, ControlId::WritableCode, ControlId::LibraryMissing]
+    {
+        assert_eq!(measured.unmeasured[&control], why);
+    }
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn what_is_no_shell() {
             Image::new()
                 .package("p")
                 .elf("/usr/lib/libsh.so", library("libsh.so", &[]))
-                .elf("/usr/lib/bash/sh", library("sh.so", &[]))
+                .elf("/usr/lib/bash/sh", library("sh.so", &["libsh.so"]))
                 .text("/usr/lib/python3/dist-packages/sh.py", "")
                 .text("/usr/lib/python3/dist-packages/bash/__init__.py", "")
                 .file("/usr/lib/python3/dist-packages/sh/sh", 0o755, b"data")

@@ -8,8 +8,10 @@ use hardpan_scan::controls::ControlId::{
 use hardpan_scan::controls::Profile;
 
 use crate::image::{Image, base, empty, image};
-use crate::programs::{busybox, busybox_in_disguise, dash, fixed, loader, with_text};
-use hardpan_testkit::elf::elf;
+use crate::programs::{
+    busybox, busybox_in_disguise, dash, dynamic, fixed, library, loader, with_text,
+};
+use hardpan_testkit::elf::{Elf, elf};
 use serde_json::json;
 
 pub(super) fn images() -> Vec<Image> {
@@ -21,6 +23,23 @@ fn shells() -> Vec<Image> {
         image(name)
             .packaged("runner", "/usr/libexec/runner", 0o755, &with_text(text))
             .expect(Shell, "/usr/libexec/runner")
+    };
+    let ash = b"\0PS2=> \0PS4=+ \0OPTIND=1\0";
+    let by_bytes = |name: &str, program: Elf, text: &[u8]| {
+        image(name)
+            .packaged(
+                "runner",
+                "/usr/libexec/runner",
+                0o755,
+                &program.load(".rodata", 4, text).build(),
+            )
+            .expect(Shell, "/usr/libexec/runner")
+    };
+    // Larger than what is kept for its text.
+    let odd = |places: &[usize]| {
+        let mut bytes = with_text(&[&ash[..], &[b'x'; 100_000]].concat());
+        places.iter().for_each(|at| bytes[*at] = 9);
+        bytes
     };
     vec![
         image("shell: dash of a package")
@@ -61,6 +80,27 @@ fn shells() -> Vec<Image> {
             .packaged("runner", "/usr/bin/interp", 0o755, &with_text(b"none"))
             .expect(Shell, "/usr/bin/interp")
             .file("/opt/start.sh", 0o755, b"#!/usr/bin/interp\nstart\n"),
+        // What the kernel starts, and what readers of ELF files take for something else.
+        image("shell: with odd first bytes")
+            .packaged("runner", "/usr/libexec/runner", 0o755, &odd(&[4, 5, 6, 7]))
+            .expect(Shell, "/usr/libexec/runner"),
+        image("shell: of an odd byte order, by its name")
+            .packaged("runner", "/usr/bin/mksh", 0o755, &odd(&[5]))
+            .expect(Shell, "/usr/bin/mksh"),
+        by_bytes("shell: with a name to be linked by", dynamic().soname("libx.so.1"), ash),
+        by_bytes(
+            "shell: static, with a library that it does not need",
+            library("libx.so.1").needed("libc.so.6"),
+            ash,
+        ),
+        image("shell: by its name, with another to be linked by")
+            .packaged(
+                "mksh",
+                "/usr/bin/mksh",
+                0o755,
+                &library("libx.so.1").needed("libc.so.6").build(),
+            )
+            .expect(Shell, "/usr/bin/mksh"),
         by_text("shell: bash", b"BASH_VERSINFO"),
         by_text("shell: zsh", b"ZSH_VERSION"),
         by_text("shell: ksh93", b"KSH_VERSION"),
