@@ -165,6 +165,22 @@ impl Image {
         self.entry(RawEntry::new(&path[1..], b'1').target(&target[1..]))
     }
 
+    /// A hard link whose entry says something else than its file's.
+    pub(crate) fn hard_link_as(
+        self,
+        path: &str,
+        target: &str,
+        mode: u32,
+        is_capable: bool,
+    ) -> Self {
+        let mut entry = RawEntry::new(&path[1..], b'1').target(&target[1..]);
+        entry.mode = mode;
+        if is_capable {
+            entry.xattrs = vec![("security.capability".to_owned(), vec![1, 0, 0, 2, 0, 4, 0, 0])];
+        }
+        self.entry(entry)
+    }
+
     /// A character device (`3`), a block device (`4`) or a pipe (`6`).
     pub(crate) fn special(self, path: &str, type_flag: u8) -> Self {
         self.entry(RawEntry::new(&path[1..], type_flag))

@@ -154,6 +154,8 @@ pub struct Stack<M, F> {
     files: Vec<Stored<M, F>>,
     /// Files that have lost their last name.
     nameless: Vec<FileNumber>,
+    /// What hard links say of the files that they are names of.
+    said_by_links: Vec<(FileNumber, M)>,
     entries: usize,
     steps: Cell<u64>,
 }
@@ -166,6 +168,7 @@ impl<M: Clone, F> Stack<M, F> {
             items: BTreeMap::new(),
             files: Vec::new(),
             nameless: Vec::new(),
+            said_by_links: Vec::new(),
             entries: 0,
             steps: Cell::new(0),
         }
@@ -235,7 +238,13 @@ impl<M: Clone, F> Stack<M, F> {
             LayerKind::Directory => Item::Directory(metadata),
             LayerKind::Symlink(target) => Item::Symlink(metadata, target),
             LayerKind::Special => Item::Special(metadata),
-            LayerKind::HardLink(target) => self.linked(path, target)?,
+            LayerKind::HardLink(target) => {
+                let item = self.linked(path, target)?;
+                if let Item::File(number) = item {
+                    self.said_by_links.push((number, metadata));
+                }
+                item
+            }
             LayerKind::File(file) => {
                 self.files.push(Stored { name: place.clone(), metadata, file, names: 0 });
                 Item::File(FileNumber(self.files.len() - 1))
@@ -309,6 +318,17 @@ impl<M: Clone, F> Stack<M, F> {
         let mut hidden = std::mem::take(&mut self.nameless);
         hidden.sort_unstable();
         hidden
+    }
+
+    /// Returns what hard links have said of files since this was asked before, in their order. Some runtimes give it to the
+    /// files, others leave these as they came.
+    pub fn take_said_by_links(&mut self) -> Vec<(FileNumber, M)> {
+        std::mem::take(&mut self.said_by_links)
+    }
+
+    /// Returns the metadata of a file, to change it.
+    pub fn metadata_mut(&mut self, number: FileNumber) -> &mut M {
+        &mut self.files[number.0].metadata
     }
 }
 

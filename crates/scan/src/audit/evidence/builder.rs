@@ -347,6 +347,9 @@ impl EvidenceBuilder {
             };
             return Err(EvidenceError::TooMany { what, max });
         }
+        for (number, said) in self.stack.take_said_by_links() {
+            widen(&mut self.stack.metadata_mut(number).metadata, &said.metadata);
+        }
         self.tell_hidden(layer);
         Ok(())
     }
@@ -416,6 +419,13 @@ impl EvidenceBuilder {
             layer.created_by = made.next().flatten().filter(|_| fits);
         }
     }
+}
+
+/// Adds the rights that a hard link's entry gives to its file. Docker and containerd set mode and extended attributes of the
+/// file to those of each entry, and umoci leaves them as they came: what either gives is there.
+fn widen(metadata: &mut Metadata, of_link: &Metadata) {
+    metadata.mode |= of_link.mode;
+    metadata.xattrs.extend(of_link.xattrs.clone());
 }
 
 /// Makes the tree, and notes where each path comes from.

@@ -271,6 +271,22 @@ fn rights() -> Vec<Image> {
             .layer()
             .packaged("app", "/usr/bin/app", 0o755, &program)
             .entrypoint(&["app"]),
+        // Docker and containerd give it to the file.
+        image("setuid: by the entry of a hard link")
+            .text("/opt/a", "x")
+            .hard_link_as("/opt/b", "/opt/a", 0o4755, false)
+            .expect(SetuidFile, "/opt/a"),
+        image("setuid: by the entry of a hard link that is gone")
+            .text("/opt/a", "x")
+            .hard_link_as("/opt/b", "/opt/a", 0o4755, false)
+            .expect(SetuidFile, "/opt/a")
+            .text("/opt/b", "y")
+            .layer()
+            .text("/opt/.wh.b", ""),
+        image("capability: by the entry of a hard link")
+            .text("/opt/a", "x")
+            .hard_link_as("/opt/b", "/opt/a", 0o644, true)
+            .expect(FileCapability, "/opt/a"),
         image("setuid: hidden by an upper layer")
             .packaged("login", "/usr/bin/chsh", 0o4755, &program)
             .layer()
