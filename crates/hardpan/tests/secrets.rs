@@ -39,7 +39,7 @@ fn secrets(
         threads: NonZeroUsize::MIN,
         observer: &Silent,
     };
-    let choice = SbomChoice { image: None, platform: None };
+    let choice = SbomChoice::default();
     session.secrets(source, choice, &Rules::builtin(), options)
 }
 

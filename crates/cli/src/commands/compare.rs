@@ -37,6 +37,7 @@ pub(crate) fn run(common: &Common, command: &Compare) -> anyhow::Result<ExitCode
                 SbomSource::Rootfs(_) => None,
                 SbomSource::Image(_) => command.platform.as_deref(),
             },
+            manifest: None,
         },
         profile: Some(WantedProfile::Known(command.profile)),
         rules: (!trusted.is_nobody()).then(|| trusted.rules()),

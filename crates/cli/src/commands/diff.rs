@@ -70,7 +70,7 @@ fn vulnerabilities(
         let platform = changes.to.platform.as_deref();
         let scanned = images.map(|image| {
             let request = ScanRequest {
-                choice: SbomChoice { image: None, platform },
+                choice: SbomChoice { platform, ..SbomChoice::default() },
                 ..ScanRequest::of(&advisories)
             };
             session.scan(&ScanSource::Image(SbomSource::Image(image.clone())), &request)

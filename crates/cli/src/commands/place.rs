@@ -65,7 +65,11 @@ pub(super) fn layout(location: &Location) -> Option<&Path> {
 
 /// Returns which of several images and platforms is meant.
 pub(super) fn choice(chosen: &Chosen) -> SbomChoice<'_> {
-    SbomChoice { image: chosen.image_name.as_deref(), platform: chosen.platform.as_deref() }
+    SbomChoice {
+        image: chosen.image_name.as_deref(),
+        platform: chosen.platform.as_deref(),
+        manifest: None,
+    }
 }
 
 /// Opens the machine with the workspace of the working directory.

@@ -181,7 +181,7 @@ fn add(common: &Common, command: &VexAdd) -> anyhow::Result<ExitCode> {
         None => session.advisories()?,
     };
     let request = StateRequest {
-        choice: SbomChoice { image: None, platform: command.platform.as_deref() },
+        choice: SbomChoice { platform: command.platform.as_deref(), ..SbomChoice::default() },
         advisories: &advisories,
         claims: &claims,
         fixed: match command.fixed {

@@ -53,10 +53,13 @@ impl Session<'_> {
         let mut attested = AttestedAudits::default();
         let mut all = Vec::new();
         for (digest, platform) in self.platforms_of(location)? {
-            let choice = SbomChoice { platform: platform.as_deref(), ..request.audit.choice };
+            let choice = SbomChoice { manifest: Some(digest), ..request.audit.choice };
             let audited =
                 self.audit_whole(&source, &AuditRequest { choice, ..request.audit.clone() })?;
-            let name = platform.as_deref().unwrap_or("image").to_owned();
+            let mut name = platform.as_deref().unwrap_or("image").to_owned();
+            if attested.grades.contains_key(&name) {
+                name = format!("{name} {digest}");
+            }
             attested.grades.insert(name, audited.report.grade.to_string());
             all.push((digest, statements(audited, request)?));
         }

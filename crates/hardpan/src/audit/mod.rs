@@ -29,7 +29,7 @@ pub use hardpan_scan::audit::exceptions::{
 pub use hardpan_scan::audit::exceptions::{read_baseline, to_label, to_predicate, write_baseline};
 pub use hardpan_scan::audit::{
     Acceptance, AuditFinding, AuditReport, ControlResult, Deduction, Grade, GradeSum, Outcome,
-    ProfileChoice, ProfileFile, ProfileFileError, ProfileSource, Surface, Traits,
+    ProfileChoice, ProfileFile, ProfileFileError, ProfileSource, Surface, Traits, UnknownGrade,
 };
 pub use hardpan_scan::audit::{benchmark, compare, crypto, health, mappings, report, surface};
 pub use hardpan_scan::controls::{
@@ -61,11 +61,13 @@ pub enum WantedProfile {
 pub struct AuditRequest<'r> {
     /// Which of several images and platforms.
     pub choice: SbomChoice<'r>,
-    /// By what it is judged; without it by what it says that it is for, or else as what runs in production.
+    /// By what it is judged; without it by what it says that it is for, if somebody who is trusted signed it, or else as what
+    /// runs in production.
     pub profile: Option<WantedProfile>,
     /// What the user accepts.
     pub exceptions: Vec<SourcedException>,
-    /// Whether the exceptions that the image carries count, though nobody who is trusted signed it.
+    /// Whether the exceptions that the image carries and what it says that it is for count, though nobody who is trusted
+    /// signed it.
     pub believes_image: bool,
     /// Whose statements count; without any, what others state is not measured.
     pub rules: Option<Rules<'r>>,
@@ -138,14 +140,23 @@ impl Session<'_> {
     }
 }
 
-/// Returns by what an image is judged. Of its own exceptions those count that somebody signed who is trusted.
+/// Returns by what an image is judged. What it says for itself counts if somebody signed it who is trusted.
 fn policy(
     request: &AuditRequest<'_>,
     image: &hardpan_scan::controls::image::ImageFacts,
     warnings: &mut Vec<String>,
 ) -> (Profile, AuditPolicy) {
     let labels = image.config.as_ref().map(|config| &config.config.labels);
-    let (profile, choice) = profile::choose(request.profile.as_ref(), labels);
+    let is_signed =
+        image.statements.as_ref().is_some_and(|statements| !statements.signers.is_empty());
+    let is_believed = is_signed || request.believes_image;
+    let profile::Chosen { profile, choice, unbelieved } =
+        profile::choose(request.profile.as_ref(), labels, is_believed);
+    warnings.extend(unbelieved.map(|said| {
+        format!(
+            "the image says by a label that it is for {said}, which does not count: nobody whose key is trusted signed it; it is judged as {profile}, and --profile {said} judges it as it says"
+        )
+    }));
     let mut exceptions = request.exceptions.clone();
     let mut severities = std::collections::BTreeMap::new();
     if let Some(WantedProfile::File(file)) = &request.profile {
@@ -157,10 +168,8 @@ fn policy(
         }));
     }
     if let Some(text) = labels.and_then(|labels| labels.get(EXCEPTIONS_LABEL)) {
-        let is_signed =
-            image.statements.as_ref().is_some_and(|statements| !statements.signers.is_empty());
         match of_label(text) {
-            Ok(own) if is_signed || request.believes_image => {
+            Ok(own) if is_believed => {
                 let source = "the image's definition".to_owned();
                 let sourced =
                     |accepted| SourcedException { accepted, source: source.clone() };

@@ -40,25 +40,60 @@ pub fn read_baseline_file(path: &Path) -> Result<Vec<AcceptedFinding>, Error> {
     Ok(read_baseline(text.as_bytes()).map_err(wrap)?)
 }
 
-/// Returns the profile on which all is built, and how it is called.
+/// By what an image is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    /// The profile on which all is built.
+    pub(super) profile: Profile,
+    /// How it is called, and who says so.
+    pub(super) choice: ProfileChoice,
+    /// What the image says that it is for, if that does not count.
+    pub(super) unbelieved: Option<Profile>,
+}
+
+/// Chooses. Labels count if somebody answers for the image: else anybody could excuse one by a label. One that nobody
+/// answers for may still say that it keeps all that is asked of everything.
 pub(super) fn choose(
     wanted: Option<&WantedProfile>,
     labels: Option<&BTreeMap<String, String>>,
-) -> (Profile, ProfileChoice) {
-    let choice = |name: &str, source| ProfileChoice { name: name.to_owned(), source };
+    is_believed: bool,
+) -> Chosen {
+    let chosen = |profile, name: &str, source| Chosen {
+        profile,
+        choice: ProfileChoice { name: name.to_owned(), source },
+        unbelieved: None,
+    };
     match wanted {
         Some(WantedProfile::Known(profile)) => {
-            (*profile, choice(profile.name(), ProfileSource::Flag))
+            return chosen(*profile, profile.name(), ProfileSource::Flag);
         }
-        Some(WantedProfile::File(file)) => (file.extends, choice(&file.name, ProfileSource::Flag)),
-        None => {
-            let own = labels.and_then(|labels| of_labels(labels, LABEL_PREFIX));
-            let own = own.map(|profile| (profile, ProfileSource::Definition));
-            let other = || labels.and_then(|labels| of_labels(labels, DHI_PREFIX));
-            let found = own.or_else(|| other().map(|profile| (profile, ProfileSource::Label)));
-            let (profile, source) = found.unwrap_or((Profile::default(), ProfileSource::Default));
-            (profile, choice(profile.name(), source))
+        Some(WantedProfile::File(file)) => {
+            return chosen(file.extends, &file.name, ProfileSource::Flag);
         }
+        None => {}
+    }
+    let own = labels.and_then(|labels| of_labels(labels, LABEL_PREFIX));
+    let own = own.map(|profile| (profile, ProfileSource::Definition));
+    let other = || labels.and_then(|labels| of_labels(labels, DHI_PREFIX));
+    let found = own.or_else(|| other().map(|profile| (profile, ProfileSource::Label)));
+    let default = || {
+        let profile = Profile::default();
+        chosen(profile, profile.name(), ProfileSource::Default)
+    };
+    match found {
+        None => default(),
+        Some((profile, _)) if !is_believed && excuses(profile) => {
+            Chosen { unbelieved: Some(profile), ..default() }
+        }
+        Some((profile, source)) => chosen(profile, profile.name(), source),
+    }
+}
+
+/// Whether a profile asks for less than what runs in production.
+fn excuses(profile: Profile) -> bool {
+    match profile {
+        Profile::Runtime | Profile::RuntimeStatic => false,
+        Profile::Compat | Profile::Dev | Profile::Sdk => true,
     }
 }
 
@@ -117,11 +152,25 @@ mod tests {
         ] {
             let labels =
                 labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            let (profile, choice) = choose(None, Some(&labels.collect()));
-            assert_eq!((profile, choice.source), (expected, source), "{choice:?}");
+            let labels = labels.collect();
+            let signed = choose(None, Some(&labels), true);
+            assert_eq!((signed.profile, signed.choice.source), (expected, source), "{signed:?}");
+            assert_eq!(signed.unbelieved, None);
+            // Nobody excuses an image by a label that nobody signed.
+            let unsigned = choose(None, Some(&labels), false);
+            if matches!(expected, Profile::Runtime | Profile::RuntimeStatic) {
+                assert_eq!(unsigned, signed);
+            } else {
+                assert_eq!(
+                    (unsigned.profile, unsigned.unbelieved),
+                    (Profile::Runtime, Some(expected))
+                );
+                assert_eq!(unsigned.choice.source, ProfileSource::Default);
+            }
         }
         let flag = WantedProfile::Known(Profile::Compat);
         let labels = BTreeMap::from([("dev.hardpan.variant".to_owned(), "dev".to_owned())]);
-        assert_eq!(choose(Some(&flag), Some(&labels)).0, Profile::Compat);
+        let chosen = choose(Some(&flag), Some(&labels), false);
+        assert_eq!((chosen.profile, chosen.unbelieved), (Profile::Compat, None));
     }
 }

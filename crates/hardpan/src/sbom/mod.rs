@@ -57,6 +57,9 @@ pub struct SbomChoice<'c> {
     pub image: Option<&'c str>,
     /// The platform; without it this machine's.
     pub platform: Option<&'c str>,
+    /// The very manifest, whatever platforms are called: an index may have several of one, or of none. What is stated about a
+    /// manifest is found by it.
+    pub manifest: Option<hardpan_tree::Digest>,
 }
 
 /// An SBOM, and what in the image could not be read.
@@ -119,8 +122,14 @@ impl Session<'_> {
 /// Returns a platform's manifest: the one that was asked for, or this machine's, or the only one.
 fn choose<'s>(
     set: &'s ImageSet,
-    platform: Option<&str>,
+    choice: SbomChoice<'_>,
 ) -> Result<(&'s Descriptor, &'s Raw<Manifest>), Error> {
+    if let Some(digest) = choice.manifest {
+        let found = set.platforms.iter().find(|(entry, _)| entry.digest == digest);
+        let found = found.ok_or(SbomError::NoManifest { digest })?;
+        return Ok((&found.0, &found.1));
+    }
+    let platform = choice.platform;
     let of = |entry: &Descriptor| entry.platform.as_ref().map(ToString::to_string);
     let here = crate::sandboxed::workshop::native().map(|platform| platform.name().to_owned());
     let wanted = platform.map(str::to_owned).or(here);
@@ -320,6 +329,12 @@ pub enum SbomError {
         /// Those that there are.
         others: Vec<String>,
     },
+    /// No such manifest.
+    #[error("the image has no manifest {digest} any more, or never had one")]
+    NoManifest {
+        /// Its digest.
+        digest: hardpan_tree::Digest,
+    },
     /// A file of a root file system.
     #[error("{path} can't be read", path = path.display())]
     Walk {
@@ -365,5 +380,48 @@ impl SbomError {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hardpan_testkit::oci::{Layer, OciImage};
+    use hardpan_tree::Digest;
+
+    use super::*;
+    use crate::shelf::Stored;
+
+    #[test]
+    fn a_manifest_is_found_by_its_digest_whatever_platforms_are_called() {
+        let image = |name: &str| OciImage::new("amd64", &[Layer::plain(name.into())], &[]);
+        let entry = |image: &OciImage, platform: Option<&str>| {
+            let stored = Stored::new(&image.media_type, image.root.clone());
+            let platform = platform.map(|platform| platform.parse().unwrap());
+            let descriptor = Descriptor { platform, ..stored.descriptor };
+            (descriptor, Raw::<Manifest>::parse(stored.bytes).unwrap())
+        };
+        let images = [image("a"), image("b"), image("c")];
+        let platforms = [Some("linux/amd64"), Some("linux/amd64"), None];
+        let set = ImageSet {
+            root: Stored::new("application/vnd.oci.image.index.v1+json", b"{}".to_vec()),
+            platforms: images.iter().zip(platforms).map(|(one, of)| entry(one, of)).collect(),
+            attestations: Vec::new(),
+        };
+        for image in &images {
+            // The platform is the first one's for both, and none is this machine's.
+            for platform in [None, Some("linux/amd64"), Some("linux/arm64")] {
+                let manifest = Some(image.digest());
+                let choice = SbomChoice { manifest, platform, ..SbomChoice::default() };
+                let (descriptor, manifest) = choose(&set, choice).unwrap();
+                assert_eq!(
+                    (descriptor.digest, manifest.digest()),
+                    (image.digest(), image.digest())
+                );
+            }
+        }
+        let manifest = Some(Digest::of(b"another"));
+        let choice = SbomChoice { manifest, ..SbomChoice::default() };
+        let error = choose(&set, choice).unwrap_err();
+        assert!(error.to_string().contains("has no manifest sha256:"), "{error}");
     }
 }

@@ -85,7 +85,7 @@ impl Session<'_> {
             Some(wanted) => ImageSet::of(shelf, opened.chosen(wanted)?)?,
             None => ImageSet::read(shelf)?,
         };
-        let (descriptor, manifest) = choose(&set, choice.platform)?;
+        let (descriptor, manifest) = choose(&set, choice)?;
         let (descriptor, manifest) = (descriptor.clone(), manifest.clone());
         let config = layers::config(shelf, &manifest)?;
         let image_name = match choice.image {
@@ -118,6 +118,9 @@ fn of_docker<'s>(
     location: &str,
     choice: SbomChoice<'_>,
 ) -> Result<Target<'s>, Error> {
+    if let Some(digest) = choice.manifest {
+        return Err(SbomError::NoManifest { digest }.into());
+    }
     let config = image.config.value();
     let platform = config.platform().to_string();
     if let Some(wanted) = choice.platform.filter(|wanted| *wanted != platform) {

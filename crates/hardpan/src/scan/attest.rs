@@ -50,7 +50,7 @@ impl Session<'_> {
         let mut attested = AttestedScans::default();
         let source = SbomSource::Image(location.clone());
         for (digest, platform) in self.platforms_of(location)? {
-            let choice = SbomChoice { image: None, platform: platform.as_deref() };
+            let choice = SbomChoice { manifest: Some(digest), ..SbomChoice::default() };
             let name = platform.as_deref().unwrap_or("image");
             let predicates = self.predicates(&source, choice, name, request, &mut attested)?;
             for (predicate_type, _) in &predicates {
