@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use hardpan::audit::Grade;
+
 use super::trust::{Chosen, Keys, Signing};
 
 /// Hold any image against the hardening controls, and grade it
@@ -12,14 +14,14 @@ use super::trust::{Chosen, Keys, Signing};
 #[command(
     after_help = "Whoever built the image: what is measured are its layers, its configuration, what trusted keys state about it, and what the advisory database of this machine knows of it. What could not be measured is said and never counts as passed.
 
-The profile says what the image is for: runtime, runtime-static, compat (a shell is allowed), dev, sdk, or a YAML file of yours. Without --profile the image's labels say it, or else it is runtime.
+The profile says what the image is for: runtime, runtime-static, compat (a shell is allowed), dev, sdk, or a YAML file of yours. Without --profile the image's labels say it, if a trusted key signed the image; else it is runtime, or what a label makes stricter.
 
 Exit code 0: nothing that --fail-on names. 1: something.
 
 Examples:
   hardpan audit out/python
   hardpan audit registry.example/app:1 --profile compat --fail-on warn
-  hardpan audit registry.example/app:1 --key keys/ -o json
+  hardpan audit registry.example/app:1 --key keys/ -o json --fail-on unmeasured
   hardpan audit app.tar --write-baseline known.json
   hardpan audit app.tar --baseline known.json
   hardpan audit out/python --against docker.io/library/python:3.13 -o html > audit.html
@@ -29,7 +31,7 @@ pub(crate) struct Audit {
     /// What to look at; a root file system may be that of a running process: /proc/PID/root
     #[arg(value_name = "IMAGE|LAYOUT|ARCHIVE|ROOTFS", required_unless_present = "explain")]
     pub(crate) image: Option<String>,
-    /// What the image is for: runtime, runtime-static, compat, dev, sdk, or a file [default: what its labels say, or else runtime]
+    /// What the image is for: runtime, runtime-static, compat, dev, sdk, or a file [default: what the labels of a signed image say, or else runtime]
     #[arg(long, value_name = "PROFILE|FILE")]
     pub(crate) profile: Option<String>,
     /// The form
@@ -38,7 +40,7 @@ pub(crate) struct Audit {
     /// Explain this control: what it promises, why, and how to mend it; with an image, also all that it found there
     #[arg(long, value_name = "CONTROL", conflicts_with_all = ["output", "write_baseline"])]
     pub(crate) explain: Option<String>,
-    /// Exit with 1 if a control fails, or also if one warns, or if the grade is worse than grade:B, or never [default: the profile's grade, or else fail]
+    /// Exit with 1 if a control fails (fail), or also if one warns (warn) or one that counts could not be measured (unmeasured), or if the grade is worse than grade:B, or never [default: the profile's grade, or else fail]
     #[arg(long, value_name = "WHEN", value_parser = fail_on)]
     pub(crate) fail_on: Option<FailOn>,
     /// Show the controls that passed, too
@@ -53,13 +55,13 @@ pub(crate) struct Audit {
     /// The last day on which what --write-baseline writes is accepted: 2027-03-31
     #[arg(long, value_name = "DAY", requires = "write_baseline")]
     pub(crate) baseline_until: Option<String>,
-    /// Count the exceptions that the image carries from its definition, though no trusted key signed it
+    /// Count the exceptions that the image carries from its definition, and what it says that it is for, though no trusted key signed it
     #[arg(long)]
     pub(crate) accept_image_exceptions: bool,
     /// Use this advisory database [default: the one of this machine, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
-    /// Compare the attack surface with this standard image, in HTML and Markdown
+    /// Compare the attack surface with this standard image; for -o html and -o markdown, which show it
     #[arg(long, value_name = "IMAGE|LAYOUT|ARCHIVE|ROOTFS")]
     pub(crate) against: Option<String>,
     /// The number of the certificate of a cryptographic module, for which you answer; may be given several times
@@ -126,8 +128,10 @@ pub(crate) enum FailOn {
     Fail,
     /// A control fails or warns.
     Warn,
+    /// A control fails, or one that counts could not be measured.
+    Unmeasured,
     /// The grade is worse.
-    Grade(char),
+    Grade(Grade),
     /// Never.
     Never,
 }
@@ -136,14 +140,13 @@ fn fail_on(text: &str) -> Result<FailOn, String> {
     match text {
         "fail" => return Ok(FailOn::Fail),
         "warn" => return Ok(FailOn::Warn),
+        "unmeasured" => return Ok(FailOn::Unmeasured),
         "never" => return Ok(FailOn::Never),
         _ => {}
     }
-    let mut letters = text.strip_prefix("grade:").unwrap_or_default().chars();
-    match (letters.next(), letters.next()) {
-        (Some(letter @ 'A'..='F'), None) => Ok(FailOn::Grade(letter)),
-        _ => Err("it is fail, warn, never, or grade:A to grade:F".to_owned()),
-    }
+    let grade = text.strip_prefix("grade:").and_then(|letter| letter.parse().ok());
+    let wrong = || "it is fail, warn, unmeasured, never, or grade:A to grade:F".to_owned();
+    grade.map(FailOn::Grade).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -156,8 +159,9 @@ mod tests {
             ("fail", Some(FailOn::Fail)),
             ("warn", Some(FailOn::Warn)),
             ("never", Some(FailOn::Never)),
-            ("grade:A", Some(FailOn::Grade('A'))),
-            ("grade:F", Some(FailOn::Grade('F'))),
+            ("unmeasured", Some(FailOn::Unmeasured)),
+            ("grade:A", Some(FailOn::Grade(Grade::A))),
+            ("grade:F", Some(FailOn::Grade(Grade::F))),
             ("grade:G", None),
             ("grade:b", None),
             ("grade:AB", None),

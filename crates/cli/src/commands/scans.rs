@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use hardpan::advisories::{AdvisoriesError, AdvisoryData};
+use hardpan::advisories::AdvisoryData;
 use hardpan::malware::MalwareOptions;
 use hardpan::scan::vex::{Trust, VexPolicy, VexSource};
 use hardpan::scan::{AttestScans, AttestedScans, ScanRequest, read_vex_file};
 use hardpan::trust::key::Keyring;
 use hardpan::trust::{Rules, SignRequest};
-use hardpan::{Error, Location, SbomChoice, Session};
+use hardpan::{Location, SbomChoice, Session};
 
 use super::{secrets, verify};
 use crate::machine::Machine;
@@ -71,7 +71,7 @@ pub(super) fn attest(
     Ok(session.attest_scans(location, &request)?)
 }
 
-/// Returns what is known of vulnerabilities, if anything is.
+/// Returns the database that is named, or that of this machine if it has one.
 pub(super) fn advisories(
     session: &Session<'_>,
     db: Option<&Path>,
@@ -79,11 +79,7 @@ pub(super) fn advisories(
     if let Some(path) = db {
         return Ok(Some(AdvisoryData::read(path)?));
     }
-    match session.advisories() {
-        Ok(advisories) => Ok(Some(advisories)),
-        Err(Error::Advisories(error)) if matches!(*error, AdvisoriesError::None) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok(session.installed_advisories()?)
 }
 
 /// Prints what was stated.

@@ -79,7 +79,7 @@ fn an_image_of_others_is_judged_with_evidence() {
     let ran = audit(&fixture, &["busybox"]).expect(
         1,
         &[
-            "profile runtime (nobody says what it is for)",
+            "profile runtime (nobody who is trusted says what it is for)",
             "not hardened",
             "100 − 20 shell",
             "FAIL shell (no shell)",
@@ -140,7 +140,16 @@ fn archives_and_directories_are_judged_alike() {
 fn what_an_image_is_for_decides() {
     let fixture = Fixture::new();
     layout(&fixture, &json!({"com.docker.dhi.variant": "dev"}));
+    // Nobody signed the image, which may not excuse itself.
     let ran = audit(&fixture, &["busybox", "--json"]);
+    assert_eq!(ran.json()["profile"], json!({"name": "runtime", "source": "default"}));
+    assert_eq!(outcome(&ran, "shell"), "fail");
+    let warnings = ran.json()["warnings"].to_string();
+    assert!(warnings.contains("by a label that it is for dev, which does not count"), "{warnings}");
+    for form in ["table", "html", "markdown"] {
+        audit(&fixture, &["busybox", "-o", form]).expect(1, &["which does not count"]);
+    }
+    let ran = audit(&fixture, &["busybox", "--json", "--accept-image-exceptions"]);
     assert_eq!(ran.json()["profile"], json!({"name": "dev", "source": "label"}));
     assert_eq!(outcome(&ran, "shell"), "not-applicable");
     let ran = audit(&fixture, &["busybox", "--json", "--profile", "compat"]);
@@ -176,12 +185,28 @@ fn profiles_of_users_change_severities_and_accept() {
 fn when_the_answer_is_no() {
     let fixture = Fixture::new();
     layout(&fixture, &json!({}));
-    for (fail_on, code) in
-        [("fail", 1), ("warn", 1), ("never", 0), ("grade:F", 0), ("grade:A", 1), ("info", 2)]
-    {
+    for (fail_on, code) in [
+        ("fail", 1),
+        ("warn", 1),
+        ("unmeasured", 1),
+        ("never", 0),
+        ("grade:F", 0),
+        ("grade:A", 1),
+        ("info", 2),
+    ] {
         let ran = audit(&fixture, &["busybox", "--quiet", "--fail-on", fail_on]);
         assert_eq!(ran.code, code, "{fail_on}: {ran}");
     }
+    // All that fails is accepted, and what nobody measured is not.
+    audit(&fixture, &["busybox", "--write-baseline", "known.json"]).expect(0, &[]);
+    audit(&fixture, &["busybox", "--baseline", "known.json", "--fail-on", "fail"])
+        .expect(0, &["grade A", "were not measured: the grade says nothing of them"]);
+    audit(&fixture, &["busybox", "--baseline", "known.json", "--fail-on", "unmeasured"])
+        .expect(1, &[]);
+    // A standard image is for the forms that show it.
+    audit(&fixture, &["busybox", "--against", "busybox"]).expect(2, &["-o html and -o markdown"]);
+    audit(&fixture, &["busybox", "--against", "busybox", "--json", "-o", "html"])
+        .expect(2, &["-o html and -o markdown"]);
 }
 
 #[test]

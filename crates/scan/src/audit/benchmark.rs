@@ -15,6 +15,10 @@ pub enum Verdict {
     Pass,
     /// Something was found; what, in words.
     Fail(String),
+    /// Something was found that it forbids, and that somebody accepted: by which controls.
+    Excepted(String),
+    /// Something was found that is worth knowing, by which controls, and nothing worse.
+    Info(String),
     /// It could not be measured, and why.
     NotMeasured(String),
     /// Nobody but people can tell, and why.
@@ -27,6 +31,8 @@ impl Verdict {
         match self {
             Self::Pass => "pass",
             Self::Fail(_) => "fail",
+            Self::Excepted(_) => "accepted",
+            Self::Info(_) => "info",
             Self::NotMeasured(_) => "not measured",
             Self::Manual(_) => "manual",
         }
@@ -36,7 +42,11 @@ impl Verdict {
     pub fn why(&self) -> &str {
         match self {
             Self::Pass => "",
-            Self::Fail(why) | Self::NotMeasured(why) | Self::Manual(why) => why,
+            Self::Fail(why)
+            | Self::Excepted(why)
+            | Self::Info(why)
+            | Self::NotMeasured(why)
+            | Self::Manual(why) => why,
         }
     }
 }
@@ -85,8 +95,9 @@ fn verdict(report: &AuditReport, item: Cis, of: &[&ControlResult]) -> Verdict {
     match item.0 {
         // The benchmark wants a user; without controls for it (an image to build with) the user itself tells.
         1 => match (&measured, report.traits.uid) {
-            (Verdict::Fail(_), _) => measured,
+            (Verdict::Fail(_) | Verdict::Excepted(_), _) => measured,
             (_, Some(0)) => Verdict::Fail("it runs as root".to_owned()),
+            (Verdict::Info(_), Some(_)) => measured,
             (_, Some(_)) => Verdict::Pass,
             (_, None) => {
                 Verdict::NotMeasured("which number its user has can't be told".to_owned())
@@ -114,7 +125,7 @@ fn verdict(report: &AuditReport, item: Cis, of: &[&ControlResult]) -> Verdict {
             other => other,
         },
         7 => match measured {
-            Verdict::Fail(why) => Verdict::Fail(why),
+            Verdict::Fail(_) | Verdict::Excepted(_) => measured,
             _ => Verdict::Manual(
                 "instructions are not in an image; lists that one leaves behind were looked for"
                     .to_owned(),
@@ -134,21 +145,24 @@ fn verdict(report: &AuditReport, item: Cis, of: &[&ControlResult]) -> Verdict {
 
 /// Returns what became of several controls that stand for one item: it fails with the first of them.
 fn together(of: &[&ControlResult]) -> Verdict {
-    let failed: Vec<&str> = (of.iter())
-        .filter(|one| matches!(one.outcome, Outcome::Fail | Outcome::Warn))
-        .map(|one| one.id.name())
-        .collect();
-    if !failed.is_empty() {
-        return Verdict::Fail(failed.join(", "));
+    let names = |is: fn(&Outcome) -> bool| {
+        let names: Vec<&str> =
+            of.iter().filter(|one| is(&one.outcome)).map(|one| one.id.name()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    if let Some(failed) = names(Outcome::is_broken) {
+        return Verdict::Fail(failed);
     }
     let unmeasured = of.iter().find_map(|one| match &one.outcome {
         Outcome::Unmeasured(why) => Some(format!("{}: {why}", one.id)),
         _ => None,
     });
     let applies = of.iter().any(|one| one.outcome != Outcome::NotApplicable);
+    let excepted = || names(|one| *one == Outcome::Excepted).map(Verdict::Excepted);
+    let informed = || names(|one| *one == Outcome::Info).map(Verdict::Info);
     match unmeasured {
         Some(why) => Verdict::NotMeasured(why),
-        None if applies => Verdict::Pass,
+        None if applies => excepted().or_else(informed).unwrap_or(Verdict::Pass),
         None => Verdict::NotMeasured("it does not apply to the profile".to_owned()),
     }
 }
@@ -223,7 +237,15 @@ mod tests {
             (ControlId::UserRoot, Outcome::Fail, 1, Verdict::Fail("user-root".to_owned())),
             (ControlId::Shell, Outcome::Fail, 3, Verdict::Fail("shell".to_owned())),
             (ControlId::NetworkTool, Outcome::Warn, 3, Verdict::Fail("network-tool".to_owned())),
-            (ControlId::Shell, Outcome::Excepted, 3, Verdict::Pass),
+            (ControlId::Shell, Outcome::Excepted, 3, Verdict::Excepted("shell".to_owned())),
+            (ControlId::NetworkTool, Outcome::Info, 3, Verdict::Info("network-tool".to_owned())),
+            (ControlId::UserRoot, Outcome::Excepted, 1, Verdict::Excepted("user-root".to_owned())),
+            (
+                ControlId::PackageCache,
+                Outcome::Excepted,
+                7,
+                Verdict::Excepted("package-cache".to_owned()),
+            ),
             (ControlId::Shell, Outcome::NotApplicable, 3, Verdict::Pass),
             (
                 ControlId::VulnerabilityFixable,

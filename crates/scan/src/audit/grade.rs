@@ -23,7 +23,10 @@ pub fn grade(controls: &[ControlResult]) -> (Grade, GradeSum, bool) {
     let cost = deductions.iter().fold(0_u32, |sum, one| sum.saturating_add(one.points));
     let points = POINTS_MAX.saturating_sub(cost);
     let (grade, cap) = letter(points, is_hardened);
-    (grade, GradeSum { points, deductions, cap }, is_hardened)
+    let is_unmeasured =
+        |one: &&ControlResult| one.counts && matches!(one.outcome, Outcome::Unmeasured(_));
+    let unmeasured = controls.iter().filter(is_unmeasured).count();
+    (grade, GradeSum { points, deductions, unmeasured, cap }, is_hardened)
 }
 
 fn deduction(control: &ControlResult) -> Option<Deduction> {
@@ -64,7 +67,21 @@ impl GradeSum {
         let floor = if cost > POINTS_MAX { ", which is the least" } else { "" };
         lines.push(format!("= {}{floor}", self.points));
         lines.extend(self.cap.iter().cloned());
+        lines.extend(self.gap());
         lines
+    }
+
+    /// Says of how many controls the grade says nothing, if of some.
+    pub fn gap(&self) -> Option<String> {
+        match self.unmeasured {
+            0 => None,
+            1 => Some(
+                "1 control that counts was not measured: the grade says nothing of it".to_owned(),
+            ),
+            more => Some(format!(
+                "{more} controls that count were not measured: the grade says nothing of them"
+            )),
+        }
     }
 }
 
@@ -84,6 +101,20 @@ impl Grade {
         }
     }
 }
+
+impl std::str::FromStr for Grade {
+    type Err = UnknownGrade;
+
+    fn from_str(text: &str) -> Result<Self, UnknownGrade> {
+        let found = Self::ALL.into_iter().find(|grade| grade.letter() == text);
+        found.ok_or_else(|| UnknownGrade(text.chars().take(40).collect()))
+    }
+}
+
+/// A text that is no grade.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a grade from A to F: {0:?}")]
+pub struct UnknownGrade(pub String);
 
 impl std::fmt::Display for Grade {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -141,7 +172,9 @@ mod tests {
             hidden,
         ]);
         assert_eq!((grade, hardened), (Grade::B, false));
-        assert_eq!(sum.lines(), ["100", "− 20 shell (fail)", "− 5 network-tool (warn)", "= 75"]);
+        let gap = "1 control that counts was not measured: the grade says nothing of it";
+        let lines = ["100", "− 20 shell (fail)", "− 5 network-tool (warn)", "= 75", gap];
+        assert_eq!((sum.lines(), sum.unmeasured), (lines.map(str::to_owned).to_vec(), 1));
         let (grade, sum, hardened) = super::grade(&[]);
         assert_eq!(
             (grade, sum.lines(), hardened),
@@ -152,6 +185,16 @@ mod tests {
         let (grade, sum, _) = super::grade(&all);
         assert_eq!((grade, sum.points), (Grade::F, 0));
         assert_eq!(sum.lines().last().unwrap(), "= 0, which is the least");
+    }
+
+    #[test]
+    fn letters_are_read_and_nothing_else() {
+        for grade in Grade::ALL {
+            assert_eq!(grade.letter().parse(), Ok(grade));
+        }
+        for text in ["", "a", "AA", "G", " A", "A+"] {
+            assert_eq!(text.parse::<Grade>(), Err(UnknownGrade(text.to_owned())));
+        }
     }
 
     fn outcome() -> impl Strategy<Value = Outcome> {

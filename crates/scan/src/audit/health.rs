@@ -53,6 +53,10 @@ pub struct HealthPolicy {
 pub enum HealthVerdict {
     /// It is met.
     Met,
+    /// It is not, and somebody accepted that: which controls. It counts as met, as for Scout.
+    Excepted(String),
+    /// It is met, and something was found that is worth knowing: by which controls.
+    Info(String),
     /// It is not, and why.
     Missed(String),
     /// It could not be measured, and why.
@@ -90,7 +94,9 @@ pub fn health(report: &AuditReport) -> Health {
         let wanted = policies.iter().filter(|policy| is_wanted(&policy.verdict));
         wanted.map(|policy| policy.weight).sum::<u32>()
     };
-    let points = sum(|verdict| *verdict == HealthVerdict::Met);
+    let points = sum(|verdict| {
+        matches!(verdict, HealthVerdict::Met | HealthVerdict::Excepted(_) | HealthVerdict::Info(_))
+    });
     let total = sum(|verdict| !matches!(verdict, HealthVerdict::NotMeasured(_)));
     let percent = (knows_vulnerabilities && total > 0).then(|| points * 100 / total);
     let partial = policies.iter().any(|one| matches!(one.verdict, HealthVerdict::NotMeasured(_)));
@@ -104,11 +110,13 @@ fn letter(percent: u32) -> Grade {
 
 /// Returns what became of controls that stand for one policy.
 fn of_controls(report: &AuditReport, wanted: &[ControlId]) -> HealthVerdict {
-    let mut missed = Vec::new();
+    let (mut missed, mut excepted, mut informed) = (Vec::new(), Vec::new(), Vec::new());
     let mut unmeasured = None;
     for id in wanted {
         match report.controls.iter().find(|one| one.id == *id).map(|one| &one.outcome) {
-            Some(Outcome::Pass | Outcome::Info | Outcome::Excepted) => {}
+            Some(Outcome::Pass) => {}
+            Some(Outcome::Excepted) => excepted.push(id.name()),
+            Some(Outcome::Info) => informed.push(id.name()),
             Some(Outcome::Fail | Outcome::Warn) => missed.push(id.name()),
             Some(Outcome::Unmeasured(why)) => unmeasured = Some(why.clone()),
             Some(Outcome::NotApplicable) | None => {
@@ -119,6 +127,8 @@ fn of_controls(report: &AuditReport, wanted: &[ControlId]) -> HealthVerdict {
     match unmeasured {
         _ if !missed.is_empty() => HealthVerdict::Missed(missed.join(", ")),
         Some(why) => HealthVerdict::NotMeasured(why),
+        None if !excepted.is_empty() => HealthVerdict::Excepted(excepted.join(", ")),
+        None if !informed.is_empty() => HealthVerdict::Info(informed.join(", ")),
         None => HealthVerdict::Met,
     }
 }
@@ -202,6 +212,7 @@ mod tests {
             (vec![(fixable, none()), (exploited, none())], 20, 20, None),
             (vec![(exploited, Outcome::NotApplicable)], 40, 40, None),
             (vec![(fixable, Outcome::Excepted)], 60, 60, Some(Grade::A)),
+            (vec![(fixable, Outcome::Info)], 60, 60, Some(Grade::A)),
         ] {
             let health = health(&report_of(&outcomes));
             assert_eq!(
@@ -211,6 +222,10 @@ mod tests {
             );
             assert_eq!(health.text().starts_with("N/A"), expected.is_none());
         }
+        let of = |outcome| health(&report_of(&[(fixable, outcome)])).policies.remove(0).verdict;
+        let name = || "vulnerability-fixable".to_owned();
+        assert_eq!(of(Outcome::Excepted), HealthVerdict::Excepted(name()));
+        assert_eq!(of(Outcome::Info), HealthVerdict::Info(name()));
         let mut root = report_of(&[]);
         root.traits.uid = Some(0);
         assert_eq!(health(&root).points, 55);

@@ -25,7 +25,7 @@ pub(crate) mod testing;
 mod tests;
 mod traits;
 
-pub use grade::{FAIL_POINTS, POINTS_MAX, STEPS, WARN_POINTS, grade};
+pub use grade::{FAIL_POINTS, POINTS_MAX, STEPS, UnknownGrade, WARN_POINTS, grade};
 pub use judge::{AuditPolicy, audit};
 pub use model::{
     Acceptance, AuditFinding, AuditReport, AuditedImage, ControlResult, Deduction, Grade, GradeSum,

@@ -177,6 +177,8 @@ pub struct GradeSum {
     pub points: u32,
     /// What was taken off, and for what: those that weigh most first.
     pub deductions: Vec<Deduction>,
+    /// How many controls that count could not be measured: the grade says nothing of them.
+    pub unmeasured: usize,
     /// Why the grade is worse than the points say, if it is: an image that is not hardened is never an A.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap: Option<String>,

@@ -169,17 +169,8 @@ fn exception(place: &str, value: &Value) -> Result<AcceptedFinding, ProfileFileE
 }
 
 fn grade(word: &str) -> Result<Grade, ProfileFileError> {
-    const GRADES: [(&str, Grade); 6] = [
-        ("A", Grade::A),
-        ("B", Grade::B),
-        ("C", Grade::C),
-        ("D", Grade::D),
-        ("E", Grade::E),
-        ("F", Grade::F),
-    ];
-    let found = GRADES.iter().find(|(letter, _)| *letter == word).map(|(_, grade)| *grade);
-    let known = || GRADES.iter().map(|(letter, _)| *letter).collect();
-    found.ok_or_else(|| unknown("grade", "grade", word, known()))
+    let known = || Grade::ALL.map(Grade::letter).to_vec();
+    word.parse().map_err(|_| unknown("grade", "grade", word, known()))
 }
 
 fn control(place: &str, name: &str) -> Result<ControlId, ProfileFileError> {

@@ -8,15 +8,14 @@ mod table;
 use std::path::Path;
 use std::process::ExitCode;
 
-use hardpan::advisories::AdvisoryData;
 use hardpan::audit::{
-    AuditReport, AuditRequest, Audited, Day, Grade, Outcome, Profile, WantedProfile,
-    read_baseline_file, read_profile, write_baseline,
+    AuditReport, AuditRequest, Audited, Day, Outcome, Profile, WantedProfile, read_baseline_file,
+    read_profile, write_baseline,
 };
 use hardpan::scan::ScanSource;
-use hardpan::{SbomChoice, SbomSource, Session};
+use hardpan::{SbomChoice, SbomSource};
 
-use super::{audits, place, scan};
+use super::{audits, place, scan, scans};
 use crate::args::Common;
 use crate::args::audit::{Audit, AuditFormat, FailOn};
 use crate::failure::{Named, Usage};
@@ -39,6 +38,10 @@ pub(crate) fn run(common: &Common, command: &Audit) -> anyhow::Result<ExitCode> 
     let ScanSource::Image(source) = scan::source(image)? else {
         return Err(Usage("an SBOM has no files to audit").into());
     };
+    let shows_standard = matches!(command.output, AuditFormat::Html | AuditFormat::Markdown);
+    if command.against.is_some() && (common.json || !shows_standard) {
+        return Err(Usage("--against is shown by -o html and -o markdown alone").into());
+    }
     let profile = command.profile.as_deref().map(profile).transpose()?;
     let fail_on = command.fail_on.unwrap_or_else(|| wanted_by(profile.as_ref()));
     let (audited, standard) = audit(common, command, &source, profile)?;
@@ -88,7 +91,7 @@ fn audit(
     let trusted = keys::optional_trusted(&command.keys, &machine)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);
-    let advisories = advisories(&session, command.db.as_deref())?;
+    let advisories = scans::advisories(&session, command.db.as_deref())?;
     let request = AuditRequest {
         choice: place::choice(&command.chosen),
         profile,
@@ -104,19 +107,11 @@ fn audit(
             SbomSource::Image(_) => command.chosen.platform.as_deref(),
             SbomSource::Rootfs(_) => None,
         };
-        let choice = SbomChoice { image: None, platform };
+        let choice = SbomChoice { platform, ..SbomChoice::default() };
         session.audit_whole(&standard, &AuditRequest { choice, ..AuditRequest::default() })
     });
     progress.clear();
     Ok((audited?, standard.transpose()?))
-}
-
-/// Returns the database that is named, or that of this machine if it has one.
-fn advisories(session: &Session<'_>, named: Option<&Path>) -> anyhow::Result<Option<AdvisoryData>> {
-    match named {
-        Some(path) => Ok(Some(AdvisoryData::read(path)?)),
-        None => Ok(session.installed_advisories()?),
-    }
 }
 
 /// Reads what `--profile` says: a name, or else a file.
@@ -143,18 +138,7 @@ fn wanted_by(profile: Option<&WantedProfile>) -> FailOn {
         Some(WantedProfile::File(file)) => file.worst_grade,
         _ => None,
     };
-    worst.map_or(FailOn::Fail, |grade| FailOn::Grade(letter(grade)))
-}
-
-fn letter(grade: Grade) -> char {
-    match grade {
-        Grade::A => 'A',
-        Grade::B => 'B',
-        Grade::C => 'C',
-        Grade::D => 'D',
-        Grade::E => 'E',
-        Grade::F => 'F',
-    }
+    worst.map_or(FailOn::Fail, FailOn::Grade)
 }
 
 fn is_no(report: &AuditReport, fail_on: FailOn) -> bool {
@@ -162,7 +146,8 @@ fn is_no(report: &AuditReport, fail_on: FailOn) -> bool {
     match fail_on {
         FailOn::Fail => is(&Outcome::Fail),
         FailOn::Warn => is(&Outcome::Fail) || is(&Outcome::Warn),
-        FailOn::Grade(worst) => letter(report.grade) > worst,
+        FailOn::Unmeasured => is(&Outcome::Fail) || report.sum.unmeasured > 0,
+        FailOn::Grade(worst) => report.grade > worst,
         FailOn::Never => false,
     }
 }

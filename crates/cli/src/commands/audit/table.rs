@@ -45,7 +45,7 @@ fn heading(report: &AuditReport) {
         ProfileSource::Flag => "as you said",
         ProfileSource::Definition => "as the image's definition says",
         ProfileSource::Label => "as a label of the image says",
-        ProfileSource::Default => "nobody says what it is for",
+        ProfileSource::Default => "nobody who is trusted says what it is for",
     };
     say!("profile {} {}", visible(&report.profile.name), styled(DIM, &format!("({source})")));
 }
@@ -75,6 +75,9 @@ fn grade(report: &AuditReport) {
     }
     if !sum.deductions.is_empty() {
         say!("  {}", styled(DIM, &format!("{line} = {}", sum.points)));
+    }
+    if let Some(gap) = sum.gap() {
+        say!("  {}", styled(WARNING, &gap));
     }
     if let Some(cap) = &sum.cap {
         say!("  {}", styled(DIM, cap));

@@ -53,7 +53,11 @@ pub fn badge_markdown(report: &AuditReport, image: &str, target: &str) -> String
 
 fn value(report: &AuditReport) -> String {
     let grade = report.grade;
-    if report.hardened { grade.to_string() } else { format!("no, {grade}") }
+    let mut value = if report.hardened { grade.to_string() } else { format!("no, {grade}") };
+    if report.sum.unmeasured > 0 {
+        value += &format!(", {} not measured", report.sum.unmeasured);
+    }
+    value
 }
 
 /// Colours on which white can be read.

@@ -60,8 +60,10 @@ fn hero(report: &AuditReport) -> String {
     });
     chips.extend(image.digest.map(|digest| format!("<code>{digest}</code>")));
     let chips = items(chips);
+    let gap = report.sum.gap().map(|gap| format!("<p class=\"warning\">{}.</p>\n", escaped(&gap)));
+    let gap = gap.unwrap_or_default();
     format!(
-        "<header class=\"hero\">\n{}<div>\n<p class=\"eyebrow\">hardpan audit</p>\n<h1>{}</h1>\n<p class=\"verdict\"><b>{}</b> {}</p>\n<p class=\"soft\">{}.</p>\n<ul class=\"chips\">\n{chips}</ul>\n</div>\n</header>\n",
+        "<header class=\"hero\">\n{}<div>\n<p class=\"eyebrow\">hardpan audit</p>\n<h1>{}</h1>\n<p class=\"verdict\"><b>{}</b> {}</p>\n{gap}<p class=\"soft\">{}.</p>\n<ul class=\"chips\">\n{chips}</ul>\n</div>\n</header>\n",
         seal(report),
         escaped(&image.name),
         if report.hardened { "Hardened." } else { "Not hardened." },
@@ -332,6 +334,8 @@ fn scout(report: &AuditReport) -> String {
     for policy in &health.policies {
         let (class, what, why) = match &policy.verdict {
             HealthVerdict::Met => ("met", "met", ""),
+            HealthVerdict::Excepted(why) => ("excepted", "accepted", why.as_str()),
+            HealthVerdict::Info(why) => ("info", "met, with remarks", why.as_str()),
             HealthVerdict::Missed(why) => ("missed", "missed", why.as_str()),
             HealthVerdict::NotMeasured(why) => ("quiet", "not measured", why.as_str()),
         };
@@ -350,6 +354,8 @@ fn verdict(verdict: &Verdict) -> String {
     let class = match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail(_) => "fail",
+        Verdict::Excepted(_) => "excepted",
+        Verdict::Info(_) => "info",
         Verdict::NotMeasured(_) | Verdict::Manual(_) => "quiet",
     };
     format!(

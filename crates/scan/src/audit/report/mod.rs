@@ -120,7 +120,7 @@ fn source_text(source: ProfileSource) -> &'static str {
         ProfileSource::Flag => "as its user says",
         ProfileSource::Definition => "as its definition says",
         ProfileSource::Label => "as its label says",
-        ProfileSource::Default => "because nobody says otherwise",
+        ProfileSource::Default => "because nobody who is trusted says otherwise",
     }
 }
 
