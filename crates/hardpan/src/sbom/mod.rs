@@ -411,7 +411,7 @@ mod tests {
             // The platform is the first one's for both, and none is this machine's.
             for platform in [None, Some("linux/amd64"), Some("linux/arm64")] {
                 let manifest = Some(image.digest());
-                let choice = SbomChoice { manifest, platform, ..SbomChoice::default() };
+                let choice = SbomChoice { platform, manifest, ..SbomChoice::default() };
                 let (descriptor, manifest) = choose(&set, choice).unwrap();
                 assert_eq!(
                     (descriptor.digest, manifest.digest()),

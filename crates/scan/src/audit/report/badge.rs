@@ -53,11 +53,11 @@ pub fn badge_markdown(report: &AuditReport, image: &str, target: &str) -> String
 
 fn value(report: &AuditReport) -> String {
     let grade = report.grade;
-    let mut value = if report.hardened { grade.to_string() } else { format!("no, {grade}") };
-    if report.sum.unmeasured > 0 {
-        value += &format!(", {} not measured", report.sum.unmeasured);
+    let value = if report.hardened { grade.to_string() } else { format!("no, {grade}") };
+    match report.sum.unmeasured {
+        0 => value,
+        unmeasured => format!("{value}, {unmeasured} not measured"),
     }
-    value
 }
 
 /// Colours on which white can be read.

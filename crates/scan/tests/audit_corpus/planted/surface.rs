@@ -37,8 +37,10 @@ fn shells() -> Vec<Image> {
     };
     // Larger than what is kept for its text.
     let odd = |places: &[usize]| {
-        let mut bytes = with_text(&[&ash[..], &[b'x'; 100_000]].concat());
-        places.iter().for_each(|at| bytes[*at] = 9);
+        let mut bytes = with_text(&[&ash[..], &vec![b'x'; 100_000]].concat());
+        for &at in places {
+            bytes[at] = 9;
+        }
         bytes
     };
     vec![
