@@ -2,6 +2,7 @@
 //! How fast hardpan is on this machine, beside mmdebstrap with the same packages and beside the floor,
 //! which is hashing the layers.
 
+mod archive;
 mod floor;
 mod process;
 mod report;

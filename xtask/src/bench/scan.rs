@@ -12,6 +12,7 @@ use hardpan_image::Layout;
 use hardpan_tree::Digest;
 use serde_json::json;
 
+use super::archive;
 use super::floor::floor;
 use super::process::{Run, measure};
 use super::report::{Figures, Report};
@@ -22,7 +23,7 @@ use super::subject::Subject;
 const SUBJECTS: [&str; 2] = ["python", "jdk-llvm"];
 /// What times of images are for, in bytes of their layers' tar archives: others may take as much more or less.
 const IMAGE_BYTES: f64 = 100e6;
-/// Processor time of a scan of an image without compression, or one that checks less: with gzip the floor is above it.
+/// Processor time of a scan of what `docker save` writes, whose layers are not compressed.
 const SCAN_CPU_MILLISECONDS_MAX: f64 = 150.0;
 /// Processor time of a scan, in floors: the rest is for listing and matching.
 const SCAN_FLOORS_MAX: f64 = 1.3;
@@ -110,10 +111,12 @@ impl Scanning<'_> {
 
         let mut image = self.figures("scan of the image", &["scan", "layout"])?;
         image.cpu_at_most(format!("CPU ≤ {SCAN_FLOORS_MAX} × floor"), SCAN_FLOORS_MAX * reading);
-        let name = format!("CPU ≤ {SCAN_CPU_MILLISECONDS_MAX} ms for 100 MB");
-        image.cpu_at_most(name, SCAN_CPU_MILLISECONDS_MAX * share);
         image.wall_at_most("wall ≤ 3 s for 1.3 GB", SCAN_MILLISECONDS_MAX * share);
         image.memory_at_most(SCAN_MEMORY_BYTES_MAX);
+        let mut archive = self.figures("scan of its archive", &["scan", "image.tar"])?;
+        let name = format!("CPU ≤ {SCAN_CPU_MILLISECONDS_MAX} ms for 100 MB");
+        archive.cpu_at_most(name, SCAN_CPU_MILLISECONDS_MAX * share);
+        archive.memory_at_most(SCAN_MEMORY_BYTES_MAX);
         let mut sbom = self.figures("scan of its SBOM", &["scan", "image.cdx.json"])?;
         sbom.wall_at_most(format!("wall ≤ {SBOM_MILLISECONDS_MAX} ms"), SBOM_MILLISECONDS_MAX);
         let start = self.repeated("start", || measure(&mut self.command(&["--version"])))?;
@@ -133,7 +136,7 @@ impl Scanning<'_> {
         });
         let mut figures = vec![Figures::alone("decompress and hash", reading), image];
         figures.extend(self.syft()?);
-        figures.extend([sbom, start, open, rows, audit]);
+        figures.extend([archive, sbom, start, open, rows, audit]);
         Ok(Report {
             name: self.subject.name.to_owned(),
             packages: packages.len(),
@@ -152,6 +155,7 @@ impl Scanning<'_> {
                 ["build", "bench.yaml", "--output", "layout", "--store", "store", "--quiet"];
             measure(&mut self.command(&build))?;
         }
+        archive::save(&self.path("layout"), &self.path("image.tar"))?;
         let lock = Lock::parse(&fs::read_to_string(self.path("bench.yaml.lock"))?)?;
         let platform = lock.platforms.get(platform).context("the lock lacks the platform")?;
         let packages = platform.packages.clone();
