@@ -41,6 +41,20 @@ impl Default for TarLimits {
     }
 }
 
+impl TarLimits {
+    /// Returns the limits for layers of images: with device nodes, and without a block of zeros, which some builders leave
+    /// out; the digest of a layer says where its end is.
+    pub fn of_layer(entries_max: u64, size_bytes_max: u64) -> Self {
+        Self {
+            entries_max,
+            size_bytes_max,
+            refuse_special: false,
+            end_marker_required: false,
+            ..Self::default()
+        }
+    }
+}
+
 /// An entry's headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TarEntry {

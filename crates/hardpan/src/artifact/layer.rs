@@ -129,15 +129,7 @@ pub(super) fn read_layer(
     };
     let inner = decompress(blob, compression).map_err(LayerError::Decompress)?;
     let tee = Tee { inner, output, hasher: Hasher::new(), left_bytes: limit_bytes, is_over: false };
-    let limits = TarLimits {
-        entries_max: ENTRIES_MAX,
-        size_bytes_max: LAYER_BYTES_MAX,
-        refuse_special: false,
-        // Some builders leave it out.
-        end_marker_required: false,
-        ..TarLimits::default()
-    };
-    let mut tar = TarReader::new(tee, limits);
+    let mut tar = TarReader::new(tee, TarLimits::of_layer(ENTRIES_MAX, LAYER_BYTES_MAX));
     let scanned = Scan::default().run(&mut tar);
     let finished = scanned.and_then(|record| Ok((record, tar.finish()?)));
     let (record, tee) = match finished {

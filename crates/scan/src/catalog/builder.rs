@@ -11,10 +11,7 @@ use sha1::{Digest as _, Sha1};
 use super::content::{Collector, Content};
 use super::root::{Entry, File, Root};
 use super::{Catalog, CatalogError, FileHashes, FormatError, survey, want};
-use crate::layer::{self, CHUNK_BYTES};
-
-/// How many directories may be in each other. Packages of Node in packages of Node come to 60.
-const DEPTH_MAX: usize = 256;
+use crate::layer::{self, CHUNK_BYTES, EntryCounter, TooMany};
 
 /// What a catalog has, and what it refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +75,7 @@ pub struct CatalogBuilder {
     layers: Vec<Vec<Entry>>,
     is_open: bool,
     hidden: Hidden,
-    entries: u64,
-    path_bytes: u64,
+    counter: EntryCounter,
     kept_bytes: u64,
     buffer: Vec<u8>,
 }
@@ -92,8 +88,7 @@ impl CatalogBuilder {
             layers: Vec::new(),
             is_open: false,
             hidden: Hidden::default(),
-            entries: 0,
-            path_bytes: 0,
+            counter: EntryCounter::default(),
             kept_bytes: 0,
             buffer: vec![0; CHUNK_BYTES],
         }
@@ -121,23 +116,11 @@ impl CatalogBuilder {
     /// regular file, `data` is read as far as somebody wants it.
     pub fn entry(&mut self, entry: TarEntry, data: &mut dyn Read) -> Result<(), CatalogError> {
         self.open()?;
-        self.entries += 1;
-        if self.entries > self.options.entries_max {
-            return Err(limit("entries", self.options.entries_max));
-        }
         let TarEntry { path, kind, .. } = entry;
-        let target_bytes = match &kind {
-            TarEntryKind::Symlink(target) => target.len(),
-            TarEntryKind::HardLink(target) => target.as_bytes().len(),
-            _ => 0,
-        };
-        self.path_bytes += (path.as_bytes().len() + target_bytes) as u64;
-        if self.path_bytes > self.options.path_bytes_max {
-            return Err(limit("bytes of paths", self.options.path_bytes_max));
-        }
-        if path.components().count() > DEPTH_MAX {
-            return Err(limit("directories in each other", DEPTH_MAX as u64));
-        }
+        let CatalogOptions { entries_max, path_bytes_max, .. } = self.options;
+        self.counter
+            .add(&path, &kind, entries_max, path_bytes_max)
+            .map_err(|TooMany { what, max }| limit(what, max))?;
         let kind = match kind {
             TarEntryKind::Directory => LayerKind::Directory,
             TarEntryKind::Symlink(target) => LayerKind::Symlink(target),

@@ -20,12 +20,10 @@ use crate::catalog::sums::SumList;
 use crate::catalog::{Catalog, FormatError};
 use crate::controls::image::{Hidden, ImageFacts, LayerFacts, Special};
 use crate::controls::traits::ContentTraits;
-use crate::layer;
+use crate::layer::{self, EntryCounter, TooMany};
 use crate::secrets::SecretReport;
 use crate::secrets::owned::{Databases, Sums};
 
-/// How many directories may be in each other, as in a catalog.
-const DEPTH_MAX: usize = 256;
 /// The most steps through links: a hundred for each file of a large image. Links that lead to and fro would take for ever.
 const STEPS_MAX: u64 = 5_000_000;
 /// Of how many hidden files the names are kept: nobody reads more, and their bytes are counted.
@@ -88,8 +86,7 @@ pub struct EvidenceBuilder {
     /// Of the layer that is read.
     entries: Vec<Entry>,
     is_open: bool,
-    entry_count: u64,
-    path_bytes: u64,
+    counter: EntryCounter,
     whiteouts: BTreeSet<TreePath>,
     hidden_bytes: u64,
     hidden_files: Vec<Hidden>,
@@ -103,7 +100,7 @@ impl std::fmt::Debug for EvidenceBuilder {
         f.debug_struct("EvidenceBuilder")
             .field("options", &self.options)
             .field("layers", &self.layers)
-            .field("entries", &self.entry_count)
+            .field("entries", &self.counter.entries())
             .finish_non_exhaustive()
     }
 }
@@ -130,8 +127,7 @@ impl EvidenceBuilder {
             layers: Vec::new(),
             entries: Vec::new(),
             is_open: false,
-            entry_count: 0,
-            path_bytes: 0,
+            counter: EntryCounter::default(),
             whiteouts: BTreeSet::new(),
             hidden_bytes: 0,
             hidden_files: Vec::new(),
@@ -256,24 +252,10 @@ impl EvidenceBuilder {
     }
 
     fn count(&mut self, path: &TreePath, kind: &TarEntryKind) -> Result<(), EvidenceError> {
-        let too_many = |what, max| Err(EvidenceError::TooMany { what, max });
-        self.entry_count += 1;
-        if self.entry_count > self.options.entries_max {
-            return too_many("entries", self.options.entries_max);
-        }
-        let target_bytes = match kind {
-            TarEntryKind::Symlink(target) => target.len(),
-            TarEntryKind::HardLink(target) => target.as_bytes().len(),
-            _ => 0,
-        };
-        self.path_bytes += (path.as_bytes().len() + target_bytes) as u64;
-        if self.path_bytes > self.options.path_bytes_max {
-            return too_many("bytes of paths", self.options.path_bytes_max);
-        }
-        if path.components().count() > DEPTH_MAX {
-            return too_many("directories in each other", DEPTH_MAX as u64);
-        }
-        Ok(())
+        let EvidenceOptions { entries_max, path_bytes_max, .. } = self.options;
+        self.counter
+            .add(path, kind, entries_max, path_bytes_max)
+            .map_err(|TooMany { what, max }| EvidenceError::TooMany { what, max })
     }
 
     fn file(
