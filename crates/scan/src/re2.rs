@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Regular expressions as files of Go programs have them: RE2, which differs from ours in a few places.
 //!
-//! Where Go takes a character as it is and we would not, it is escaped, so that an expression means the same. What
-//! can't be translated is refused with a word about why. Both take time that is linear in what they search.
+//! Expressions are read as Go reads them, and written for our library, so that they mean the same. What Go refuses because
+//! it does not know it, and what can't be translated, is refused with a word about why. Both take time that is linear in
+//! what they search.
+
+mod translate;
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
+
+use translate::translate;
 
 /// How large a compiled expression may be, in bytes. Expressions with a repetition of a thousand come to a tenth.
 const COMPILED_BYTES_MAX: usize = 8 << 20;
@@ -41,44 +46,46 @@ impl fmt::Debug for Pattern {
 impl Pattern {
     /// Takes an expression after trying it.
     pub fn parse(source: &str) -> Result<Self, PatternError> {
-        Self::of(source, Classes::AsTheyAre, compile)
+        Self::of(source, compile)
     }
 
     /// Takes an expression for texts in which any character may be: `.` is one of them, not one byte.
     pub fn for_text(source: &str) -> Result<Self, PatternError> {
-        Self::of(source, Classes::OfAscii, |translated| build(translated, true))
+        Self::of(source, |translated| build(translated, true))
     }
 
     fn of(
         source: &str,
-        classes: Classes,
         compile: fn(&str) -> Result<Regex, regex::Error>,
     ) -> Result<Self, PatternError> {
-        let fail = |reason: String| PatternError { reason };
         if source.len() > PATTERN_BYTES_MAX {
-            return Err(fail(format!("it is longer than {PATTERN_BYTES_MAX} bytes")));
+            let reason = format!("it is longer than {PATTERN_BYTES_MAX} bytes");
+            return Err(PatternError { reason });
         }
-        let pattern = Self { translated: translate(source, classes), compiled: OnceLock::new() };
-        let compiled = compile(&pattern.translated).map_err(|error| {
-            let reason = match &error {
+        let fail = |reason: String| {
+            let reason = match difference(source) {
+                Some(difference) => format!("{reason}; {difference}"),
+                None => reason,
+            };
+            PatternError { reason }
+        };
+        let translated = translate(source).map_err(fail)?;
+        let compiled = compile(&translated).map_err(|error| {
+            fail(match &error {
                 regex::Error::CompiledTooBig(_) => {
                     format!("it needs more than {COMPILED_BYTES_MAX} bytes; make its repetitions shorter")
                 }
                 error => last_line(&error.to_string()).to_owned(),
-            };
-            fail(match difference(source) {
-                Some(difference) => format!("{reason}; {difference}"),
-                None => reason,
             })
         })?;
-        let _ = pattern.compiled.set(compiled);
-        Ok(pattern)
+        Ok(Self { translated, compiled: OnceLock::from(compiled) })
     }
 
     /// Takes one of our own expressions, which a test compiles, and compiles it when it is needed: of a hundred,
     /// most images need ten.
     pub(crate) fn trusted(source: &str) -> Self {
-        Self { translated: translate(source, Classes::AsTheyAre), compiled: OnceLock::new() }
+        let translated = translate(source).expect("a test compiles all of our own rules");
+        Self { translated, compiled: OnceLock::new() }
     }
 
     /// Returns the compiled expression.
@@ -96,7 +103,7 @@ impl Pattern {
 }
 
 fn compile(translated: &str) -> Result<Regex, regex::Error> {
-    // In Go, \w, \d, \s and \b are about ASCII alone, and so it is faster. Characters beyond need the other way.
+    // By bytes it is faster. Characters beyond ASCII in classes need the other way.
     build(translated, false).or_else(|_| build(translated, true))
 }
 
@@ -106,38 +113,6 @@ fn build(translated: &str, is_unicode: bool) -> Result<Regex, regex::Error> {
         .size_limit(COMPILED_BYTES_MAX)
         .dfa_size_limit(CACHE_BYTES_MAX)
         .build()
-}
-
-/// What becomes of `\w` and the like, which are about ASCII in Go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Classes {
-    /// Nothing: what they mean is up to how the expression is compiled.
-    AsTheyAre,
-    /// They are written out.
-    OfAscii,
-}
-
-impl Classes {
-    /// Returns what an escape is replaced by.
-    fn replacement(self, letter: char, in_class: bool) -> Option<&'static str> {
-        if self == Self::AsTheyAre {
-            return None;
-        }
-        Some(match (letter, in_class) {
-            ('d', false) => "[0-9]",
-            ('d', true) => "0-9",
-            ('D', _) => "[^0-9]",
-            ('s', false) => "[\\t\\n\\f\\r ]",
-            ('s', true) => "\\t\\n\\f\\r ",
-            ('S', _) => "[^\\t\\n\\f\\r ]",
-            ('w', false) => "[0-9A-Za-z_]",
-            ('w', true) => "0-9A-Za-z_",
-            ('W', _) => "[^0-9A-Za-z_]",
-            ('b', false) => "(?-u:\\b)",
-            ('B', false) => "(?-u:\\B)",
-            _ => return None,
-        })
-    }
 }
 
 /// Returns the line of a message that says what is wrong, without the drawing above it.
@@ -174,9 +149,6 @@ fn difference(source: &str) -> Option<&'static str> {
             "references to groups are neither in RE2 nor here; write octal numbers as \\x{..}",
         );
     }
-    if escaped(|byte| byte == b'0') {
-        return Some("RE2 takes octal numbers (\\012), here they are \\x0a");
-    }
     if escaped(|byte| byte == b'C') {
         return Some("RE2's \\C, any byte, is (?s-u:.) here");
     }
@@ -184,114 +156,6 @@ fn difference(source: &str) -> Option<&'static str> {
         return Some("the end is \\z, in RE2 too");
     }
     None
-}
-
-/// Escapes what Go takes as it is: braces that are no repetition, and brackets, `&&`, `--` and `~~` in classes. Replaces
-/// `\Q…\E`, which is not known here, and `\<`, which is something else.
-fn translate(source: &str, classes: Classes) -> String {
-    let mut out = String::with_capacity(source.len() + 8);
-    let mut rest = source;
-    let mut in_class = false;
-    while let Some(c) = rest.chars().next() {
-        let after = &rest[c.len_utf8()..];
-        if let Some(quoted) = rest.strip_prefix("\\Q") {
-            let (text, end) = quoted.split_once("\\E").unwrap_or((quoted, ""));
-            out.push_str(&regex::escape(text));
-            rest = end;
-        } else if c == '\\'
-            && let Some(letter) = after.chars().next()
-            && let Some(class) = classes.replacement(letter, in_class)
-        {
-            out.push_str(class);
-            rest = &after[letter.len_utf8()..];
-            if in_class {
-                rest = dash_after_class(rest, &mut out);
-            }
-        } else if c == '\\' && after.starts_with(['<', '>']) {
-            // Here these are the bounds of words.
-            out.push_str(&after[..1]);
-            rest = &after[1..];
-        } else if c == '\\' {
-            let length = escape_length(after);
-            out.push_str(&rest[..=length]);
-            rest = &after[length..];
-            if in_class && after.starts_with(['d', 'D', 's', 'S', 'w', 'W', 'p', 'P']) {
-                rest = dash_after_class(rest, &mut out);
-            }
-        } else if in_class {
-            rest = translate_in_class(rest, &mut out, &mut in_class);
-        } else if c == '[' {
-            in_class = true;
-            // A bracket right at the start of a class is a character of it.
-            let start = ["[^]", "[]", "[^", "["].iter().find(|start| rest.starts_with(**start));
-            let start = start.copied().unwrap_or("[");
-            out.push_str(&start.replace(']', "\\]"));
-            rest = &rest[start.len()..];
-        } else if c == '{' && repetition(rest).is_none() {
-            out.push_str("\\{");
-            rest = after;
-        } else if let Some(length) = repetition(rest) {
-            out.push_str(&rest[..length]);
-            rest = &rest[length..];
-        } else {
-            out.push(c);
-            rest = after;
-        }
-    }
-    out
-}
-
-/// Returns how long an escape is behind its backslash.
-fn escape_length(after: &str) -> usize {
-    let mut chars = after.chars();
-    let length = chars.next().map_or(0, char::len_utf8);
-    match after.as_bytes() {
-        // \p{..} and \x{..} keep their braces, \pN its letter.
-        [b'p' | b'P' | b'x', b'{', ..] => after.find('}').map_or(length, |end| end + 1),
-        [b'p' | b'P', ..] => length + chars.next().map_or(0, char::len_utf8),
-        _ => length,
-    }
-}
-
-fn translate_in_class<'s>(rest: &'s str, out: &mut String, in_class: &mut bool) -> &'s str {
-    if rest.starts_with("[:")
-        && let Some(end) = rest.find(":]")
-    {
-        out.push_str(&rest[..end + 2]);
-        return dash_after_class(&rest[end + 2..], out);
-    }
-    for (pair, escaped) in [("&&", "\\&\\&"), ("~~", "\\~\\~"), ("--", "\\-\\-")] {
-        if let Some(after) = rest.strip_prefix(pair) {
-            out.push_str(escaped);
-            return after;
-        }
-    }
-    let c = rest.chars().next().unwrap_or(']');
-    match c {
-        '[' => out.push_str("\\["),
-        ']' => {
-            *in_class = false;
-            out.push(']');
-        }
-        c => out.push(c),
-    }
-    &rest[c.len_utf8()..]
-}
-
-/// A dash behind `\w` and the like is a character: a class begins no range.
-fn dash_after_class<'s>(rest: &'s str, out: &mut String) -> &'s str {
-    let Some(after) = rest.strip_prefix('-') else { return rest };
-    out.push_str("\\-");
-    after
-}
-
-/// Returns the length of a repetition in braces, `{2}`, `{2,}`, `{2,4}`, if there is one.
-fn repetition(text: &str) -> Option<usize> {
-    let inside = text.strip_prefix('{')?;
-    let end = inside.find('}')?;
-    let (low, high) = inside[..end].split_once(',').unwrap_or((&inside[..end], ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    (!low.is_empty() && digits(low) && digits(high)).then_some(end + 2)
 }
 
 #[cfg(test)]
@@ -322,6 +186,32 @@ mod tests {
             ("^\\{{2}$", "{{", "{"),
             ("\\<a\\>", "<a>", "a"),
             ("[\\<x]y", "<y", "ay"),
+            ("^[+--]$", ",", "."),
+            ("^[!--]+$", "#-", "."),
+            ("^[--/]$", ".", ","),
+            ("^[A-[]$", "Z", "]"),
+            ("^[&-&&]$", "&", "-"),
+            ("^[~~-~]$", "~", "-"),
+            ("^[[:foo]$", ":", "b"),
+            ("^[[.a.]]$", ".]", "."),
+            ("^[a-]]$", "-]", "b]"),
+            ("^[]-a]$", "^", "-"),
+            ("^[^-a]$", "b", "-"),
+            ("^[a\\-z]$", "-", "b"),
+            ("^[[:^alpha:]]$", "1", "a"),
+            ("^\\xe4[\\xe4]$", "\u{e4}\u{e4}", "a"),
+            ("^\\s$", " ", "\u{b}"),
+            ("^[\\s]$", " ", "\u{b}"),
+            ("^[[:space:]]$", "\u{b}", "a"),
+            ("^\\p{^L}$", "1", "a"),
+            ("^\\P{^L}$", "a", "1"),
+            ("^[\\p{^L}]$", "1", "a"),
+            ("\\b{start}", "a{start}", "{start}"),
+            ("^\\_\\#\\&\\~\\/\\-\\ $", "_#&~/- ", "_"),
+            ("^\\07\\0\\141[\\141]\\1411$", "\u{7}\0aaa1", "a"),
+            ("^(?P<a>x)(?<b>y)(?i-s:z)(?U)w+$", "xyZw", "xy"),
+            ("^\\a\\f\\t\\n\\r\\v$", "\u{7}\u{c}\t\n\r\u{b}", "x"),
+            ("^]}$", "]}", "]"),
             ("^[\\w-.]+$", "a-.b", "a/b"),
             ("^[\\w-z]$", "-", "`"),
             ("^[\\d-]+$", "1-2", "1/2"),
@@ -377,7 +267,33 @@ mod tests {
             ("(?=a)", "looking ahead"),
             ("(?<!a)b", "looking ahead"),
             ("(a)\\1", "references to groups"),
-            ("\\012", "octal"),
+            ("[a-\\d]", "no escape in RE2"),
+            ("[a-[]", "invalid character class range"),
+            ("^[a--]$", "invalid character class range"),
+            ("[[:foo:]]", "no class [:foo:]"),
+            ("[\\Qa\\E]", "no escape in RE2"),
+            ("[\\b]", "no escape in RE2"),
+            ("[]", "unclosed character class"),
+            ("[^]", "unclosed character class"),
+            ("[a-", "unclosed character class"),
+            ("[a\\", "incomplete escape"),
+            ("(?x)a b", "the flag x"),
+            ("(?i-u:a)", "the flag u"),
+            ("(?R)a", "the flag R"),
+            ("(?#c)a", "unrecognized flag"),
+            ("\\u0041", "\\u is no escape"),
+            ("\\E", "\\E is no escape"),
+            ("\\h", "\\h is no escape"),
+            ("\\\u{e4}", "no escape"),
+            ("\\8", "no escape"),
+            ("\\x4", "\\x is no escape"),
+            ("\\x{110000}", "no escape"),
+            ("\\x{", "no escape"),
+            ("\\x+1", "no escape"),
+            ("\\p", "names no class"),
+            ("\\p{Greek", "names no class"),
+            ("\\p{sc=Greek}", "names no class"),
+            ("\\p{Nobody}", "Unicode property"),
             ("a\\Z", "\\z"),
             ("\\C", "any byte"),
             ("(?:a{1000}){1000}", "repetitions"),
