@@ -303,6 +303,8 @@ containerRunOptions:
             "`expectedOutput`",
         ),
         (V2, "metadataTest: {}", Code::EmptyValue, 2, "expects nothing"),
+        (V2, "metadataTest: {cmd: [a], user: ''}", Code::EmptyValue, 2, "`user` is empty"),
+        (V2, "metadataTest: {cmd: [a],\n  workdir: ''}", Code::EmptyValue, 3, "`workdir` is empty"),
         (V2, "metadataTest: [a]", Code::WrongType, 2, "must be a mapping"),
         (V2, "metadataTest: {env: [{key: a, value: b}]}", Code::UnknownKey, 2, "envVars"),
         (V2, "metadataTest: {workDir: /a}", Code::UnknownKey, 2, "did you mean `workdir`?"),

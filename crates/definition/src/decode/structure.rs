@@ -182,8 +182,11 @@ impl<'n> Decoder<'n> {
         let unexposed_ports = names("unexposedPorts");
         let volumes = names("volumes");
         let unmounted_volumes = names("unmountedVolumes");
-        let work_dir = self.optional(&mut fields, "workdir", RAW).filter(|text| !text.is_empty());
-        let user = self.optional(&mut fields, "user", RAW).filter(|text| !text.is_empty());
+        // The original takes an empty one for none, and checks nothing.
+        let [work_dir, user] = ["workdir", "user"].map(|key| {
+            let entry = fields.take(key).filter(|entry| !entry.value.is_null())?;
+            self.filled(&entry.value, &format!("`{key}`"))
+        });
         fields.finish(self);
         let test = MetadataTest {
             environment,
@@ -344,7 +347,7 @@ fn permissions(text: &str) -> Result<(), Refusal> {
     };
     let bytes = text.as_bytes();
     let (kind, bits) = bytes.split_at_checked(bytes.len().saturating_sub(9)).ok_or_else(refuse)?;
-    let is_kind = !kind.is_empty() && kind.iter().all(|byte| b"-dlLtugpSDca?".contains(byte));
+    let is_kind = !kind.is_empty() && kind.iter().all(|byte| b"-bdlLtugpSDca?".contains(byte));
     let allowed: [&[u8]; 9] = [b"r-", b"w-", b"x-sS", b"r-", b"w-", b"x-sS", b"r-", b"w-", b"x-tT"];
     let are_bits =
         bits.len() == 9 && bits.iter().zip(allowed).all(|(bit, allowed)| allowed.contains(bit));

@@ -13,7 +13,7 @@ use super::account::{self, Account, AccountError};
 use super::{ContainerError, PATH_DEFAULT, TEMPORARY_MODE, inside, path_of};
 use crate::contents::StoreContents;
 use crate::error::Error;
-use crate::image_tree::{LayerInput, tree_of_layers};
+use crate::image_tree::{ImageFiles, LayerInput, files_of_layers};
 use crate::materialize::materialize;
 use crate::sandbox::host_owner;
 use crate::sbom::docker;
@@ -218,7 +218,7 @@ impl Session<'_> {
     }
 
     /// Returns the files of an image as its layers have them, owners included: without what containers get from outside.
-    pub(crate) fn container_tree(&self, image: &ContainerImage) -> Result<Tree, Error> {
+    pub(crate) fn container_files(&self, image: &ContainerImage) -> Result<ImageFiles, Error> {
         let opened = Layout::open(&image.layout)?;
         let is_it = |stored: &StoredImage| stored.descriptor.digest == image.manifest;
         let stored = opened.images()?.into_iter().find(is_it);
@@ -236,7 +236,7 @@ impl Session<'_> {
         layout: &Layout,
         stored: &StoredImage,
         diff_ids: &[Digest],
-    ) -> Result<Tree, Error> {
+    ) -> Result<ImageFiles, Error> {
         let layers = &stored.manifest.value().layers;
         let openers: Vec<_> = layers
             .iter()
@@ -251,7 +251,7 @@ impl Session<'_> {
             layers.iter().zip(diff_ids).zip(&openers).map(|((descriptor, diff_id), open)| {
                 LayerInput { descriptor, diff_id: *diff_id, open }
             });
-        Ok(tree_of_layers(self.store, inputs, Origin::Definition)?)
+        Ok(files_of_layers(self.store, inputs, Origin::Definition)?)
     }
 
     fn container_root(
@@ -262,7 +262,7 @@ impl Session<'_> {
         diff_ids: &[Digest],
     ) -> Result<PathBuf, Error> {
         let make = |directory: &Path| {
-            let mut tree = self.layers_of(layout, stored, diff_ids)?;
+            let mut tree = self.layers_of(layout, stored, diff_ids)?.tree;
             add_mount_points(&mut tree);
             let contents = StoreContents { store: self.store };
             materialize(&tree, contents, directory, host_owner(), self.threads)?;

@@ -17,10 +17,9 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use hardpan_tree::Tree;
-
 use crate::container::{ContainerError, ContainerImage, ContainerMount, ContainerOptions};
 use crate::error::{Error, Trouble};
+use crate::image_tree::ImageFiles;
 use crate::observer::Event;
 use crate::project::CatalogRoot;
 use crate::sandbox::{Exit, Limits, Network, Streams};
@@ -146,11 +145,11 @@ impl Session<'_> {
         let start = (options.clock)();
         let mut tests = vec![configuration(image, start)];
         // Read only if a test looks at files.
-        let tree = OnceCell::new();
+        let files = OnceCell::new();
         self.told(&tests[0]);
         for case in cases {
             self.observer.event(Event::Test { name: &case.name });
-            let outcome = self.test_case(image, &tree, case, options)?;
+            let outcome = self.test_case(image, &files, case, options)?;
             self.told(&outcome);
             tests.push(outcome);
         }
@@ -167,7 +166,7 @@ impl Session<'_> {
     fn test_case(
         &self,
         image: &ContainerImage,
-        tree: &OnceCell<Tree>,
+        files: &OnceCell<ImageFiles>,
         case: &TestCase,
         options: &TestOptions<'_>,
     ) -> Result<TestOutcome, Error> {
@@ -191,7 +190,7 @@ impl Session<'_> {
                 result.map(|()| String::new())
             }
             TestKind::Structure(case) => {
-                let run = StructureRun { session: self, image, tree, options, deadline };
+                let run = StructureRun { session: self, image, files, options, deadline };
                 run.all(case, &mut output)
             }
         };

@@ -10,17 +10,20 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use hardpan_image::Descriptor;
 use hardpan_package::segment::EntryKind;
-use hardpan_tree::layers::{ContentName, LayerEntry, Stack, StackError, StackRules, Whiteout};
-use hardpan_tree::{Digest, File, Metadata, Origin, TarReadError, Tree, TreePath};
+use hardpan_tree::layers::{
+    ContentName, LayerEntry, LayerKind, Stack, StackError, StackRules, Whiteout,
+};
+use hardpan_tree::{Digest, File, Metadata, Origin, Special, TarReadError, Tree, TreePath};
 
 use crate::artifact::layer_kind;
 use crate::error::Trouble;
 use crate::store::{Store, StoreError};
-use segment::Entry;
+use segment::{Entry, Recorded};
 
 /// A layer, as a manifest and a configuration name it.
 pub(crate) struct LayerInput<'a> {
@@ -140,13 +143,41 @@ impl ImageTreeError {
     }
 }
 
+/// What is in an image.
+#[derive(Debug)]
+pub(crate) struct ImageFiles {
+    /// What a tree can hold.
+    pub(crate) tree: Tree,
+    /// Device nodes and pipes. A container gets its own, and no file system that is made of the image has them.
+    pub(crate) specials: BTreeMap<TreePath, SpecialFile>,
+}
+
+/// A device node or a pipe.
+#[derive(Debug, Clone)]
+pub(crate) struct SpecialFile {
+    pub(crate) metadata: Metadata,
+    pub(crate) kind: Special,
+}
+
+/// Metadata of an entry, and what it is if it is no plain one.
+type EntryMetadata = (Metadata, Option<Special>);
+
 /// Puts an image's layers, the lowest first, on top of each other. All nodes get this origin.
 pub(crate) fn tree_of_layers<'a>(
     store: &Store,
     layers: impl IntoIterator<Item = LayerInput<'a>>,
     origin: Origin,
 ) -> Result<Tree, ImageTreeError> {
-    let mut stack = Stack::new(StackRules::STRICT);
+    Ok(files_of_layers(store, layers, origin)?.tree)
+}
+
+/// The same, with what a tree can't hold.
+pub(crate) fn files_of_layers<'a>(
+    store: &Store,
+    layers: impl IntoIterator<Item = LayerInput<'a>>,
+    origin: Origin,
+) -> Result<ImageFiles, ImageTreeError> {
+    let mut stack: Stack<EntryMetadata, File> = Stack::new(StackRules::STRICT);
     for layer in layers {
         let digest = layer.descriptor.digest;
         let record = segment::read(store, &layer)?;
@@ -157,16 +188,31 @@ pub(crate) fn tree_of_layers<'a>(
         let refused = |_: &TreePath, error| Err::<(), _>(ImageTreeError::of_stack(digest, error));
         stack.apply(whiteouts, entries, refused)?;
     }
-    Ok(stack.into_tree(origin, ContentName::AsWritten))
+    let mut specials = BTreeMap::new();
+    let tree = stack.into_tree_by(ContentName::AsWritten, |path, (metadata, special)| {
+        if let Some(kind) = special {
+            let special = SpecialFile { metadata: metadata.clone(), kind };
+            specials.insert(path.clone(), special);
+        }
+        (metadata, origin)
+    });
+    Ok(ImageFiles { tree, specials })
 }
 
 /// Returns an entry of a layer, unless it is a whiteout, or a hard link to itself, which changes nothing.
-fn layer_entry(segment: Digest, entry: Entry) -> Option<LayerEntry<Metadata, File>> {
+fn layer_entry(segment: Digest, entry: Entry) -> Option<LayerEntry<EntryMetadata, File>> {
     let Entry { path, metadata, kind } = entry;
-    let is_itself = matches!(&kind, EntryKind::HardLink(target) if *target == path);
+    let is_itself =
+        matches!(&kind, Recorded::Plain(EntryKind::HardLink(target)) if *target == path);
     if is_itself || Whiteout::of(&path).is_some() {
         return None;
     }
-    let above = Metadata::root(0o755, metadata.mtime);
-    Some(LayerEntry { path, metadata, above, kind: layer_kind(segment, &kind) })
+    let above = (Metadata::root(0o755, metadata.mtime), None);
+    let (kind, special) = match kind {
+        Recorded::Plain(kind) => (layer_kind(segment, &kind), None),
+        Recorded::CharacterDevice => (LayerKind::Special, Some(Special::CharacterDevice)),
+        Recorded::BlockDevice => (LayerKind::Special, Some(Special::BlockDevice)),
+        Recorded::Fifo => (LayerKind::Special, Some(Special::Fifo)),
+    };
+    Some(LayerEntry { path, metadata: (metadata, special), above, kind })
 }

@@ -8,7 +8,8 @@ use hardpan_image::{Compression, decompress};
 use hardpan_package::elf::Probe;
 use hardpan_package::segment::{EntryKind, FileEntry};
 use hardpan_tree::{
-    Digest, Hasher, HashingWriter, Metadata, TarEntry, TarEntryKind, TarLimits, TarReader, TreePath,
+    Digest, Hasher, HashingWriter, Metadata, Special, TarEntry, TarEntryKind, TarLimits, TarReader,
+    TreePath,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,10 @@ use super::{ImageTreeError, LayerInput};
 use crate::store::{SegmentWriter, Store, StoreError};
 
 /// Goes up when what is recorded of a layer changes.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
+/// Number of entries of one layer.
+const ENTRIES_MAX: u64 = 1_000_000;
 /// The largest layer, uncompressed, in bytes: more than any image that people run, and less than the
 /// disks of the machines that build.
 const LAYER_BYTES_MAX: u64 = 32 << 30;
@@ -25,8 +28,7 @@ const LAYER_BYTES_MAX: u64 = 32 << 30;
 /// What is recorded of a layer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// In the layer's order. Device nodes and pipes are not in it: a tree can't hold them, and a
-    /// container has its own.
+    /// In the layer's order.
     pub(super) entries: Vec<Entry>,
 }
 
@@ -35,7 +37,20 @@ pub(super) struct Record {
 pub(super) struct Entry {
     pub(super) path: TreePath,
     pub(super) metadata: Metadata,
-    pub(super) kind: EntryKind,
+    pub(super) kind: Recorded,
+}
+
+/// What is recorded of an entry.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Recorded {
+    /// What a tree can hold.
+    Plain(EntryKind),
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+    /// A named pipe.
+    Fifo,
 }
 
 /// Returns the key of a layer's segment.
@@ -82,21 +97,19 @@ type Output = HashingWriter<SegmentWriter>;
 
 /// Reads all entries of a layer while its bytes are kept.
 fn read_entries(tee: Tee<'_>) -> Result<(Record, Output), hardpan_tree::TarReadError> {
-    let limits = TarLimits {
-        size_bytes_max: LAYER_BYTES_MAX,
-        refuse_special: false,
-        // Some builders leave it out, and the digest says where the end is.
-        end_marker_required: false,
-        ..TarLimits::default()
-    };
-    let mut tar = TarReader::new(tee, limits);
+    let mut tar = TarReader::new(tee, TarLimits::of_layer(ENTRIES_MAX, LAYER_BYTES_MAX));
     let mut entries = Vec::new();
     while let Some(TarEntry { path, metadata, kind }) = tar.next_entry()? {
         let kind = match kind {
-            TarEntryKind::Directory => EntryKind::Directory,
-            TarEntryKind::Symlink(target) => EntryKind::Symlink(target),
-            TarEntryKind::HardLink(target) => EntryKind::HardLink(target),
-            TarEntryKind::File(size_bytes) => EntryKind::File(file(&mut tar, size_bytes)?),
+            TarEntryKind::Directory => Recorded::Plain(EntryKind::Directory),
+            TarEntryKind::Symlink(target) => Recorded::Plain(EntryKind::Symlink(target)),
+            TarEntryKind::HardLink(target) => Recorded::Plain(EntryKind::HardLink(target)),
+            TarEntryKind::File(size_bytes) => {
+                Recorded::Plain(EntryKind::File(file(&mut tar, size_bytes)?))
+            }
+            TarEntryKind::Special(Special::CharacterDevice) => Recorded::CharacterDevice,
+            TarEntryKind::Special(Special::BlockDevice) => Recorded::BlockDevice,
+            TarEntryKind::Special(Special::Fifo) => Recorded::Fifo,
             _ => continue,
         };
         entries.push(Entry { path, metadata, kind });

@@ -44,6 +44,10 @@ fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn apply(store: &Store, layers: &[Made]) -> Result<Tree, ImageTreeError> {
+    with(layers, |inputs| tree_of_layers(store, inputs, Origin::Definition))
+}
+
+fn with<T>(layers: &[Made], show: impl FnOnce(Vec<LayerInput<'_>>) -> T) -> T {
     let openers: Vec<_> = layers
         .iter()
         .map(|layer| || -> io::Result<Box<dyn Read + '_>> { Ok(Box::new(layer.bytes.as_slice())) })
@@ -53,7 +57,7 @@ fn apply(store: &Store, layers: &[Made]) -> Result<Tree, ImageTreeError> {
         diff_id: layer.diff_id,
         open,
     });
-    tree_of_layers(store, inputs, Origin::Definition)
+    show(inputs.collect())
 }
 
 fn directory(path: &str) -> RawEntry {
@@ -175,11 +179,49 @@ fn layers_are_applied_as_containers_see_them() {
             &[RawEntry::new("null", b'3'), RawEntry::new("pipe", b'6'), file("c", "3")],
             "/c:3 /lib>usr/lib /usr/ /usr/lib/ /usr/lib/a:1 /usr/lib/b:2",
         ),
+        (
+            "what a pipe takes the place of is gone",
+            &[RawEntry::new("usr/lib/a", b'6')],
+            "/lib>usr/lib /usr/ /usr/lib/ /usr/lib/b:2",
+        ),
     ];
     for (summary, entries, expected) in cases {
         let (_directory, store) = store();
         let tree = apply(&store, &[base(), layer(entries)]).unwrap();
         assert_eq!(say(&tree, &store), *expected, "{summary}");
+    }
+}
+
+#[test]
+fn device_nodes_and_pipes_are_told() {
+    let special = |path: &str, kind| RawEntry::new(path, kind);
+    let cases: [(&[RawEntry], &[RawEntry], &str); 6] = [
+        (
+            &[special("null", b'3'), special("disk", b'4'), special("pipe", b'6')],
+            &[],
+            "/disk: block device, /null: character device, /pipe: named pipe",
+        ),
+        (&[special("null", b'3')], &[file("null", "1")], ""),
+        (&[special("null", b'3')], &[file(".wh.null", "")], ""),
+        (&[file("null", "1")], &[special("null", b'6')], "/null: named pipe"),
+        (&[directory("d/"), symlink("l", "d")], &[special("l/p", b'6')], "/d/p: named pipe"),
+        (
+            &[special("null", b'3')],
+            &[hard_link("more", "null")],
+            "/more: character device, /null: character device",
+        ),
+    ];
+    for (lower, upper, expected) in cases {
+        let (_directory, store) = store();
+        let layers = [layer(lower), layer(upper)];
+        // What is in the store is read again.
+        for _ in 0..2 {
+            let found = with(&layers, |inputs| files_of_layers(&store, inputs, Origin::Definition));
+            let found = found.unwrap().specials;
+            let told: Vec<String> =
+                found.iter().map(|(path, special)| format!("{path}: {}", special.kind)).collect();
+            assert_eq!(told.join(", "), expected);
+        }
     }
 }
 

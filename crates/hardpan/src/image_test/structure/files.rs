@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use hardpan_definition::{ExecutableBy, FileExistenceTest, LicenseTest};
-use hardpan_tree::{Kind, Node, Tree, TreePath};
+use hardpan_tree::{Kind, Metadata, Node, Special, TreePath};
 
 use super::expand::expand;
 use super::{Patterns, lossy};
 use crate::contents::StoreContents;
 use crate::image_test::Stop;
+use crate::image_tree::ImageFiles;
 
 /// The largest file that is searched, in bytes.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -26,7 +27,7 @@ const FORBIDDEN: [&str; 2] = ["AGPL", "WTFPL"];
 /// The files of an image.
 #[derive(Clone, Copy)]
 pub(super) struct Files<'f> {
-    pub(super) tree: &'f Tree,
+    pub(super) image: &'f ImageFiles,
     pub(super) contents: StoreContents<'f>,
     pub(super) environment: &'f BTreeMap<String, String>,
     /// Whether the tests' file is of version 2.
@@ -43,9 +44,8 @@ impl Files<'_> {
             Cow::Borrowed(test.path.as_str())
         };
         let inside = parse(&path)?;
-        let found = self.tree.resolve_parent(&inside).ok();
-        let found = found.and_then(|place| self.node(&place));
-        let Some(node) = found else {
+        let found = self.image.tree.resolve_parent(&inside).ok();
+        let Some(found) = found.and_then(|place| self.found(&place)) else {
             let missing = test.should_exist.then(|| format!("{path} is not there"));
             return Ok(missing.into_iter().collect());
         };
@@ -54,12 +54,12 @@ impl Files<'_> {
         }
         let mut wrong = Vec::new();
         if let Some(expected) = &test.permissions {
-            let forms = [of_go(node), of_ls(node)];
+            let forms = [found.of_go(), found.of_ls()];
             if !forms.contains(expected) {
                 wrong.push(format!("{path} is {}, not {expected}", forms[0]));
             }
         }
-        let mode = node.metadata.mode;
+        let mode = found.metadata.mode;
         let (bits, who) = match test.executable_by {
             None => (0o111, None),
             Some(ExecutableBy::Any) => (0o111, Some("anybody")),
@@ -70,9 +70,10 @@ impl Files<'_> {
         if let Some(who) = who
             && mode & bits == 0
         {
-            wrong.push(format!("{path} is {}: {who} can't execute it", of_go(node)));
+            wrong.push(format!("{path} is {}: {who} can't execute it", found.of_go()));
         }
-        let owner = [("user", test.uid, node.metadata.uid), ("group", test.gid, node.metadata.gid)];
+        let Metadata { uid, gid, .. } = *found.metadata;
+        let owner = [("user", test.uid, uid), ("group", test.gid, gid)];
         for (what, expected, actual) in owner {
             if let Some(expected) = expected.filter(|&expected| expected != actual) {
                 wrong.push(format!("{path} belongs to the {what} {actual}, not {expected}"));
@@ -93,10 +94,16 @@ impl Files<'_> {
     pub(super) fn licenses(&self, test: &LicenseTest) -> Result<Vec<String>, Stop> {
         let mut wrong = Vec::new();
         if test.debian {
-            let root = self.tree.resolve(&parse(DEBIAN_DOC)?);
+            let tree = &self.image.tree;
+            let root = tree.resolve(&parse(DEBIAN_DOC)?);
             let Ok(root) = root else { return Ok(vec![format!("{DEBIAN_DOC} is not there")]) };
             let is_directory = |node: &Node| matches!(node.kind, Kind::Directory);
-            for (place, _) in self.tree.children(&root).filter(|(_, node)| is_directory(node)) {
+            let mut packages =
+                tree.children(&root).filter(|(_, node)| is_directory(node)).peekable();
+            if packages.peek().is_none() {
+                wrong.push(format!("{DEBIAN_DOC} has no folder of a package: no licence is there"));
+            }
+            for (place, _) in packages {
                 let package = String::from_utf8_lossy(place.name());
                 if !(self.is_new && package == DEBIAN_SKIPPED) {
                     wrong.extend(self.license(&format!("{place}/copyright")));
@@ -120,8 +127,13 @@ impl Files<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let fail = |why: &str| Err(format!("{path} can't be read: {why}"));
         let Ok(inside) = TreePath::parse(clean(path)) else { return fail("it is no path") };
-        let Ok(place) = self.tree.resolve(&inside) else { return fail("it is not there") };
-        let Some((_, file)) = self.tree.file(&place) else { return fail("it is no file") };
+        let tree = &self.image.tree;
+        let is_special = |place: TreePath| self.image.specials.contains_key(&place);
+        if tree.resolve_parent(&inside).is_ok_and(is_special) {
+            return fail("it is no file");
+        }
+        let Ok(place) = tree.resolve(&inside) else { return fail("it is not there") };
+        let Some((_, file)) = tree.file(&place) else { return fail("it is no file") };
         if file.size_bytes > FILE_BYTES_MAX {
             return fail(&format!("it has more than {FILE_BYTES_MAX} bytes"));
         }
@@ -133,13 +145,22 @@ impl Files<'_> {
         }
     }
 
-    /// Returns the node at a path, of a hard link the file's.
-    fn node(&self, path: &TreePath) -> Option<&Node> {
-        let node = self.tree.get(path)?;
-        match &node.kind {
-            Kind::HardLink(target) => self.tree.get(target),
-            _ => Some(node),
+    /// Returns what is at a path, of a hard link the file.
+    fn found(&self, path: &TreePath) -> Option<Found<'_>> {
+        if let Some(special) = self.image.specials.get(path) {
+            let kind = FoundKind::Special(special.kind);
+            return Some(Found { metadata: &special.metadata, kind });
         }
+        let mut node = self.image.tree.get(path)?;
+        if let Kind::HardLink(target) = &node.kind {
+            node = self.image.tree.get(target)?;
+        }
+        let kind = match node.kind {
+            Kind::Directory => FoundKind::Directory,
+            Kind::Symlink(_) => FoundKind::Symlink,
+            Kind::File(_) | Kind::HardLink(_) => FoundKind::File,
+        };
+        Some(Found { metadata: &node.metadata, kind })
     }
 }
 
@@ -165,45 +186,69 @@ const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 const STICKY: u32 = 0o1000;
 
-/// Kind and mode as Go writes them: `dtrwxrwxrwx`, `urwxr-xr-x`, `Lrwxrwxrwx`.
-fn of_go(node: &Node) -> String {
-    let mode = node.metadata.mode;
-    let mut out = String::new();
-    match node.kind {
-        Kind::Directory => out.push('d'),
-        // What a link allows is up to what it leads to.
-        Kind::Symlink(_) => return "Lrwxrwxrwx".to_owned(),
-        Kind::File(_) | Kind::HardLink(_) => {}
-    }
-    for (bit, letter) in [(SETUID, 'u'), (SETGID, 'g'), (STICKY, 't')] {
-        if mode & bit != 0 {
-            out.push(letter);
-        }
-    }
-    if out.is_empty() {
-        out.push('-');
-    }
-    out.extend(permissions(mode));
-    out
+/// What is at a path.
+struct Found<'f> {
+    metadata: &'f Metadata,
+    kind: FoundKind,
 }
 
-/// Kind and mode as `ls` writes them: `drwxrwxrwt`, `-rwsr-xr-x`, `lrwxrwxrwx`.
-fn of_ls(node: &Node) -> String {
-    let mode = node.metadata.mode;
-    let kind = match node.kind {
-        Kind::Directory => 'd',
-        Kind::Symlink(_) => return "lrwxrwxrwx".to_owned(),
-        Kind::File(_) | Kind::HardLink(_) => '-',
-    };
-    let mut letters: Vec<char> = permissions(mode).collect();
-    for (bit, at, with, without) in
-        [(SETUID, 2, 's', 'S'), (SETGID, 5, 's', 'S'), (STICKY, 8, 't', 'T')]
-    {
-        if mode & bit != 0 {
-            letters[at] = if letters[at] == 'x' { with } else { without };
+#[derive(Clone, Copy)]
+enum FoundKind {
+    Directory,
+    File,
+    Symlink,
+    Special(Special),
+}
+
+impl Found<'_> {
+    /// Kind and mode as Go writes them: `dtrwxrwxrwx`, `urwxr-xr-x`, `Lrwxrwxrwx`, `Dcrw-rw-rw-`.
+    fn of_go(&self) -> String {
+        let mode = self.metadata.mode;
+        let (kind, is_character) = match self.kind {
+            // What a link allows is up to what it leads to.
+            FoundKind::Symlink => return "Lrwxrwxrwx".to_owned(),
+            FoundKind::File => ("", false),
+            FoundKind::Directory => ("d", false),
+            FoundKind::Special(Special::CharacterDevice) => ("D", true),
+            FoundKind::Special(Special::BlockDevice) => ("D", false),
+            FoundKind::Special(Special::Fifo) => ("p", false),
+        };
+        let mut out = kind.to_owned();
+        let bits = [
+            (mode & SETUID != 0, 'u'),
+            (mode & SETGID != 0, 'g'),
+            (is_character, 'c'),
+            (mode & STICKY != 0, 't'),
+        ];
+        out.extend(bits.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| letter));
+        if out.is_empty() {
+            out.push('-');
         }
+        out.extend(permissions(mode));
+        out
     }
-    std::iter::once(kind).chain(letters).collect()
+
+    /// Kind and mode as `ls` writes them: `drwxrwxrwt`, `-rwsr-xr-x`, `lrwxrwxrwx`, `crw-rw-rw-`.
+    fn of_ls(&self) -> String {
+        let mode = self.metadata.mode;
+        let kind = match self.kind {
+            FoundKind::Symlink => return "lrwxrwxrwx".to_owned(),
+            FoundKind::File => '-',
+            FoundKind::Directory => 'd',
+            FoundKind::Special(Special::CharacterDevice) => 'c',
+            FoundKind::Special(Special::BlockDevice) => 'b',
+            FoundKind::Special(Special::Fifo) => 'p',
+        };
+        let mut letters: Vec<char> = permissions(mode).collect();
+        for (bit, at, with, without) in
+            [(SETUID, 2, 's', 'S'), (SETGID, 5, 's', 'S'), (STICKY, 8, 't', 'T')]
+        {
+            if mode & bit != 0 {
+                letters[at] = if letters[at] == 'x' { with } else { without };
+            }
+        }
+        std::iter::once(kind).chain(letters).collect()
+    }
 }
 
 fn permissions(mode: u32) -> impl Iterator<Item = char> {

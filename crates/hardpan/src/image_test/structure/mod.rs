@@ -22,7 +22,6 @@ use hardpan_definition::{
     parse_structure_tests,
 };
 use hardpan_scan::re2::Pattern;
-use hardpan_tree::Tree;
 
 use super::case::{TestCase, TestKind, time};
 use super::observe::Output;
@@ -30,6 +29,7 @@ use super::{Deadline, Stop, TestError, TestOptions};
 use crate::container::{ContainerImage, ContainerMount};
 use crate::contents::StoreContents;
 use crate::error::Error;
+use crate::image_tree::ImageFiles;
 use crate::project::{ProjectError, read_text};
 use crate::session::Session;
 
@@ -325,7 +325,7 @@ pub(super) struct StructureRun<'r> {
     pub(super) session: &'r Session<'r>,
     pub(super) image: &'r ContainerImage,
     /// The image's files, read once for all tests.
-    pub(super) tree: &'r OnceCell<Tree>,
+    pub(super) files: &'r OnceCell<ImageFiles>,
     pub(super) options: &'r TestOptions<'r>,
     pub(super) deadline: Deadline<'r>,
 }
@@ -351,14 +351,14 @@ impl StructureRun<'_> {
         case: &StructureCase,
         environment: &'f BTreeMap<String, String>,
     ) -> Result<Files<'f>, Stop> {
-        let tree = if let Some(tree) = self.tree.get() {
-            tree
+        let image = if let Some(image) = self.files.get() {
+            image
         } else {
-            let tree = self.session.container_tree(self.image)?;
-            self.tree.get_or_init(|| tree)
+            let image = self.session.container_files(self.image)?;
+            self.files.get_or_init(|| image)
         };
         let contents = StoreContents { store: self.session.store };
-        Ok(Files { tree, contents, environment, is_new: case.is_new })
+        Ok(Files { image, contents, environment, is_new: case.is_new })
     }
 
     /// Returns the image's variables.

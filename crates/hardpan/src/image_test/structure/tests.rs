@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use hardpan_image::ContainerConfig;
-use hardpan_tree::{File, Metadata, Node, Origin, TreePath};
+use hardpan_tree::{File, Metadata, Node, Origin, Special, Tree, TreePath};
 
 use super::*;
+use crate::image_tree::SpecialFile;
 use crate::store::Store;
 
 fn compiled(text: &str) -> Result<Vec<TestCase>, Error> {
@@ -27,6 +28,20 @@ fn check(case: &TestCase) -> &StructureCase {
 fn node(kind: hardpan_tree::Kind, mode: u32, uid: u32, gid: u32) -> Node {
     let metadata = Metadata { uid, gid, ..Metadata::root(mode, 0) };
     Node { metadata, kind, origin: Origin::Definition }
+}
+
+/// Files of [`tree`], devices and pipes.
+fn image(tree: Tree) -> ImageFiles {
+    let special = |(path, kind, mode)| {
+        let metadata = Metadata { gid: 5, ..Metadata::root(mode, 0) };
+        (TreePath::literal(path), SpecialFile { metadata, kind })
+    };
+    let specials = [
+        ("tmp/null", Special::CharacterDevice, 0o666),
+        ("tmp/disk", Special::BlockDevice, 0o1660),
+        ("tmp/pipe", Special::Fifo, 0o2644),
+    ];
+    ImageFiles { tree, specials: specials.map(special).into() }
 }
 
 fn tree() -> Tree {
@@ -64,14 +79,14 @@ fn tree() -> Tree {
 }
 
 /// Runs the file tests of a file, and returns what is wrong with each.
-fn files(text: &str, tree: &Tree) -> Vec<String> {
+fn files(text: &str, image: &ImageFiles) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
     let environment = BTreeMap::from([("BIN".to_owned(), "usr/bin".to_owned())]);
     let run = |case: &TestCase| {
         let case = check(case);
         let contents = StoreContents { store: &store };
-        let files = Files { tree, contents, environment: &environment, is_new: case.is_new };
+        let files = Files { image, contents, environment: &environment, is_new: case.is_new };
         let wrong = match &case.check {
             Check::Existence(test) => files.existence(test),
             Check::Contents { path, patterns } => Ok(files.contents(path, patterns)),
@@ -90,10 +105,10 @@ fn files(text: &str, tree: &Tree) -> Vec<String> {
 /// One test of a list, and what is wrong with the image: empty where nothing is.
 #[track_caller]
 fn expect_files(list: &str, cases: &[(&str, &str)]) {
-    let tree = tree();
+    let image = image(tree());
     for (test, expected) in cases {
         let text = format!("schemaVersion: 2.0.0\n{list}:\n- {{name: a, {test}}}\n");
-        let wrong = files(&text, &tree);
+        let wrong = files(&text, &image);
         assert_eq!(wrong, [*expected], "{test}");
     }
 }
@@ -130,6 +145,13 @@ fn files_are_there_as_they_should_be() {
             ("path: /dangling/x, shouldExist: false", ""),
             // Made when a container starts; the image does not have it.
             ("path: /proc, shouldExist: false", ""),
+            // As Go and as ls write them.
+            ("path: /tmp/null, permissions: Dcrw-rw-rw-, uid: 0, gid: 5", ""),
+            ("path: /tmp/null, permissions: crw-rw-rw-", ""),
+            ("path: /tmp/disk, permissions: Dtrw-rw----", ""),
+            ("path: /tmp/disk, permissions: brw-rw---T", ""),
+            ("path: /tmp/pipe, permissions: pgrw-r--r--", ""),
+            ("path: /tmp/pipe, permissions: prw-r-Sr--", ""),
         ],
     );
 }
@@ -142,6 +164,13 @@ fn files_are_not_as_they_should_be() {
             ("path: /bin/sh", "/bin/sh is not there"),
             ("path: /etc/multi/x", "/etc/multi/x is not there"),
             ("path: /circle/x", "/circle/x is not there"),
+            ("path: /tmp/null, shouldExist: false", "/tmp/null is there"),
+            ("path: /tmp/pipe, shouldExist: false", "/tmp/pipe is there"),
+            ("path: /tmp/null/x", "/tmp/null/x is not there"),
+            (
+                "path: /tmp/null, permissions: '-rw-rw-rw-'",
+                "/tmp/null is Dcrw-rw-rw-, not -rw-rw-rw-",
+            ),
             ("path: /$NOPE/tool", "//tool is not there"),
             ("path: /etc/hosts", "/etc/hosts is not there"),
             ("path: /bin/tool, shouldExist: false", "/bin/tool is there"),
@@ -198,6 +227,8 @@ fn contents_are_as_they_should_be_or_not() {
                 "/etc/multi has nothing that \"fourth\" matches; /etc/multi has something that \"first\" matches",
             ),
             ("path: /etc", "/etc can't be read: it is no file"),
+            ("path: /tmp/null", "/tmp/null can't be read: it is no file"),
+            ("path: /tmp/pipe", "/tmp/pipe can't be read: it is no file"),
             ("path: /nope", "/nope can't be read: it is not there"),
             ("path: /dangling", "/dangling can't be read: it is not there"),
             ("path: /circle", "/circle can't be read: it is not there"),
@@ -211,7 +242,8 @@ fn contents_are_as_they_should_be_or_not() {
 fn licences_are_looked_at() {
     let mut tree = tree();
     let run = |tree: &Tree, version: &str, test: &str| {
-        files(&format!("schemaVersion: {version}\nlicenseTests: [{{{test}}}]\n"), tree)
+        let text = format!("schemaVersion: {version}\nlicenseTests: [{{{test}}}]\n");
+        files(&text, &image(tree.clone()))
     };
     assert_eq!(run(&tree, "2.0.0", "debian: true"), [""]);
     let missing = "/usr/share/doc/libgnutls30/copyright can't be read: it is not there";
@@ -226,6 +258,17 @@ fn licences_are_looked_at() {
     assert_eq!(run(&tree, "2.0.0", "debian: true"), [forbidden]);
     let none = "/usr/share/doc is not there";
     assert_eq!(run(&Tree::new(), "2.0.0", "debian: true"), [none]);
+    // Where no package is, nothing was looked at.
+    let mut empty = Tree::new();
+    for path in ["usr", "usr/share", "usr/share/doc"] {
+        let directory = node(hardpan_tree::Kind::Directory, 0o755, 0, 0);
+        empty.insert(TreePath::literal(path), directory).unwrap();
+    }
+    let plain = node(hardpan_tree::Kind::File(File::inline(b"MIT".to_vec())), 0o644, 0, 0);
+    empty.insert(TreePath::literal("usr/share/doc/copyright"), plain).unwrap();
+    let nobody = "/usr/share/doc has no folder of a package: no licence is there";
+    assert_eq!(run(&empty, "2.0.0", "debian: true"), [nobody]);
+    assert_eq!(run(&empty, "1.0.0", "debian: true, files: [/usr/share/doc/copyright]"), [nobody]);
 }
 
 #[test]
