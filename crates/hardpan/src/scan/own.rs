@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! VEX of one's own: what can be stated of an image because its files and versions say so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use hardpan_attest::predicate::Time;
 use hardpan_attest::predicate::vex::{
-    Component, ImageProducts, Product, Scope, Status, Text, VexDocument, VexError, VexHeader,
-    VexRead, VexStatement, assess, document_id, merge, merge_of_image,
+    Component, ID_BASE, ImageProducts, PackagePurl, Parts, Product, Scope, Status, Text,
+    VexDocument, VexError, VexHeader, VexRead, VexStatement, assess, document_id, merge,
+    merge_of_image,
 };
+use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_scan::matching::MatchOptions;
 use hardpan_scan::vex::own::{AbsenceClaim, FixedWanted, Refuted, state};
 use hardpan_tree::Digest;
@@ -20,8 +22,6 @@ use crate::error::Error;
 use crate::sbom::{SbomChoice, SbomSource};
 use crate::session::Session;
 
-/// What ids of documents begin with.
-const BASE: &str = "https://hardpan.dev";
 const TOOLING: &str = concat!("hardpan ", env!("CARGO_PKG_VERSION"));
 
 /// What is to be stated.
@@ -79,8 +79,10 @@ impl Session<'_> {
             // What somebody claimed with evidence before is not undone by the data saying what it said then.
             if matches!(one.status, Status::Affected { .. } | Status::UnderInvestigation) {
                 let name = one.vulnerability.canonical().name;
-                one.packages
-                    .retain(|package| !claimed.contains(&(name.clone(), package.to_string())));
+                let claims = claimed.get(&name).map_or(&[][..], Vec::as_slice);
+                let is_claimed =
+                    |package: &PackagePurl| claims.iter().any(|it| it.matches(package.as_purl()));
+                one.packages.retain(|package| !is_claimed(package));
             }
         }
         own.assessments.retain(|one| !one.packages.is_empty());
@@ -114,7 +116,7 @@ fn own_document(
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
     let name: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let header = VexHeader {
-        id: document_id(BASE, name.trim_start_matches('/'), digest, version)?,
+        id: document_id(ID_BASE, name.trim_start_matches('/'), digest, version)?,
         author: Text::new(request.author)?,
         role: None,
         time: request.time,
@@ -141,11 +143,11 @@ fn without(
     };
     let mut anew = BTreeSet::new();
     // What is said now of a package in this image counts more than what was said of the package alone.
-    let mut parts_anew = BTreeSet::new();
+    let mut parts_anew: Parts<()> = Parts::default();
     for statement in said {
         let name = statement.vulnerability.canonical().name;
         for product in &statement.products {
-            parts_anew.extend(product.subcomponents.iter().map(|part| (name.clone(), part.key())));
+            product.subcomponents.iter().for_each(|part| parts_anew.insert(&name, part, ()));
             let parts = product.subcomponents.iter().map(Some);
             let whole = product.subcomponents.is_empty().then_some(None);
             anew.extend(parts.chain(whole).map(|part| about(statement, product, part)));
@@ -155,7 +157,7 @@ fn without(
         let is_whole = product.subcomponents.is_empty();
         if is_whole {
             let own = about(statement, product, None);
-            let is_part = parts_anew.contains(&(own.0.clone(), own.1.clone()));
+            let is_part = parts_anew.of(&own.0, &product.component).next().is_some();
             return (!is_part && !anew.contains(&own)).then(|| product.clone());
         }
         let parts = product.subcomponents.iter();
@@ -174,16 +176,17 @@ fn without(
     kept.filter(|statement| !statement.products.is_empty()).collect()
 }
 
-/// Returns vulnerabilities and packages of which a document says that they are not affected.
-fn claimed(documents: &[VexRead]) -> BTreeSet<(String, String)> {
-    let mut claimed = BTreeSet::new();
+/// Returns by vulnerability the packages of which a document says that they are not affected. A package URL that has less
+/// in it than that of a package is about it, too.
+fn claimed(documents: &[VexRead]) -> BTreeMap<String, Vec<PackageUrl>> {
+    let mut claimed: BTreeMap<String, Vec<PackageUrl>> = BTreeMap::new();
     let statements = documents.iter().flat_map(|document| &document.statements);
     for statement in statements.filter(|it| matches!(it.status, Status::NotAffected(_))) {
-        let name = statement.vulnerability.canonical().name;
+        let of = claimed.entry(statement.vulnerability.canonical().name).or_default();
         for product in &statement.products {
-            let parts = product.subcomponents.iter().chain([&product.component]);
-            let purls = parts.filter_map(Component::purl);
-            claimed.extend(purls.map(|purl| (name.clone(), purl.to_string())));
+            let parts = product.subcomponents.iter();
+            let whole = product.subcomponents.is_empty().then_some(&product.component);
+            of.extend(parts.chain(whole).filter_map(Component::purl));
         }
     }
     claimed
@@ -227,6 +230,10 @@ mod tests {
     use super::*;
 
     fn said(id: &str, status: &str, products: &Value, second: u32) -> Vec<VexStatement> {
+        document(id, status, products, second).statements
+    }
+
+    fn document(id: &str, status: &str, products: &Value, second: u32) -> VexRead {
         let mut statement = json!({
             "vulnerability": {"name": id}, "status": status, "products": products,
             "timestamp": format!("2026-01-01T00:00:{second:02}Z"),
@@ -240,7 +247,50 @@ mod tests {
             "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://a.example/1", "author": "A",
             "timestamp": "2026-01-01T00:00:00Z", "version": 1, "statements": [statement],
         });
-        from_value(&document).unwrap().statements
+        from_value(&document).unwrap()
+    }
+
+    #[test]
+    fn claims_are_about_packages_and_not_about_texts() {
+        let claims = |status: &str, products: Value| {
+            claimed(&[document("C", status, &products, 5)]).remove("C").unwrap_or_default()
+        };
+        let package: PackageUrl = "pkg:deb/debian/a@1?arch=amd64".parse().unwrap();
+        for (summary, status, products, expected) in [
+            ("the same", "not_affected", json!([{"@id": "pkg:deb/debian/a@1?arch=amd64"}]), true),
+            ("less of it", "not_affected", json!([{"@id": "pkg:deb/debian/a@1"}]), true),
+            ("any version", "not_affected", json!([{"@id": "pkg:deb/debian/a"}]), true),
+            ("in another spelling", "not_affected", json!([{"@id": "pkg:DEB/Debian/a@1"}]), true),
+            (
+                "in an image",
+                "not_affected",
+                json!([{"@id": "pkg:oci/app", "subcomponents": [{"@id": "pkg:deb/debian/a@1"}]}]),
+                true,
+            ),
+            (
+                "of a part of it",
+                "not_affected",
+                json!([{"@id": "pkg:deb/debian/a@1", "subcomponents": [{"@id": "pkg:npm/b@1"}]}]),
+                false,
+            ),
+            (
+                "more than it",
+                "not_affected",
+                json!([{"@id": "pkg:deb/debian/a@1?arch=amd64&distro=debian-13"}]),
+                false,
+            ),
+            (
+                "another architecture",
+                "not_affected",
+                json!([{"@id": "pkg:deb/debian/a@1?arch=arm64"}]),
+                false,
+            ),
+            ("another version", "not_affected", json!([{"@id": "pkg:deb/debian/a@2"}]), false),
+            ("another status", "affected", json!([{"@id": "pkg:deb/debian/a@1"}]), false),
+        ] {
+            let found = claims(status, products).iter().any(|claim| claim.matches(&package));
+            assert_eq!(found, expected, "{summary}");
+        }
     }
 
     #[test]
@@ -250,6 +300,7 @@ mod tests {
             json!([{"@id": "pkg:oci/app", "subcomponents": parts}])
         };
         let (a, b) = ("pkg:deb/debian/a@1", "pkg:deb/debian/b@1");
+        let more = "pkg:deb/debian/a@1?arch=amd64";
         let whole = json!([{"@id": a}, {"@id": b}]);
         let time: Time = "2026-01-01T00:00:05Z".parse().unwrap();
         for (summary, before, anew, kept) in [
@@ -258,6 +309,15 @@ mod tests {
             ("all parts", said("C", "affected", &part(&[a]), 5), &part(&[a, b]), 0),
             ("parts are no whole", said("C", "affected", &part(&[a]), 5), &whole, 1),
             ("alone, and now in the image", said("C", "affected", &whole, 5), &part(&[a]), 1),
+            // A URL with more in it is of the same package.
+            ("with more in its name", said("C", "affected", &whole, 5), &part(&[more]), 1),
+            ("another one", said("C", "affected", &whole, 5), &part(&["pkg:deb/debian/a@2"]), 2),
+            (
+                "with less in its name",
+                said("C", "affected", &json!([{"@id": more}]), 5),
+                &part(&[a]),
+                1,
+            ),
             ("older", said("C", "affected", &whole, 4), &whole, 2),
             ("newer", said("C", "affected", &whole, 6), &whole, 2),
             ("another vulnerability", said("D", "affected", &whole, 5), &whole, 2),

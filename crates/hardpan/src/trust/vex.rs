@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use hardpan_attest::predicate::vex::{
-    InstalledImage, Text, VEX_BYTES_MAX, VexDocument, VexError, VexHeader, VexRead, document_id,
-    for_image, read_any,
+    ID_BASE, InstalledImage, Text, VEX_BYTES_MAX, VexDocument, VexError, VexHeader, VexRead,
+    document_id, for_image, read_any,
 };
 use hardpan_attest::predicate::{Time, uri};
 use hardpan_attest::{Statement, Subject};
@@ -19,9 +19,6 @@ use super::attest::statement;
 use crate::error::Error;
 use crate::finish::CatalogSource;
 use crate::project::Project;
-
-/// What ids of documents begin with.
-const BASE: &str = "https://hardpan.dev";
 
 /// What came of VEX documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -86,7 +83,7 @@ pub(super) fn vex_statement(
     let author = authors.into_iter().collect::<Vec<_>>().join(", ");
     let header = || -> Result<VexHeader, VexError> {
         Ok(VexHeader {
-            id: document_id(BASE, &image.name, root, version)?,
+            id: document_id(ID_BASE, &image.name, root, version)?,
             author: Text::new(if author.is_empty() { "unknown" } else { &author })?,
             role: None,
             time: time.unwrap_or_else(|| Time::from_seconds(epoch)),

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use hardpan_attest::predicate::Time;
 use hardpan_attest::predicate::vex::{
-    Assessment, ImageProducts, Justification, PackagePurl, Reason, Scope, Status, Text,
+    Assessment, ID_BASE, ImageProducts, Justification, PackagePurl, Reason, Scope, Status, Text,
     VexDocument, VexError, VexHeader, Vulnerability, assess, document_id,
 };
 use hardpan_attest::sbom::purl::PackageUrl;
@@ -14,8 +14,6 @@ use hardpan_tree::Digest;
 
 use super::{Row, RowStatus, ScanReport, VexFacts};
 
-/// What ids of documents begin with.
-const BASE: &str = "https://hardpan.dev";
 const AUTHOR: &str = "hardpan scan";
 
 /// A report as a document.
@@ -80,7 +78,7 @@ pub fn openvex(report: &ScanReport) -> Result<VexOfReport, VexError> {
     let digest = digests.first().copied().unwrap_or(report.database.digest);
     let last = subject.name.rsplit('/').next().unwrap_or_default();
     let header = VexHeader {
-        id: document_id(BASE, &name_in_id(last), &digest, 1)?,
+        id: document_id(ID_BASE, &name_in_id(last), &digest, 1)?,
         author: Text::new(AUTHOR)?,
         role: None,
         time,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::time::Time;
 use super::model::{Component, Product, Status, VexStatement};
+use crate::sbom::purl::PackageUrl;
 
 /// How much a source of statements is trusted; the later counts more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,24 +70,80 @@ pub fn merge_of_image<'s>(
     sources: impl IntoIterator<Item = (Trust, &'s [VexStatement])>,
 ) -> Vec<VexStatement> {
     let mut merged = merge(sources);
-    let mut worse: BTreeMap<(String, String), Time> = BTreeMap::new();
+    let mut worse: Parts<Time> = Parts::default();
     for statement in merged.iter().filter(|one| !suppresses(&one.status)) {
         let parts = statement.products.iter().flat_map(|product| &product.subcomponents);
-        for part in parts {
-            let about = (statement.vulnerability.name.clone(), part.key());
-            let newest = worse.entry(about).or_insert(statement.time);
-            *newest = statement.time.max(*newest);
-        }
+        parts.for_each(|part| worse.insert(&statement.vulnerability.name, part, statement.time));
     }
     for statement in merged.iter_mut().filter(|one| suppresses(&one.status)) {
         let (name, time) = (&statement.vulnerability.name, statement.time);
         statement.products.retain(|product| {
-            let about = (name.clone(), product.component.key());
-            !product.subcomponents.is_empty() || worse.get(&about).is_none_or(|it| *it < time)
+            let newest = || worse.of(name, &product.component).max();
+            !product.subcomponents.is_empty() || newest().is_none_or(|newest| newest < time)
         });
     }
     merged.retain(|statement| !statement.products.is_empty());
     merged
+}
+
+/// What is said of parts of images, for the question which of them a component is about. Scanners take a package URL for
+/// one that has less in it, so that a text that differs may be about the same package.
+#[derive(Debug)]
+pub struct Parts<T> {
+    /// By vulnerability and by what any URL for the package has: type, namespace, name, and the version or none.
+    families: BTreeMap<(String, String), Vec<(Named, T)>>,
+}
+
+/// What a component is called.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    Package(PackageUrl),
+    Other(String),
+}
+
+impl<T> Default for Parts<T> {
+    fn default() -> Self {
+        Self { families: BTreeMap::new() }
+    }
+}
+
+impl<T: Copy> Parts<T> {
+    /// Adds what is said of a part.
+    pub fn insert(&mut self, vulnerability: &str, part: &Component, said: T) {
+        let mut add = |family: String, named| {
+            let family = (vulnerability.to_owned(), family);
+            self.families.entry(family).or_default().push((named, said));
+        };
+        match part.purl() {
+            Some(purl) => {
+                if purl.version().is_some() {
+                    add(family(&purl, None), Named::Package(purl.clone()));
+                }
+                add(family(&purl, purl.version()), Named::Package(purl));
+            }
+            None => add(part.key(), Named::Other(part.key())),
+        }
+    }
+
+    /// Returns what is said of the parts that a component is about, itself or with more in their names.
+    pub fn of(&self, vulnerability: &str, component: &Component) -> impl Iterator<Item = T> {
+        let (family, named) = match component.purl() {
+            Some(purl) => (family(&purl, purl.version()), Named::Package(purl)),
+            None => (component.key(), Named::Other(component.key())),
+        };
+        let parts = self.families.get(&(vulnerability.to_owned(), family));
+        let is_about = move |part: &Named| match (&named, part) {
+            (Named::Package(general), Named::Package(part)) => general.matches(part),
+            (general, part) => general == part,
+        };
+        let parts = parts.into_iter().flatten().filter(move |(part, _)| is_about(part));
+        parts.map(|(_, said)| *said)
+    }
+}
+
+/// What two package URLs have in common if one can be about the other; tools lower the case of some.
+fn family(purl: &PackageUrl, version: Option<&str>) -> String {
+    format!("{}@{}", purl.package().to_string().to_ascii_lowercase(), version.unwrap_or_default())
 }
 
 fn suppresses(status: &Status) -> bool {

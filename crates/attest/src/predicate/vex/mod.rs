@@ -33,11 +33,11 @@ mod tests;
 pub use document::{VexDocument, VexHeader};
 pub use image::{InstalledImage, InstalledPackage, InstalledPlatform, VexOfImage, for_image};
 pub use iri::{Iri, IriError};
-pub use merge::{Trust, merge, merge_of_image};
+pub use merge::{Parts, Trust, merge, merge_of_image};
 pub use model::{
     Component, Justification, Product, Reason, Status, Text, VexError, VexStatement, Vulnerability,
 };
-pub use product::{Assessment, ImageProducts, PackagePurl, Scope, assess, document_id};
+pub use product::{Assessment, ID_BASE, ImageProducts, PackagePurl, Scope, assess, document_id};
 pub use read::{VexRead, duplicated_ids, from_value, read, read_any};
 pub use repository::{VexRepository, repository};
 pub use warning::VexWarning;

@@ -167,6 +167,9 @@ pub fn assess(
     Ok(statements)
 }
 
+/// What ids of documents begin with that hardpan makes.
+pub const ID_BASE: &str = "https://hardpan.dev";
+
 /// Returns the id of an image's document: `BASE/vex/IMAGE@sha256:…#vN`.
 ///
 /// # Errors

@@ -583,6 +583,50 @@ fn any_statement() -> impl Strategy<Value = VexStatement> {
     )
 }
 
+#[test]
+fn a_package_is_the_same_with_more_in_its_name() {
+    let in_image = |package: &str| json!([{"@id": "pkg:oci/app", "subcomponents": [package]}]);
+    let said = |status: &str, products: Value, day: u32| {
+        let mut one = json!({
+            "vulnerability": "CVE-2026-1", "status": status, "products": products,
+            "timestamp": format!("2026-01-{day:02}T00:00:00Z"),
+        });
+        match status {
+            "affected" => one["action_statement"] = "update".into(),
+            "not_affected" => one["justification"] = "component_not_present".into(),
+            _ => {}
+        }
+        from_value(&statement(one)).unwrap().statements
+    };
+    let (plain, more) = ("pkg:deb/debian/a@1", "pkg:deb/debian/a@1?arch=amd64");
+    for (summary, general, part, status, day, kept) in [
+        ("the same", plain, plain, "affected", 2, false),
+        ("more in the image's", plain, more, "affected", 2, false),
+        ("any version", "pkg:deb/debian/a", more, "affected", 2, false),
+        ("no package", "https://a.example/a", "https://a.example/a", "affected", 2, false),
+        (
+            "a Go module",
+            "pkg:golang/a.example/B@v1",
+            "pkg:golang/a.example/b@v1",
+            "affected",
+            2,
+            false,
+        ),
+        ("less in the image's", more, plain, "affected", 2, true),
+        ("another version", "pkg:deb/debian/a@2", more, "affected", 2, true),
+        ("another package", "pkg:deb/debian/b@1", more, "affected", 2, true),
+        ("older", plain, more, "affected", 0, true),
+        ("no worse", plain, more, "fixed", 2, true),
+    ] {
+        let alone = said("not_affected", json!([general]), 5);
+        let inside = said(status, in_image(part), 4 + day);
+        let merged = merge_of_image([(Trust::User, &alone[..]), (Trust::User, &inside[..])]);
+        let products = merged.iter().flat_map(|one| &one.products);
+        let found = products.filter(|product| product.subcomponents.is_empty()).count() == 1;
+        assert_eq!(found, kept, "{summary}: {merged:?}");
+    }
+}
+
 fn any_document() -> impl Strategy<Value = Vec<VexStatement>> {
     proptest::collection::vec(any_statement(), 0..6)
 }
