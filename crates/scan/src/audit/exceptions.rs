@@ -9,7 +9,7 @@ use hardpan_tree::TreePath;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::{AuditFinding, AuditReport, Outcome};
-use crate::controls::{ControlId, Exception};
+use crate::controls::{ControlId, Exception, text_of};
 
 /// The label by which an image carries the exceptions of its definition.
 pub const EXCEPTIONS_LABEL: &str = "dev.hardpan.audit.exceptions";
@@ -85,10 +85,10 @@ impl<'de> Deserialize<'de> for Day {
 pub struct AcceptedFinding {
     /// The control.
     pub control: ControlId,
-    /// The path that is accepted and all below it; without one, every path.
+    /// The path that is accepted, and all below it unless there is a message, too; without one, every path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<TreePath>,
-    /// What the finding says that is about no path, word for word.
+    /// What the finding says, word for word; of one with paths, what it says of each of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Why.
@@ -250,8 +250,12 @@ struct BaselineFile<'f> {
 const BASELINE_FORMAT: &str = "hardpan-audit-baseline/v1";
 
 /// Writes the present findings that break a promise or should be looked at as a baseline file: a list of exceptions, which a
-/// later audit accepts and reports where they are gone.
-pub fn write_baseline(report: &AuditReport, until: Option<Day>) -> Vec<u8> {
+/// later audit accepts and reports where they are gone. Of a path only that is accepted what is said of it now, and nothing
+/// that is put below it.
+///
+/// # Errors
+/// If there are more than [`EXCEPTIONS_MAX`].
+pub fn write_baseline(report: &AuditReport, until: Option<Day>) -> Result<Vec<u8>, ExceptionError> {
     let broken = report
         .controls
         .iter()
@@ -264,10 +268,13 @@ pub fn write_baseline(report: &AuditReport, until: Option<Day>) -> Vec<u8> {
     }
     findings.sort();
     findings.dedup();
+    if findings.len() > EXCEPTIONS_MAX {
+        return Err(ExceptionError::TooMany);
+    }
     let file = BaselineFile { format: BASELINE_FORMAT, findings };
     let mut bytes = serde_json::to_vec_pretty(&file).expect("plain data is JSON");
     bytes.push(b'\n');
-    bytes
+    Ok(bytes)
 }
 
 fn accepted(
@@ -275,17 +282,18 @@ fn accepted(
     finding: &AuditFinding,
     until: Option<Day>,
 ) -> Vec<AcceptedFinding> {
-    let one = |path: Option<&TreePath>, message: Option<&String>| AcceptedFinding {
+    let text = text_of(&finding.message, &finding.paths).unwrap_or(&finding.message);
+    let one = |path: Option<&TreePath>| AcceptedFinding {
         control,
         path: path.cloned(),
-        message: message.cloned(),
+        message: Some(text.to_owned()),
         reason: "was there when the baseline was written".to_owned(),
         until,
     };
     if finding.paths.is_empty() {
-        return vec![one(None, Some(&finding.message))];
+        return vec![one(None)];
     }
-    finding.paths.iter().map(|path| one(Some(path), None)).collect()
+    finding.paths.iter().map(|path| one(Some(path))).collect()
 }
 
 /// Reads a baseline file.

@@ -7,7 +7,10 @@ use hardpan_testkit::deb::RawEntry;
 use hardpan_tree::TreePath;
 
 use super::evidence::{self, Evidence};
-use super::exceptions::{AcceptedFinding, SourcedException, read_baseline, write_baseline};
+use super::exceptions::{
+    AcceptedFinding, EXCEPTIONS_MAX, ExceptionError, SourcedException, read_baseline,
+    write_baseline,
+};
 use super::*;
 use crate::controls::{ControlId, Profile, Severity, controls};
 
@@ -138,10 +141,10 @@ fn a_policy_changes_severities() {
 #[test]
 fn a_baseline_accepts_what_was_there() {
     let before = judge(&policy(Vec::new()));
-    let bytes = write_baseline(&before, Some("2025-01-01".parse().unwrap()));
+    let bytes = write_baseline(&before, Some("2025-01-01".parse().unwrap())).unwrap();
     assert_eq!(
         bytes,
-        write_baseline(&judge(&policy(Vec::new())), Some("2025-01-01".parse().unwrap()))
+        write_baseline(&judge(&policy(Vec::new())), Some("2025-01-01".parse().unwrap())).unwrap()
     );
     let baseline = read_baseline(&bytes).unwrap();
     let after = judge(&policy(baseline.clone()));
@@ -153,4 +156,47 @@ fn a_baseline_accepts_what_was_there() {
     let other = AcceptedFinding { message: Some("something else".to_owned()), ..user.clone() };
     let report = judge(&policy(vec![other]));
     assert_eq!(outcome(&report, ControlId::UserRoot), &Outcome::Fail);
+}
+
+#[test]
+fn a_baseline_accepts_no_more_than_was_there() {
+    let baseline = read_baseline(&write_baseline(&judge(&policy(Vec::new())), None).unwrap());
+    let baseline = baseline.unwrap();
+    let setuid = baseline.iter().find(|one| one.control == ControlId::SetuidFile).unwrap();
+    let above = setuid.path.as_ref().unwrap().ancestors().next().unwrap();
+    for (summary, changed, expected) in [
+        ("as it was", setuid.clone(), Outcome::Excepted),
+        // What is put below a path that was accepted was not there.
+        ("below", AcceptedFinding { path: Some(above.clone()), ..setuid.clone() }, Outcome::Fail),
+        (
+            "said otherwise",
+            AcceptedFinding { message: Some("something else".to_owned()), ..setuid.clone() },
+            Outcome::Fail,
+        ),
+        // Who accepts a directory by hand accepts what is in it.
+        (
+            "by hand",
+            AcceptedFinding { path: Some(above), message: None, ..setuid.clone() },
+            Outcome::Excepted,
+        ),
+    ] {
+        let report = judge(&policy(vec![changed]));
+        assert_eq!(outcome(&report, ControlId::SetuidFile), &expected, "{summary}");
+    }
+}
+
+#[test]
+fn a_baseline_has_a_limit_and_is_read_up_to_it() {
+    let mut report = judge(&policy(Vec::new()));
+    let control = report.controls.iter_mut().find(|one| one.id == ControlId::SetuidFile).unwrap();
+    let finding = &mut control.findings[0];
+    let path = |number| TreePath::parse(format!("bin/{number}")).unwrap();
+    let own = |report: &AuditReport| write_baseline(report, None).unwrap();
+    finding.paths = (0..EXCEPTIONS_MAX).map(path).collect();
+    let others = read_baseline(&own(&judge(&policy(Vec::new())))).unwrap().len();
+    finding.paths.truncate(EXCEPTIONS_MAX - others + 1);
+    assert!(read_baseline(&own(&report)).is_ok());
+    let control = report.controls.iter_mut().find(|one| one.id == ControlId::SetuidFile).unwrap();
+    control.findings[0].paths = (0..=EXCEPTIONS_MAX).map(path).collect();
+    assert_eq!(write_baseline(&report, None), Err(ExceptionError::TooMany));
 }

@@ -48,6 +48,7 @@ pub use control::{Control, Group, UnknownControl};
 pub use measured::measured;
 pub use profile::{Profile, UnknownProfile};
 pub(crate) use reach::{interpreters, is_elf};
+pub(crate) use report::text_of;
 
 pub(crate) use files::counts;
 use image::ImageFacts;
@@ -158,10 +159,10 @@ pub struct ControlPolicy {
 pub struct Exception {
     /// The control.
     pub control: ControlId,
-    /// The path that is accepted and all below it; without one, every path.
+    /// The path that is accepted, and all below it unless there is a message, too; without one, every path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<TreePath>,
-    /// What a finding says that is about no path, word for word; without one, whatever it says.
+    /// What a finding says, of each of its paths if it has some, word for word; without one, whatever it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Why; shown with the finding.

@@ -116,8 +116,12 @@ impl<'a> Report<'a> {
         let exception = self.policy.exceptions.iter().position(|exception| {
             exception.control == seen.control
                 && exception.message.as_ref().is_none_or(|message| *message == seen.text)
-                && exception.path.as_ref().is_none_or(|below| {
-                    seen.path.as_ref().is_some_and(|path| path.starts_with(below))
+                && exception.path.as_ref().is_none_or(|accepted| {
+                    let is_exact = exception.message.is_some();
+                    let is_it = |path: &TreePath| {
+                        if is_exact { path == accepted } else { path.starts_with(accepted) }
+                    };
+                    seen.path.as_ref().is_some_and(is_it)
                 })
         });
         if exception.is_some() {
@@ -188,6 +192,16 @@ impl<'a> Report<'a> {
         });
         Measured { findings, unmeasured: self.unmeasured }
     }
+}
+
+/// Returns what [`message`] says of each path, which is what exceptions are compared with.
+pub(crate) fn text_of<'m>(message: &'m str, paths: &[TreePath]) -> Option<&'m str> {
+    let [first, more @ ..] = paths else { return Some(message) };
+    let text = message.strip_prefix(&first.to_string())?.strip_prefix(' ')?;
+    if more.is_empty() {
+        return Some(text);
+    }
+    text.rfind(&format!(" (and {} more: ", more.len())).map(|end| &text[..end])
 }
 
 fn message(paths: &[TreePath], text: &str) -> String {
@@ -286,4 +300,28 @@ fn is_cured_by_a_cut(control: ControlId) -> bool {
             | ControlId::NetworkTool
             | ControlId::LibraryMissing
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_each_path_is_found_again() {
+        let path = |name: &str| TreePath::parse(name).unwrap();
+        let many: Vec<TreePath> = (0..30).map(|number| path(&format!("a/{number}"))).collect();
+        for paths in [vec![], vec![path("bin/su")], vec![path("a b"), path("c")], many] {
+            for text in ["is bad", "has (and 1 more: x) in it", "is /etc (and 29 more: y)", ""] {
+                assert_eq!(text_of(&message(&paths, text), &paths), Some(text), "{paths:?}");
+            }
+        }
+        for (message, paths) in [
+            ("/bin/sh is bad", vec![path("bin/su")]),
+            ("/bin/sush is bad", vec![path("bin/su")]),
+            ("/bin/su is bad", vec![path("bin/su"), path("c")]),
+            ("/bin/su is bad (and 2 more: /c)", vec![path("bin/su"), path("c")]),
+        ] {
+            assert_eq!(text_of(message, &paths), None, "{message}");
+        }
+    }
 }

@@ -163,7 +163,7 @@ fn write(
         help: Some("write it as 2027-03-31".to_owned()),
     };
     let until: Option<Day> = until.map(str::parse).transpose().map_err(wrong)?;
-    hardpan::write_file(path, &write_baseline(report, until))?;
+    hardpan::write_file(path, &write_baseline(report, until)?)?;
     if !common.quiet {
         let broken = report
             .controls
