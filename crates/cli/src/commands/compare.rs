@@ -55,9 +55,8 @@ pub(crate) fn run(common: &Common, command: &Compare) -> anyhow::Result<ExitCode
         CompareFormat::Html => say!("{}", comparison_html(&compared).trim_end()),
         CompareFormat::Table => table(common, &compared),
     }
-    let is_worse = compared.reduction.per_mille < 0
-        || compared.second.report.grade > compared.first.report.grade;
-    Ok(ExitCode::from(if command.exit_code && is_worse { WORSE } else { 0 }))
+    let is_worse = command.exit_code && compared.is_worse();
+    Ok(ExitCode::from(if is_worse { WORSE } else { 0 }))
 }
 
 fn source(text: &str) -> anyhow::Result<SbomSource> {
@@ -72,8 +71,9 @@ fn table(common: &Common, compared: &AuditComparison) {
         return;
     }
     let (first, second) = (&compared.first.report, &compared.second.report);
-    for report in [first, second] {
-        for warning in &report.warnings {
+    for side in [&compared.first, &compared.second] {
+        let report = &side.report;
+        for warning in report.warnings.iter().chain(&side.gaps) {
             let name = visible(&report.image.name);
             note!("{} {name}: {}", styled(WARNING, "warning:"), visible(warning));
         }

@@ -125,6 +125,7 @@ impl Session<'_> {
         let (profile, mut policy) = policy(request, image, &mut warnings);
         policy.exceptions.extend(attested.exceptions);
         let vulnerabilities = image.vulnerabilities.as_ref().map(whole::by_severity);
+        let gaps = image.vulnerabilities.as_ref().map(|known| known.gaps.clone());
         let audited = audited(&target, &catalog, image.layers.len());
         let packages = catalog.packages.iter().filter(|package| package.owned_by.is_none()).count();
         let inspection = evidence.inspection(profile);
@@ -135,6 +136,7 @@ impl Session<'_> {
             time: whole::time(target.epoch, request.advisories),
             pull_bytes: target.pull_bytes(),
             vulnerabilities,
+            vulnerability_gaps: gaps.unwrap_or_default(),
             modules: whole::modules(&evidence.tree, &catalog),
         })
     }

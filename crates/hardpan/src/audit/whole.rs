@@ -24,6 +24,8 @@ pub struct Audited {
     pub pull_bytes: Option<u64>,
     /// How many vulnerabilities of each severity count; `None` without an advisory database.
     pub vulnerabilities: Option<BTreeMap<String, u64>>,
+    /// What was not looked up, so that there may be more of them.
+    pub vulnerability_gaps: Vec<String>,
     /// The cryptographic modules that are in it.
     pub modules: Vec<CryptoModule>,
 }
@@ -34,6 +36,7 @@ impl From<Audited> for Side {
             report: audited.report,
             compressed: audited.pull_bytes,
             vulnerabilities: audited.vulnerabilities,
+            gaps: audited.vulnerability_gaps,
         }
     }
 }

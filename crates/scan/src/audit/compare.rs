@@ -23,6 +23,9 @@ pub struct Side {
     /// Vulnerabilities that count, by severity; `None` without an advisory database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vulnerabilities: Option<BTreeMap<String, u64>>,
+    /// What was not looked up, so that there may be more of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<String>,
 }
 
 /// What a difference means for whoever runs the second image.
@@ -77,6 +80,13 @@ pub struct AuditComparison {
     pub reduction: Reduction,
     /// The table.
     pub sections: Vec<Section>,
+}
+
+impl AuditComparison {
+    /// Whether the second image has more to attack, by however little, or a worse grade.
+    pub fn is_worse(&self) -> bool {
+        self.reduction.order().is_gt() || self.second.report.grade > self.first.report.grade
+    }
 }
 
 /// Compares two images.
@@ -213,13 +223,32 @@ fn traits(first: &Side, second: &Side) -> Vec<Line> {
     lines
 }
 
+/// What stands for a change where a number may be higher than it looks.
+const INCOMPARABLE: &str = "not comparable";
+
 fn vulnerabilities(first: &Side, second: &Side) -> Vec<Line> {
-    let (Some(first), Some(second)) = (&first.vulnerabilities, &second.vulnerabilities) else {
+    let (Some(ones), Some(others)) = (&first.vulnerabilities, &second.vulnerabilities) else {
         return Vec::new();
     };
+    // Fewer were found, perhaps because fewer were looked for.
+    let is_open = |side: &Side| !side.gaps.is_empty();
+    let shown = |side: &Side, number: u64| {
+        if is_open(side) { format!("{number} or more") } else { number.to_string() }
+    };
     let line = |severity: advisory::Severity| {
-        let of = |side: &BTreeMap<String, u64>| side.get(severity.as_str()).copied().unwrap_or(0);
-        numbers(severity.as_str(), of(first), of(second), number)
+        let name = severity.as_str();
+        let of = |side: &BTreeMap<String, u64>| side.get(name).copied().unwrap_or(0);
+        let (one, other) = (of(ones), of(others));
+        if !is_open(first) && !is_open(second) {
+            return numbers(name, one, other, number);
+        }
+        Line {
+            name: name.to_owned(),
+            first: shown(first, one),
+            second: shown(second, other),
+            change: INCOMPARABLE.to_owned(),
+            meaning: Meaning::Other,
+        }
     };
     let worst_first = advisory::Severity::ALL.into_iter().rev();
     worst_first.map(line).filter(|line| line.first != "0" || line.second != "0").collect()
@@ -265,7 +294,12 @@ mod tests {
 
     fn side(report: AuditReport, compressed: u64, critical: u64) -> Side {
         let vulnerabilities = BTreeMap::from([("critical".to_owned(), critical)]);
-        Side { report, compressed: Some(compressed), vulnerabilities: Some(vulnerabilities) }
+        Side {
+            report,
+            compressed: Some(compressed),
+            vulnerabilities: Some(vulnerabilities),
+            gaps: Vec::new(),
+        }
     }
 
     #[test]
@@ -298,9 +332,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_looked_up_is_no_improvement() {
+        let gap = || vec!["no data for alpine:3.22".to_owned()];
+        for (summary, first_gaps, second_gaps, critical, expected) in [
+            ("the second's", vec![], gap(), ("3", "0 or more"), Meaning::Other),
+            ("the first's", gap(), vec![], ("3 or more", "0"), Meaning::Other),
+            ("both", gap(), gap(), ("3 or more", "0 or more"), Meaning::Other),
+            ("none", vec![], vec![], ("3", "0"), Meaning::Better),
+        ] {
+            let first = Side { gaps: first_gaps, ..side(report(), 8, 3) };
+            let second = Side { gaps: second_gaps, ..side(report(), 8, 0) };
+            let lines = vulnerabilities(&first, &second);
+            let line = lines.iter().find(|line| line.name == "critical").unwrap();
+            assert_eq!((line.first.as_str(), line.second.as_str()), critical, "{summary}");
+            assert_eq!(line.meaning, expected, "{summary}");
+            assert_eq!(line.change == INCOMPARABLE, expected == Meaning::Other, "{summary}");
+        }
+    }
+
+    #[test]
     fn the_other_way_round_it_is_worse_and_against_itself_the_same() {
         let back = compare(side(report_of(&[]), 8, 0), side(report(), 80, 3));
-        assert!(back.reduction.per_mille < 0);
+        assert!(back.reduction.per_mille < 0 && back.is_worse());
         let meanings = |compared: &AuditComparison| -> Vec<Meaning> {
             compared
                 .sections
@@ -313,6 +366,13 @@ mod tests {
         let same = compare(side(report(), 8, 1), side(report(), 8, 1));
         assert!(meanings(&same).iter().all(|meaning| *meaning == Meaning::Same));
         assert_eq!(same.reduction.per_mille, 0);
+        assert!(!same.is_worse());
+        // What is rounded away counts.
+        let mut more = report();
+        more.surface.bytes += 1;
+        let more = compare(side(report(), 8, 1), side(more, 8, 1));
+        assert_eq!(more.reduction.per_mille, 0);
+        assert!(more.is_worse());
         let mut one = side(report(), 8, 1);
         one.vulnerabilities = None;
         let sections = compare(one, side(report(), 8, 1)).sections;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How much there is to attack, and how much less than in another image.
 
+use std::cmp::Ordering;
+
 use hardpan_tree::{Kind, Node};
 use serde::Serialize;
 
@@ -16,6 +18,9 @@ const COUNT_ADDED: u64 = 1;
 const RATIO_MAX: f64 = 1000.0;
 /// The sum of all weights. The eighth root is three square roots, which every machine computes alike.
 const WEIGHTS: u32 = 8;
+
+/// What products of ratios are off by at most: a byte more or less of any image is more.
+const ROUNDING_MAX: f64 = 1e-13;
 
 /// The formula, in words for reports.
 pub const FORMULA: &str = "The attack surface that is left is the geometric mean of the ratios, image to standard image, of packages (twice), \
@@ -47,9 +52,7 @@ impl Surface {
     /// Compares with a standard image.
     pub fn reduction(&self, standard: &Self) -> Reduction {
         let factors = self.factors(standard);
-        let product: f64 =
-            factors.iter().map(|factor| factor.ratio().powi(factor.weight.cast_signed())).product();
-        let left = product.sqrt().sqrt().sqrt();
+        let left = product(&factors).sqrt().sqrt().sqrt();
         Reduction { factors, per_mille: per_mille(1.0 - left) }
     }
 
@@ -113,13 +116,31 @@ impl Factor {
     }
 }
 
+/// Returns the product of all ratios, each as often as it counts.
+fn product(factors: &[Factor]) -> f64 {
+    factors.iter().map(|factor| factor.ratio().powi(factor.weight.cast_signed())).product()
+}
+
 impl Reduction {
+    /// Compares with the standard image without rounding: greater where there is more to attack.
+    pub fn order(&self) -> Ordering {
+        let left = product(&self.factors) - 1.0;
+        if left.abs() < ROUNDING_MAX {
+            return Ordering::Equal;
+        }
+        left.total_cmp(&0.0)
+    }
+
     /// Returns it for people: `93.4 % less`, `12.0 % more`, `as much`.
     pub fn text(&self) -> String {
         let size = self.per_mille.unsigned_abs();
         let number = format!("{}.{} %", size / 10, size % 10);
         match self.per_mille {
-            0 => "as much".to_owned(),
+            0 => match self.order() {
+                Ordering::Less => "under 0.1 % less".to_owned(),
+                Ordering::Equal => "as much".to_owned(),
+                Ordering::Greater => "under 0.1 % more".to_owned(),
+            },
             1.. => format!("{number} less"),
             _ => format!("{number} more"),
         }
@@ -186,6 +207,14 @@ mod tests {
             (DEBIAN, DEBIAN, "as much"),
             (Surface::default(), Surface::default(), "as much"),
             (Surface { setuid: 10, ..DEBIAN }, DEBIAN, "1.1 % more"),
+            // Never as much where it is not.
+            (Surface { bytes: DEBIAN.bytes + 1, ..DEBIAN }, DEBIAN, "under 0.1 % more"),
+            (Surface { bytes: DEBIAN.bytes - 1, ..DEBIAN }, DEBIAN, "under 0.1 % less"),
+            (
+                Surface { bytes: (32 << 30) + 1, ..DEBIAN },
+                Surface { bytes: 32 << 30, ..DEBIAN },
+                "under 0.1 % more",
+            ),
             (DEBIAN, HARDENED, "2055.4 % more"),
             (Surface::default(), DEBIAN, "99.0 % less"),
         ] {
@@ -232,6 +261,10 @@ mod tests {
             let reduction = image.reduction(&standard);
             prop_assert!((-999_000..=999).contains(&reduction.per_mille), "{}", reduction.per_mille);
             prop_assert_eq!(image.reduction(&image).per_mille, 0);
+            prop_assert_eq!(image.reduction(&image).order(), Ordering::Equal);
+            if reduction.per_mille != 0 {
+                prop_assert_eq!(reduction.order() == Ordering::Greater, reduction.per_mille < 0);
+            }
             // What is less one way is more the other.
             let back = standard.reduction(&image).per_mille;
             prop_assert!(reduction.per_mille.signum() * back.signum() <= 0);

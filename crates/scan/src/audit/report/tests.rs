@@ -33,6 +33,7 @@ pub(super) fn comparison() -> AuditComparison {
         report,
         compressed: Some(pull),
         vulnerabilities: Some(BTreeMap::from([("high".to_owned(), pull % 7)])),
+        gaps: Vec::new(),
     };
     compare(side(report(), 80 << 20), side(report_of(&[]), 9 << 20))
 }
