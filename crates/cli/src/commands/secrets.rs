@@ -100,6 +100,9 @@ fn print(common: &Common, found: &ImageSecrets, removed: usize) {
                 visible(&format!("/{}: {}", skipped.path, skipped.reason))
             );
         }
+        if let Some(text) = found.image.left_out_text() {
+            note!("{} {}", styled(WARNING, "warning:"), visible(&text));
+        }
         if report.is_cut {
             note!("{} there is more than is told", styled(WARNING, "warning:"));
         }

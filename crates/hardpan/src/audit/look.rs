@@ -12,7 +12,7 @@ use hardpan_tree::TarEntry;
 use super::AuditError;
 use super::parallel;
 use crate::error::Error;
-use crate::sbom::{LayerVisitor, SbomError, Target};
+use crate::sbom::{LayerVisitor, SbomError, Target, left_out_text};
 use crate::secrets::SecretsError;
 
 /// What came of a look at an image.
@@ -28,9 +28,10 @@ pub(super) fn look(target: &Target<'_>) -> Result<Looked, Error> {
     let options = CatalogOptions { lowest_first: true, ..CatalogOptions::DEFAULT };
     let mut catalog = Packages(CatalogBuilder::new(options));
     let mut secrets = Secrets(SecretScanner::new(&rules, SecretOptions::DEFAULT));
-    parallel::visit(target, vec![&mut builder, &mut catalog, &mut secrets])?;
+    let left_out = parallel::visit(target, vec![&mut builder, &mut catalog, &mut secrets])?;
     let catalog = catalog.0.finish().map_err(of_catalog)?;
-    let evidence = builder.0.finish(&catalog, Some(&secrets.0.finish())).map_err(of_tree)?;
+    let mut evidence = builder.0.finish(&catalog, Some(&secrets.0.finish())).map_err(of_tree)?;
+    evidence.warnings.extend(left_out_text(&left_out));
     Ok(Looked { evidence, catalog })
 }
 

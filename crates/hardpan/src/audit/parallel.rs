@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use hardpan_image::ImageConfig;
-use hardpan_tree::{TarEntry, TarEntryKind};
+use hardpan_tree::{TarEntry, TarEntryKind, TreePath};
 
 use super::AuditError;
 use crate::error::Error;
@@ -19,11 +19,11 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// How many pieces a slow visitor may be behind the others.
 const PIECES_MAX: usize = 16;
 
-/// Shows an image to all visitors. What they saw counts only if this does not fail.
+/// Shows an image to all visitors. What they saw counts only if this does not fail. Returns what they did not see.
 pub(super) fn visit(
     target: &Target<'_>,
     visitors: Vec<&mut (dyn LayerVisitor + Send)>,
-) -> Result<(), Error> {
+) -> Result<Vec<TreePath>, Error> {
     thread::scope(|scope| {
         let mut senders = Vec::new();
         let mut threads = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn visit(
                 Err(AuditError::Deserted.into())
             }
             Err(error) => Err(error),
-            Ok(()) => results.into_iter().collect(),
+            Ok(left_out) => results.into_iter().collect::<Result<(), Error>>().map(|()| left_out),
         }
     })
 }

@@ -31,8 +31,8 @@ pub(crate) use component::{Release, purl, text as path_text};
 pub(crate) use known::Known;
 pub(crate) use origins::{FileOrigins, package_id};
 pub(crate) use target::Target;
-pub(crate) use walk::LayerVisitor;
 pub use walk::ScannedImage;
+pub(crate) use walk::{LayerVisitor, left_out_text};
 
 use crate::error::Error;
 use crate::session::Session;

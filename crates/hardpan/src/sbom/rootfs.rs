@@ -54,16 +54,18 @@ pub(super) fn catalog(root: &Path, options: CatalogOptions) -> Result<Catalog, E
 /// Walks a directory, without following links, and shows what is in it. Files that nobody may read make it fail:
 /// a list with holes is none. The root may be that of a running process, which changes it meanwhile: what is gone is not there,
 /// and what becomes a link is not followed. Of mounts only what the kernel makes up is left out, and what is no file in `/dev`.
+/// Returns where the kernel's file systems are.
 pub(super) fn walk(
     root: &Path,
     show: &mut dyn FnMut(TarEntry, &mut dyn io::Read) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<Vec<TreePath>, Error> {
     let wrap = |source: io::Error| SbomError::Walk { path: root.to_owned(), source };
     // Only the root itself may be a link, as that of a process is.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(root, flags, Mode::empty()).map_err(|e| wrap(e.into()))?;
     let device = rustix::fs::fstat(&directory).map_err(|e| wrap(e.into()))?.st_dev;
     let mut open = vec![Level::list(directory, TreePath::root(), device).map_err(wrap)?];
+    let mut left_out = Vec::new();
     while let Some(level) = open.last_mut() {
         let Some(name) = level.names.pop() else {
             open.pop();
@@ -86,6 +88,9 @@ pub(super) fn walk(
         let is_directory = kind == TarEntryKind::Directory;
         let below = if is_directory { level.enter(&name, &path, &stat) } else { Ok(None) };
         let Some(below) = unless_gone(below).map_err(wrap)? else { continue };
+        if is_directory && below.is_none() {
+            left_out.push(path.clone());
+        }
         let metadata = Metadata {
             mode: stat.st_mode & MODE_MASK,
             uid: stat.st_uid,
@@ -96,7 +101,8 @@ pub(super) fn walk(
         show(TarEntry { path, metadata, kind }, &mut *data)?;
         open.extend(below);
     }
-    Ok(())
+    left_out.sort();
+    Ok(left_out)
 }
 
 /// What is gone since it was listed is not there.

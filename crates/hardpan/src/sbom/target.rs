@@ -9,7 +9,7 @@ use hardpan_attest::key::UtcTime;
 use hardpan_attest::verify::{Evidence, Rules};
 use hardpan_image::{Descriptor, ImageConfig, Index, Manifest, Raw};
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
-use hardpan_tree::Digest;
+use hardpan_tree::{Digest, TreePath};
 
 use super::docker::{self, DockerImage};
 use super::walk::LayerVisitor;
@@ -187,8 +187,8 @@ impl Target<'_> {
     }
 
     /// Shows it to a visitor, the lowest layer first. What it saw counts only if this does not fail: digests are checked at
-    /// the end of each layer.
-    pub(crate) fn visit(&self, visitor: &mut dyn LayerVisitor) -> Result<(), Error> {
+    /// the end of each layer. Returns directories that nobody saw, because the kernel makes up what is in them.
+    pub(crate) fn visit(&self, visitor: &mut dyn LayerVisitor) -> Result<Vec<TreePath>, Error> {
         match &self.place {
             Place::Rootfs(path) => {
                 rootfs::walk(path, &mut |entry, data| visitor.entry(entry, data))
@@ -199,7 +199,7 @@ impl Target<'_> {
                 for number in 0..config.rootfs.diff_ids.len() {
                     docker_layer(image, number, |reader| visitor.layer(reader))?;
                 }
-                Ok(())
+                Ok(Vec::new())
             }
             Place::Stored(image) => {
                 let StoredImage { opened, manifest, config, .. } = &**image;
@@ -209,7 +209,7 @@ impl Target<'_> {
                 for (layer, diff_id) in layers {
                     layers::read(opened.shelf(), layer, *diff_id, |reader| visitor.layer(reader))?;
                 }
-                Ok(())
+                Ok(Vec::new())
             }
         }
     }

@@ -4,10 +4,10 @@
 use std::io::Read;
 
 use hardpan_image::ImageConfig;
-use hardpan_tree::{Digest, TarEntry};
+use hardpan_tree::{Digest, TarEntry, TreePath};
 use serde::Serialize;
 
-use super::{SbomChoice, SbomSource};
+use super::{SbomChoice, SbomSource, Target};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -33,6 +33,24 @@ pub struct ScannedImage {
     /// The digest of its manifest, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Directories of a root file system that were not looked at, because the kernel makes up what is in them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<TreePath>,
+}
+
+impl ScannedImage {
+    /// Says what was not looked at, if anything.
+    pub fn left_out_text(&self) -> Option<String> {
+        left_out_text(&self.left_out)
+    }
+}
+
+/// Says what was not looked at, if anything.
+pub(crate) fn left_out_text(left_out: &[TreePath]) -> Option<String> {
+    let paths: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+    (!paths.is_empty()).then(|| {
+        format!("not looked at, since the kernel makes up what is there: {}", paths.join(", "))
+    })
 }
 
 impl Session<'_> {
@@ -44,7 +62,8 @@ impl Session<'_> {
         visitor: &mut dyn LayerVisitor,
     ) -> Result<ScannedImage, Error> {
         let target = self.target(source, choice)?;
-        target.visit(visitor)?;
-        Ok(ScannedImage { name: target.name, platform: target.platform, digest: target.digest })
+        let left_out = target.visit(visitor)?;
+        let Target { name, platform, digest, .. } = target;
+        Ok(ScannedImage { name, platform, digest, left_out })
     }
 }
