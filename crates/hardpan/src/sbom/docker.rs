@@ -116,13 +116,7 @@ impl DockerImage {
             let mut blob = writer.blob_writer()?;
             io::copy(&mut bytes, &mut blob).map_err(read)?;
             let (digest, size_bytes) = blob.finish()?;
-            let kind = match compression {
-                Compression::Gzip => media_type::LAYER_GZIP,
-                Compression::Zstd => media_type::LAYER_ZSTD,
-                // `sniff` knows no other.
-                _ => media_type::LAYER,
-            };
-            layers.push(Descriptor::new(kind, digest, size_bytes));
+            layers.push(Descriptor::new(compression.layer_media_type(), digest, size_bytes));
         }
         let manifest = Raw::new(Manifest {
             schema_version: 2,
