@@ -8,7 +8,7 @@ use hardpan_scan::audit::exceptions::AcceptedFinding;
 use hardpan_scan::controls::{
     self, ControlId, ControlPolicy, Finding, Inspection, PackageInfo, Severity,
 };
-use hardpan_tree::TreePath;
+use hardpan_tree::{Kind, Tree, TreePath};
 
 use crate::assemble::Assembly;
 use crate::audit;
@@ -19,8 +19,11 @@ use crate::session::Session;
 use crate::settings;
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// How many paths of one control an image carries as accepted; of more it carries the directory that they are in.
+/// How many paths of one control an image carries as accepted; of more it carries the directories that have nothing else
+/// in them.
 const ACCEPTED_PATHS_MAX: usize = 50;
+/// How many paths and directories that may be: they are in the image's configuration.
+const ACCEPTED_MAX: usize = 1_000;
 
 /// What the gate lets through.
 pub(crate) struct Inspected {
@@ -101,7 +104,7 @@ impl Session<'_> {
             root_allowed: false,
             ..inspection
         };
-        accepted.extend(asked_for(&rest, &controls::inspect(&strict, &policy)));
+        accepted.extend(asked_for(&rest, &controls::inspect(&strict, &policy), &assembly.tree));
         Ok(Inspected { findings: rest, accepted })
     }
 }
@@ -125,7 +128,7 @@ fn over_finding(exception: &AcceptedFinding) -> Finding {
 
 /// Returns what is let through only because the definition asks for it: who looks at the image later does not have the
 /// definition.
-fn asked_for(found: &[Finding], strictly: &[Finding]) -> Vec<AcceptedFinding> {
+fn asked_for(found: &[Finding], strictly: &[Finding], tree: &Tree) -> Vec<AcceptedFinding> {
     let is_broken = |finding: &&Finding| finding.severity > Severity::Info;
     let parts = |finding: &Finding| -> Vec<Part> {
         let paths: Vec<_> = finding.path.iter().chain(&finding.more_paths).cloned().collect();
@@ -146,40 +149,67 @@ fn asked_for(found: &[Finding], strictly: &[Finding]) -> Vec<AcceptedFinding> {
             asked.entry(control).or_default().push(part);
         }
     }
-    asked.into_iter().flat_map(|(control, parts)| accepted_parts(control, parts)).collect()
+    let others = |control: ControlId| -> BTreeSet<TreePath> {
+        let own = said.iter().filter(|(of, ..)| *of == control);
+        own.filter_map(|(.., (path, _))| path.clone()).collect()
+    };
+    let of = |(control, parts)| accepted_parts(control, parts, &others(control), tree);
+    asked.into_iter().flat_map(of).collect()
 }
 
 /// A path of a finding, or its message if it has none.
 type Part = (Option<TreePath>, Option<String>);
 
-fn accepted_parts(control: ControlId, parts: Vec<Part>) -> Vec<AcceptedFinding> {
-    let one = |path, message| AcceptedFinding {
+/// `others` is what the same control breaks without being asked for.
+fn accepted_parts(
+    control: ControlId,
+    mut parts: Vec<Part>,
+    others: &BTreeSet<TreePath>,
+    tree: &Tree,
+) -> Vec<AcceptedFinding> {
+    if parts.len() > ACCEPTED_PATHS_MAX {
+        let paths = parts.iter().filter_map(|(path, _)| path.clone()).collect();
+        parts.retain(|(path, _)| path.is_none());
+        parts.extend(directories(&paths, others, tree).into_iter().map(|path| (Some(path), None)));
+        // Of what is left over every audit says that nobody accepts it.
+        parts.truncate(ACCEPTED_MAX);
+    }
+    let one = |(path, message)| AcceptedFinding {
         control,
         path,
         message,
         reason: "the definition asks for it".to_owned(),
         until: None,
     };
-    if parts.len() <= ACCEPTED_PATHS_MAX {
-        return parts.into_iter().map(|(path, message)| one(path, message)).collect();
-    }
-    // All that the control found is accepted, or the image would not have been built.
-    let paths: Vec<TreePath> = parts.into_iter().filter_map(|(path, _)| path).collect();
-    vec![one(common_directory(&paths), None)]
+    parts.into_iter().map(one).collect()
 }
 
-/// Returns the directory that all are in; `None` if that is the root.
-fn common_directory(paths: &[TreePath]) -> Option<TreePath> {
-    let first = paths.first()?;
-    first
-        .ancestors()
-        .find(|directory| paths.iter().all(|path| path.starts_with(directory)))
-        .filter(|directory| !directory.is_root())
+/// Returns instead of paths the highest directories that have nothing else in them. What is beside is named itself.
+fn directories(
+    paths: &BTreeSet<TreePath>,
+    others: &BTreeSet<TreePath>,
+    tree: &Tree,
+) -> BTreeSet<TreePath> {
+    let mut mixed: BTreeSet<TreePath> = BTreeSet::from([TreePath::root()]);
+    for (path, node) in tree.walk() {
+        let counts = !matches!(node.kind, Kind::Directory) || others.contains(path);
+        if counts && !paths.contains(path) {
+            mixed.extend(path.ancestors());
+            mixed.insert(path.clone());
+        }
+    }
+    let highest = |path: &TreePath| {
+        let above = path.ancestors().filter(|directory| !mixed.contains(directory));
+        above.last().unwrap_or_else(|| path.clone())
+    };
+    paths.iter().map(highest).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::slice;
+
+    use hardpan_tree::{File, Metadata, Node, Origin};
 
     use super::*;
 
@@ -199,7 +229,39 @@ mod tests {
     }
 
     fn asked(found: &[Finding], strictly: &[Finding]) -> Vec<String> {
-        asked_for(found, strictly).iter().map(ToString::to_string).collect()
+        asked_in(&Tree::new(), found, strictly)
+    }
+
+    fn asked_in(tree: &Tree, found: &[Finding], strictly: &[Finding]) -> Vec<String> {
+        asked_for(found, strictly, tree).iter().map(ToString::to_string).collect()
+    }
+
+    fn tree(files: impl IntoIterator<Item = String>) -> Tree {
+        let mut tree = Tree::new();
+        for file in files {
+            let path = TreePath::parse(file).unwrap();
+            let node = |kind| Node {
+                metadata: Metadata::root(0o755, 0),
+                kind,
+                origin: Origin::Definition,
+            };
+            let mut above: Vec<TreePath> =
+                path.ancestors().filter(|path| !path.is_root()).collect();
+            above.reverse();
+            for directory in above {
+                if !tree.contains(&directory) {
+                    tree.insert(directory, node(Kind::Directory)).unwrap();
+                }
+            }
+            tree.insert(path, node(Kind::File(File::inline(Vec::new())))).unwrap();
+        }
+        tree
+    }
+
+    fn of_paths(severity: Severity, paths: impl IntoIterator<Item = String>) -> Finding {
+        let mut paths = paths.into_iter().map(|path| TreePath::parse(path).unwrap());
+        let path = paths.next();
+        Finding { path, more_paths: paths.collect(), ..finding(severity, &[]) }
     }
 
     #[test]
@@ -211,21 +273,40 @@ mod tests {
         assert_eq!(asked(slice::from_ref(&one), slice::from_ref(&one)), [""; 0]);
         assert_eq!(asked(&[one], &[both]), ["shell at /bin/sh", "shell at /bin/zsh"]);
         assert_eq!(asked(&[], &[finding(Severity::Info, &["bin/sh"])]), [""; 0]);
-        let image = asked_for(&[], &[finding(Severity::Fail, &[])]);
+        let image = asked_for(&[], &[finding(Severity::Fail, &[])], &Tree::new());
         assert_eq!(image[0].message.as_deref(), Some("a message"));
     }
 
     #[test]
-    fn of_many_paths_the_directory_is_carried() {
-        let names: Vec<String> =
-            (0..60).map(|number| format!("usr/share/locale/{number}")).collect();
-        let paths: Vec<TreePath> =
-            names.iter().map(|name| TreePath::parse(name).unwrap()).collect();
-        let mut many = finding(Severity::Fail, &[]);
-        many.path = Some(paths[0].clone());
-        many.more_paths = paths[1..].to_vec();
-        assert_eq!(asked(&[], &[many.clone()]), ["shell at /usr/share/locale"]);
-        many.more_paths.push(TreePath::literal("bin/sh"));
-        assert_eq!(asked(&[], &[many]), ["shell"]);
+    fn of_many_paths_the_directories_are_carried_that_have_nothing_else() {
+        let names = || (0..60).map(|number| format!("usr/share/locale/{}/{number}", number % 3));
+        let many = || of_paths(Severity::Fail, names().chain(["bin/sh".to_owned()]));
+        let files = |more: &[&str]| {
+            let more = more.iter().map(|name| (*name).to_owned());
+            tree(names().chain(["bin/sh".to_owned(), "bin/x".to_owned()]).chain(more))
+        };
+        let all = ["shell at /bin/sh", "shell at /usr"];
+        assert_eq!(asked_in(&files(&[]), &[], &[many()]), all);
+        // What is beside is not accepted with it.
+        let beside = ["shell at /bin/sh", "shell at /usr/share/locale"];
+        assert_eq!(asked_in(&files(&["usr/share/other"]), &[], &[many()]), beside);
+        let within = asked_in(&files(&["usr/share/locale/0/other"]), &[], &[many()]);
+        assert_eq!(within.len(), 1 + 20 + 2, "{within:?}");
+        assert!(within.contains(&"shell at /usr/share/locale/1".to_owned()), "{within:?}");
+        assert!(within.contains(&"shell at /usr/share/locale/0/3".to_owned()), "{within:?}");
+        // A directory that breaks the control itself, and is not asked for.
+        let other = of_paths(Severity::Warn, ["usr/share/locale/2".to_owned()]);
+        let own = asked_in(&files(&[]), slice::from_ref(&other), &[many(), other.clone()]);
+        assert_eq!(own.len(), 1 + 2 + 20, "{own:?}");
+        assert!(!own.contains(&"shell at /usr/share/locale/2".to_owned()), "{own:?}");
+    }
+
+    #[test]
+    fn more_than_a_configuration_can_carry_is_not_accepted() {
+        let names = || (0..1_500).map(|number| format!("usr/{number}"));
+        let other = tree(names().chain(["usr/other".to_owned()]));
+        let carried = asked_in(&other, &[], &[of_paths(Severity::Fail, names())]);
+        assert_eq!(carried.len(), ACCEPTED_MAX);
+        assert!(!carried.contains(&"shell at /usr".to_owned()));
     }
 }
