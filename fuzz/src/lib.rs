@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Every parser of bytes from outside as a target for a fuzzer.
+//! Parsers of bytes from outside as targets for a fuzzer.
+//!
+//! Here are those of our own that read what somebody else wrote. Answers of programs that run beside hardpan and policies in
+//! Rego are not among them, nor what libraries read for us.
 //!
 //! A [`Target`] is a family of parsers, and a [`Part`] one of them, or one way into it. Where a family has several, the
 //! first byte of an input says which part the rest is for. A part panics where something does not hold that must: beside

@@ -3,7 +3,7 @@
 
 use hardpan_definition::{
     Diagnostic, Distribution, IncludeError, Includes, Platform, Source, parse, parse_action,
-    parse_data, parse_info, parse_package_config,
+    parse_data, parse_info, parse_package_config, parse_structure_tests,
 };
 
 use crate::input::{text, texts};
@@ -34,6 +34,7 @@ pub(super) const TARGET: Target = Target {
                 "environment:\n  JAVA_HOME: /opt/java\n  PATH: /opt/java/bin:${PATH}\npaths:\n  - type: directory\n    path: /var/x\n    mode: \"0750\"\n    uid: 1\n",
             ])
         }),
+        Part::new("structure-tests", structure_tests, || texts(&[STRUCTURE, STRUCTURE_V1])),
         Part::new("data", data, || {
             texts(&[
                 "a: [1, 2.5, null, true]\nb: {c: 'd', \"e\": f}\ng: |\n  h\ni:\n  - >-\n    j\n",
@@ -44,6 +45,8 @@ pub(super) const TARGET: Target = Target {
 
 const SMALL: &str = "# syntax=dhi.io/build:2-debian13\n\nname: Small\nimage: example.org/small\nvariant: runtime\ntags:\n  - \"1\"\nplatforms:\n  - linux/amd64\ncontents:\n  packages:\n    - base-files\n    - '!perl'\n";
 const PACKAGE: &str = "# syntax=dhi.io/build:2-alpine3.22\n\nname: Include\nimage: example.org/i\nvariant: runtime\ntags: [a]\ninclude:\n  - path: other.yaml\ncontents:\n  packages: [busybox]\nbuilds:\n  - name: b\n    steps:\n      - name: s\n        runs: echo\n        if: '#{ target.arch == \"amd64\" }'\n";
+const STRUCTURE: &str = "schemaVersion: 2.0.0\nglobalEnvVars: [{key: A, value: b}]\ncommandTests:\n- name: c\n  command: sh\n  args: [-c, 'echo $A']\n  setup: [[a, b]]\n  exitCode: 1\n  expectedOutput: ['^b$']\n  excludedError: [x]\nfileExistenceTests:\n- {name: f, path: /a, shouldExist: true, permissions: '-rw-r--r--', uid: 0, gid: 1, isExecutableBy: any}\nfileContentTests:\n- {name: g, path: /b, expectedContents: [c], excludedContents: [d]}\nlicenseTests: [{debian: true, files: [/c]}]\nmetadataTest:\n  envVars: [{key: A, value: '[a-z]', isRegex: true}]\n  labels: [{key: l, value: v}]\n  entrypoint: []\n  cmd: [a]\n  exposedPorts: ['8080/tcp']\n  volumes: [/d]\n  workdir: /w\n  user: u\ncontainerRunOptions:\n  user: root\n  envVars: [B]\n  bindMounts: ['/a:/b:ro']\n";
+const STRUCTURE_V1: &str = "schemaVersion: 1.0.0\ncommandTests:\n- {name: a, command: [sh, -c, x]}\nfileExistenceTests: [{name: b, path: /b, shouldExist: false}]\n";
 const INFO: &str = "metadata:\n  display-name: Demo\n  short-description: A demo.\n  featured: true\n  home-url: https://example.org/\n  categories:\n    - web-servers\n  included-tools:\n    - name: demo\n      description: The demo\n  advisories:\n    - type: github\n      source: example/demo\n      format: osv\n      exclusions:\n        - package: x\n          ecosystem: go\ntrack-ignore:\n  - type: github_tag\n    owner: example\n    repo: demo\n    match: rc\nvex-sources:\n  - format: tuxcare-csaf\n    url: https://example.org/vex\n    purl:\n      type: deb\n    destination: vex\n    packages: [a]\n    packageVersionRef: VERSION\n";
 
 /// The includes of a definition that names any: one that is good, and one that includes itself.
@@ -100,6 +103,19 @@ fn info(bytes: &[u8]) -> bool {
     check(&diagnostics, &[source]);
     assert_eq!(info.is_some(), !diagnostics.iter().any(Diagnostic::is_error));
     info.is_some()
+}
+
+/// Reads a file of container-structure-test. What is refused is in it.
+fn structure_tests(bytes: &[u8]) -> bool {
+    let source = Source::new("tests.yaml", text(bytes));
+    match parse_structure_tests(&source) {
+        Ok(_) => true,
+        Err(diagnostics) => {
+            assert!(diagnostics.iter().any(Diagnostic::is_error), "it is refused without a word");
+            check(&diagnostics, &[source]);
+            false
+        }
+    }
 }
 
 fn package_config(bytes: &[u8]) -> bool {

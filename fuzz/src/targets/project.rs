@@ -10,6 +10,9 @@ use hardpan::config::Workspace;
 use hardpan::lock::Lock;
 use hardpan::store::Store;
 use hardpan::{Location, Mirrors, SbomChoice, SbomSource, Session, Silent, StageOptions};
+use hardpan_definition::{Source, parse_data};
+use hardpan_scan::audit::ProfileFile;
+use hardpan_scan::audit::exceptions::{of_label, read_baseline, to_label};
 use hardpan_testkit::oci::Tar;
 use hardpan_tree::Digest;
 
@@ -24,6 +27,13 @@ pub(super) const TARGET: Target = Target {
         Part::new("workspace", workspace, || {
             texts(&[include_str!("../../../examples/dhi/hardpan.toml"), WORKSPACE])
         }),
+        Part::new("audit-profile", audit_profile, || texts(&[PROFILE])),
+        Part::new("audit-exceptions", audit_exceptions, || {
+            let exceptions = r#"[{"control":"shell","path":"bin/sh","message":"is a shell","reason":"wanted","until":"2027-01-31"},{"control":"user-root","reason":"a"}]"#;
+            let baseline =
+                format!(r#"{{"format":"hardpan-audit-baseline/v1","findings":{exceptions}}}"#);
+            texts(&[exceptions, &baseline])
+        }),
         Part::new("docker-archive", docker_archive, || {
             let root = layer(&[("etc/os-release", b"ID=debian\nVERSION_ID=13\n")]);
             vec![join(&[MANIFEST, CONFIG, &root[..2048]])]
@@ -33,6 +43,7 @@ pub(super) const TARGET: Target = Target {
 
 const LOCK: &str = r#"{"version":1,"compressor":"none","epoch":1700000000,"strip":["docs"],"without":["pyc"],"archives":[{"archive":"debian","suite":"trixie","date":"2026-01-01T00:00:00Z","release":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","signed-by":["0123456789ABCDEF0123456789ABCDEF01234567"]}],"platforms":{"linux/amd64":{"demand":["debian trixie: a"],"packages":[{"name":"a","version":"1:1.0-1","architecture":"amd64","archive":"debian","path":"pool/a.deb","sha256":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size-bytes":10,"source":"b","source-version":"1.0"},{"name":"c","version":"2","architecture":"all","archive":"debian","path":"pool/c.deb","sha256":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size-bytes":1}],"files":[{"url":"https://a.example/b","sha256":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size-bytes":5}]}}}"#;
 const WORKSPACE: &str = "[archives]\n[[archives.substitute]]\nfrom = \"https://a.example/*\"\nto = \"debian\"\n[[packages.substitute]]\nfrom = \"a\"\nto = \"b\"\n[build]\nkeep = [\"docs\"]\n[[downloads.override]]\nfrom = \"https://a.example/x\"\nto = \"https://b.example/x\"\n";
+const PROFILE: &str = "name: ours\nextends: runtime\ngrade: B\ncontrols:\n  shell: off\n  setuid-file: fail\nexceptions:\n  - control: shell\n    path: /bin/sh\n    reason: wanted\n    until: 2027-01-31\n";
 const MANIFEST: &[u8] = br#"[{"Config":"config.json","RepoTags":["a:1"],"Layers":["layer.tar"]}]"#;
 const CONFIG: &[u8] = br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:1111111111111111111111111111111111111111111111111111111111111111"]}}"#;
 /// Stands for the digest of the layer.
@@ -59,6 +70,27 @@ fn workspace(bytes: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// Reads a profile for audits.
+fn audit_profile(bytes: &[u8]) -> bool {
+    let Ok(value) = parse_data(&Source::new("profile.yaml", text(bytes))) else { return false };
+    match ProfileFile::of_value(&value) {
+        Ok(profile) => !profile.name.trim().is_empty(),
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "it is refused without a word");
+            false
+        }
+    }
+}
+
+/// Reads what a label or a baseline accepts. What it is written as is the same.
+fn audit_exceptions(bytes: &[u8]) -> bool {
+    let Ok(found) = of_label(&text(bytes)).or_else(|_| read_baseline(bytes)) else { return false };
+    let written = to_label(&found);
+    let again = of_label(&written).expect("what was written can be read");
+    assert_eq!(to_label(&again), written);
+    !found.is_empty()
 }
 
 /// A folder for the archive and for a store.

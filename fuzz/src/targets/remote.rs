@@ -7,7 +7,8 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use hardpan_remote::git::{
-    Checkout, Commit, ObjectId, ObjectKind, Pack, PackLimits, read_capabilities, repository_files,
+    Checkout, Commit, ObjectId, ObjectKind, Pack, PackLimits, read_capabilities, read_references,
+    repository_files,
 };
 use hardpan_remote::registry::answer;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
@@ -38,6 +39,16 @@ pub(super) const TARGET: Target = Target {
                 vec![lines.map(packet).concat().into_bytes()]
             },
         ),
+        Part::new("references", references, || {
+            let id = "0123456789abcdef0123456789abcdef01234567";
+            let lines = [
+                format!("{id} HEAD symref-target:refs/heads/main\n"),
+                format!("{id} refs/tags/v1 peeled:{}\n", id.replace('0', "f")),
+                "unborn refs/heads/new\n".to_owned(),
+            ];
+            let lines: String = lines.iter().map(|line| packet(line)).collect();
+            texts(&[&format!("{lines}0000"), &format!("{}0000", packet("ERR no\n"))])
+        }),
         Part::new("challenge", challenge, || {
             texts(&[
                 "Bearer realm=\"https://auth.example/token\",service=\"registry.example\",scope=\"a:b:c\", Basic realm=x\nNegotiate",
@@ -216,6 +227,13 @@ fn commits(mut input: &[u8]) -> Vec<[u8; 20]> {
 
 fn objects(bytes: &[u8]) -> bool {
     open(&made(bytes), &commits(bytes))
+}
+
+/// Reads a list of references. Each has a name without a blank.
+fn references(bytes: &[u8]) -> bool {
+    let Ok(found) = read_references(bytes) else { return false };
+    assert!(found.keys().all(|name| !name.contains(' ')), "{found:?}");
+    !found.is_empty()
 }
 
 fn challenge(bytes: &[u8]) -> bool {

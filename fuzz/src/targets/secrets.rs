@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use hardpan_scan::re2::Pattern;
 use hardpan_scan::secrets::{Rules, SecretOptions, SecretReport, SecretScanner};
 
 use crate::input::{layer, pieces, text, texts};
@@ -14,10 +15,19 @@ pub(super) const TARGET: Target = Target {
     parts: &[
         Part::new("text", own_rules, secrets),
         Part::new("rules", other_rules, || texts(&[RULES])),
+        Part::new("expression", expression, || texts(&EXPRESSIONS)),
     ],
 };
 
 const RULES: &str = "title = \"x\"\n[extend]\nuseDefault = false\n[allowlist]\npaths = ['''\\.md$''']\nregexes = ['''^a''']\nstopwords = [\"test\"]\n[[rules]]\nid = \"a\"\ndescription = \"b\"\nregex = '''key-([a-f0-9]{8})\\b'''\nsecretGroup = 1\nentropy = 1.5\nkeywords = [\"key-\"]\ntags = [\"t\"]\n[[rules.allowlists]]\ncondition = \"AND\"\nregexTarget = \"line\"\nregexes = ['''(?i)example''']\npaths = ['''^/usr/''']\n[[rules]]\nid = \"p\"\npath = '''(^|/)id_rsa$'''\n\x1ekey-0123abcd\nkey-deadbeef example\n";
+
+/// Expressions of Go, and texts that they match.
+const EXPRESSIONS: [&str; 4] = [
+    "^[\\w-.]+@[^\\W\\d]$\x1ea-.b@c",
+    "(?i-s:\\Qa.b\\E)[]a-c[:^alpha:]--]{2,3}\x1eA.b]-",
+    "\\x{e4}\\xe4\\141\\pL\\P{^Greek}(?P<n>x{,3})\x1e\u{e4}\u{e4}ab\u{3b1}x{,3}",
+    "\\<a\\>|\\bb\\z\x1e<a>",
+];
 
 static BUILT_IN: LazyLock<Rules> = LazyLock::new(Rules::builtin);
 
@@ -62,6 +72,23 @@ fn own_rules(bytes: &[u8]) -> bool {
     let report = scan(&BUILT_IN, bytes);
     assert_eq!(scan(&BUILT_IN, bytes).findings, report.findings, "it is not the same again");
     !report.findings.is_empty()
+}
+
+/// Compiles an expression for texts and for bytes, and looks for it.
+fn expression(bytes: &[u8]) -> bool {
+    let [source, searched] = pieces(bytes);
+    let source = text(source);
+    let (of_text, of_bytes) = (Pattern::for_text(&source), Pattern::parse(&source));
+    for refused in [&of_text, &of_bytes].into_iter().filter_map(|one| one.as_ref().err()) {
+        assert!(!refused.reason.is_empty(), "it is refused without a word");
+    }
+    // What is quoted is itself.
+    if !source.contains("\\E") {
+        let quoted = Pattern::parse(&format!("\\Q{source}\\E"));
+        assert!(quoted.is_ok_and(|quoted| quoted.is_in(source.as_bytes())), "{source:?}");
+    }
+    let is_in = |pattern: &Pattern| pattern.is_in(text(searched).as_bytes());
+    of_text.as_ref().is_ok_and(is_in) | of_bytes.as_ref().is_ok_and(is_in)
 }
 
 fn other_rules(bytes: &[u8]) -> bool {

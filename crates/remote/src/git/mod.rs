@@ -36,6 +36,14 @@ pub fn read_capabilities(answer: impl Read) -> io::Result<Option<BTreeMap<String
     protocol::capabilities(&mut PacketReader::new(answer))
 }
 
+/// Reads which references a server lists, and what they lead to, of the bytes of its answer.
+///
+/// # Errors
+/// If the server refuses, or the answer is no such list.
+pub fn read_references(answer: impl Read) -> io::Result<BTreeMap<String, ObjectId>> {
+    protocol::references(&mut PacketReader::new(answer)).map_err(io::Error::other)
+}
+
 /// The id of a git object: a SHA-1, written as 40 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId([u8; 20]);

@@ -85,19 +85,44 @@ fn list(service: &Service<'_>, names: &[String]) -> Result<BTreeMap<String, Obje
     }
     push_flush(&mut request);
     let mut packets = PacketReader::new(service.post(&request)?);
+    references(&mut packets).map_err(|error| match error {
+        ListError::Broken(error) => service.broken(error),
+        ListError::Bad(what) => service.bad(what),
+        ListError::Refused(message) => service.refused(&message),
+    })
+}
+
+/// Why an answer lists no references.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ListError {
+    /// It ends too early, or is no sequence of packets.
+    #[error(transparent)]
+    Broken(io::Error),
+    /// It has something else in it.
+    #[error("{0}")]
+    Bad(&'static str),
+    /// The server says why it gives none.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Reads the answer to `ls-refs`.
+pub(super) fn references<R: Read>(
+    packets: &mut PacketReader<R>,
+) -> Result<BTreeMap<String, ObjectId>, ListError> {
     let mut references = BTreeMap::new();
     for _ in 0..LINES_MAX {
-        let packet = packets.next().map_err(|error| service.broken(error))?;
+        let packet = packets.next().map_err(ListError::Broken)?;
         if packet == Packet::Flush {
             return Ok(references);
         }
-        let line = packet.line().ok_or_else(|| service.bad("a reference that is no text"))?;
+        let line = packet.line().ok_or(ListError::Bad("a reference that is no text"))?;
         if let Some(message) = line.strip_prefix("ERR ") {
-            return Err(service.refused(message));
+            return Err(ListError::Refused(message.to_owned()));
         }
         let mut words = line.split(' ');
         let (Some(id), Some(name)) = (words.next(), words.next()) else {
-            return Err(service.bad("a reference without a name"));
+            return Err(ListError::Bad("a reference without a name"));
         };
         let peeled = words.find_map(|word| word.strip_prefix("peeled:"));
         let Ok(id) = peeled.unwrap_or(id).parse() else {
@@ -106,7 +131,7 @@ fn list(service: &Service<'_>, names: &[String]) -> Result<BTreeMap<String, Obje
         };
         references.insert(name.to_owned(), id);
     }
-    Err(service.bad("too many references"))
+    Err(ListError::Bad("too many references"))
 }
 
 fn fetch(
