@@ -87,5 +87,6 @@ fn files_in_a_mounted_dev_are_looked_at() {
     assert!(ran.stdout.contains("dev/shm/left"), "{ran}");
     // What runtimes put there, and what the kernel makes up, is nobody's file.
     assert!(!ran.stdout.contains("dev/log") && !ran.stdout.contains("kcore"), "{ran}");
+    assert!(ran.stdout.contains("\"leftOut\":[") && ran.stdout.contains("host/proc"), "{ran}");
     assert!(ran.stdout.contains("grade "), "{ran}");
 }
