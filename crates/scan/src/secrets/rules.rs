@@ -114,7 +114,7 @@ impl Rules {
     /// Returns our own rules.
     pub fn builtin() -> Self {
         let file = format::read(BUILTIN).expect("a test reads our own rules");
-        Self::compile(file.rules, file.allowlists, Vec::new(), &BTreeMap::new())
+        Self::compile(file.rules, file.allowlists, Vec::new(), None)
             .expect("a test compiles our own rules")
     }
 
@@ -153,7 +153,7 @@ impl Rules {
                 return Err(RulesError::NoSuchRule { rule: rule.clone(), place });
             }
         }
-        Self::compile(all, allowlists, remarks, &theirs)
+        Self::compile(all, allowlists, remarks, Some(&theirs))
     }
 
     /// Returns what a rule file has that is not understood or of no use here. The rules hold nevertheless.
@@ -170,19 +170,21 @@ impl Rules {
         })
     }
 
-    /// `theirs` has the rules that a user's file names, with whether it has an expression for them.
+    /// `theirs` has the rules that a user's file names, with whether it has an expression for them; without it there is no
+    /// file of a user.
     fn compile(
         texts: Vec<RuleText>,
         allowlists: Vec<AllowlistText>,
         remarks: Vec<String>,
-        theirs: &BTreeMap<String, bool>,
+        theirs: Option<&BTreeMap<String, bool>>,
     ) -> Result<Self, RulesError> {
         let mut words: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let (mut rules, mut always, mut by_path) = (Vec::new(), Vec::new(), Vec::new());
         for text in texts {
             let number = rules.len();
-            let is_own = !theirs.contains_key(&text.id);
-            let has_own_regex = !theirs.get(&text.id).copied().unwrap_or_default();
+            let has_regex = theirs.and_then(|theirs| theirs.get(&text.id).copied());
+            let is_own = has_regex.is_none();
+            let has_own_regex = !has_regex.unwrap_or_default();
             let rule = Rule::compile(&text, is_own, has_own_regex)?;
             match &rule.regex {
                 None => by_path.push(number),
@@ -206,7 +208,7 @@ impl Rules {
             .map_err(|_| RulesError::TooMany { what: "keywords", max: words.len() })?;
         let mut lists = Vec::with_capacity(allowlists.len());
         for list in allowlists {
-            lists.push((compile_list(&list, "allowlists", theirs.is_empty())?, list.rules));
+            lists.push((compile_list(&list, "allowlists", theirs.is_none())?, list.rules));
         }
         let of_keyword = words.into_values().collect();
         let allowlists = lists;

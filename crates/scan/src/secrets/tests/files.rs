@@ -237,3 +237,18 @@ fn expressions_that_fit_everywhere_end() {
         assert!(report.findings.len() <= SecretOptions::DEFAULT.file_findings_max, "{regex}");
     }
 }
+
+/// A file with nothing but an allowlist has expressions of a user, too.
+#[test]
+fn allowlists_of_files_without_rules_are_tried() {
+    for default in ["false", "true"] {
+        for list in ["paths = ['''(''']", "regexes = ['''\\2a''']", "regexes = ['''(?=a)''']"] {
+            let file = format!("[extend]\nuseDefault = {default}\n[allowlist]\n{list}\n");
+            let refused = Rules::parse(&file);
+            assert!(matches!(refused, Err(RulesError::Pattern { .. })), "{file}: {refused:?}");
+        }
+        let file =
+            format!("[extend]\nuseDefault = {default}\n[allowlist]\nregexes = ['''^a$''']\n");
+        assert!(Rules::parse(&file).is_ok(), "{file}");
+    }
+}
