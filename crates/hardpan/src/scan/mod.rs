@@ -216,21 +216,19 @@ impl Session<'_> {
             let origin = InventoryOrigin::Files;
             return Ok(Surveyed { subject, inventory, origin, warnings, vex });
         };
-        let inventory = Inventory::from(trusted.listing.clone());
-        if !request.trusts_sbom {
+        let is_checked = !request.trusts_sbom;
+        let inventory = if is_checked {
             let catalog = catalog()?;
             let found = sbom::sbom_of(&catalog, &target.naming(), &Known::default());
             let drift = hardpan_scan::drift::compare(&trusted.listing, &found.sbom.components);
             warnings.extend(drifted(&drift));
             warnings.extend(unread(&catalog));
             // What the SBOM does not list is looked up as well: leaving it out would be a way to hide it.
-            let merged = with_unlisted(inventory, Inventory::from(&*catalog));
-            let origin =
-                InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked: true };
-            return Ok(Surveyed { subject, inventory: merged, origin, warnings, vex });
-        }
-        let origin =
-            InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked: false };
+            with_unlisted(Inventory::from(trusted.listing), Inventory::from(&*catalog))
+        } else {
+            Inventory::from(trusted.listing)
+        };
+        let origin = InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked };
         Ok(Surveyed { subject, inventory, origin, warnings, vex })
     }
 

@@ -19,16 +19,14 @@ const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Returns all findings, in any order. Those of a package come one after another.
 pub(super) fn rows(findings: Vec<Finding>, inventory: &Arc<Inventory>) -> Vec<Row> {
+    // The rows keep their findings, so that what is at an address stays there.
     let mut issues: HashMap<*const Issue, Arc<IssueFacts>> = HashMap::new();
-    // As long as its address is a key, what is there must stay.
-    let mut kept: Vec<Arc<Issue>> = Vec::new();
     let mut last: Option<(Arc<str>, Arc<PackageFacts>)> = None;
     let mut rows = Vec::with_capacity(findings.len());
     for finding in findings {
-        let issue = issues.entry(Arc::as_ptr(&finding.issue)).or_insert_with(|| {
-            kept.push(Arc::clone(&finding.issue));
-            Arc::new(issue(&finding.issue))
-        });
+        let issue = issues
+            .entry(Arc::as_ptr(&finding.issue))
+            .or_insert_with(|| Arc::new(issue(&finding.issue)));
         let package = match &last {
             Some((id, package)) if *id == finding.package => Arc::clone(package),
             _ => {

@@ -20,7 +20,8 @@ use shape::{Any, Wrapper};
 pub const SBOM_BYTES_MAX: usize = 64 << 20;
 /// The most components that are read. Images have a few thousand, and lists of what a whole fleet runs 100,000.
 pub const COMPONENTS_MAX: usize = 250_000;
-/// The most objects of JSON that an SBOM may have, at ten for each component: empty ones take a thousand times their length in memory.
+/// The most objects of JSON that an SBOM may have, at ten for each component: empty ones take a hundred times their length
+/// in memory.
 const OBJECTS_MAX: usize = 10 * COMPONENTS_MAX;
 /// What SPDX has where nothing is known.
 const UNKNOWN: [&str; 2] = ["NOASSERTION", "NONE"];
