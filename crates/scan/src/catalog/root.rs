@@ -16,6 +16,7 @@ const RULES: StackRules = StackRules {
     entries_max: usize::MAX,
     // A hundred for each file of a large image. Links that lead to and fro would take for ever.
     steps_max: 5_000_000,
+    keeps_said_by_links: false,
 };
 
 /// An entry of a layer.

@@ -29,6 +29,8 @@ pub struct StackRules {
     pub entries_max: usize,
     /// The most names that are looked up on the way through links, for all layers together.
     pub steps_max: u64,
+    /// Whether what hard links say of their files is kept for [`Stack::take_said_by_links`].
+    pub keeps_said_by_links: bool,
 }
 
 impl StackRules {
@@ -40,6 +42,7 @@ impl StackRules {
         // Chains of long links could make each entry cost as much as a whole layer; real images take about ten
         // for each.
         steps_max: 200_000_000,
+        keeps_said_by_links: false,
     };
 }
 
@@ -240,7 +243,9 @@ impl<M: Clone, F> Stack<M, F> {
             LayerKind::Special => Item::Special(metadata),
             LayerKind::HardLink(target) => {
                 let item = self.linked(path, target)?;
-                if let Item::File(number) = item {
+                if let Item::File(number) = item
+                    && self.rules.keeps_said_by_links
+                {
                     self.said_by_links.push((number, metadata));
                 }
                 item
@@ -320,8 +325,8 @@ impl<M: Clone, F> Stack<M, F> {
         hidden
     }
 
-    /// Returns what hard links have said of files since this was asked before, in their order. Some runtimes give it to the
-    /// files, others leave these as they came.
+    /// Returns what hard links have said of files since this was asked before, in their order, if that is kept. Some runtimes
+    /// give it to the files, others leave these as they came.
     pub fn take_said_by_links(&mut self) -> Vec<(FileNumber, M)> {
         std::mem::take(&mut self.said_by_links)
     }

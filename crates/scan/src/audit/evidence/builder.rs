@@ -116,6 +116,7 @@ impl EvidenceBuilder {
                 .unwrap_or(usize::MAX)
                 .saturating_mul(2),
             steps_max: STEPS_MAX,
+            keeps_said_by_links: true,
         };
         Self {
             options,
