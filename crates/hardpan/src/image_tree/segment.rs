@@ -19,7 +19,7 @@ use crate::store::{SegmentWriter, Store, StoreError};
 /// Goes up when what is recorded of a layer changes.
 const FORMAT_VERSION: u32 = 3;
 
-/// Number of entries of one layer.
+/// The most entries of one layer: large images have a hundred thousand.
 const ENTRIES_MAX: u64 = 1_000_000;
 /// The largest layer, uncompressed, in bytes: more than any image that people run, and less than the
 /// disks of the machines that build.

@@ -13,6 +13,26 @@ pub(super) const PASSWD: &str = "/etc/passwd";
 /// Where the groups are.
 pub(super) const GROUP: &str = "/etc/group";
 
+/// Files with the passwords of accounts, where an empty one lets anybody in.
+pub(super) const PASSWORDS: [&str; 5] =
+    [PASSWD, "/etc/shadow", "/etc/passwd-", "/etc/shadow-", "/etc/master.passwd"];
+/// Files with the passwords of groups and old ones, where an empty one means nothing.
+pub(super) const OTHER_PASSWORDS: [&str; 5] =
+    [GROUP, "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd"];
+/// Where the server for remote access says which keys let somebody in.
+pub(super) const SSHD: &str = "/etc/ssh/sshd_config";
+
+/// Whether a control tells passwords by a file.
+pub(super) fn holds_passwords(path: &TreePath) -> bool {
+    let path = path.to_string();
+    PASSWORDS.iter().chain(&OTHER_PASSWORDS).any(|known| *known == path)
+}
+
+/// Whether controls tell by a file who may do what: all of it has to be at hand.
+pub(crate) fn is_account_file(path: &TreePath) -> bool {
+    holds_passwords(path) || path.to_string() == SSHD
+}
+
 /// The largest number that runtimes take a user or group by (runc, containerd).
 const ASKED_MAX: u32 = i32::MAX.unsigned_abs();
 

@@ -159,7 +159,7 @@ fn lets_in(path: &TreePath, homes: &BTreeSet<TreePath>) -> bool {
 
 /// Returns the files that the configuration of an SSH server says keys are in, beyond those in the homes.
 fn configured_keys(view: &View<'_>, report: &mut Report<'_>) -> Vec<TreePath> {
-    let configuration = view.text(&TreePath::literal("/etc/ssh/sshd_config"));
+    let configuration = view.text(&TreePath::literal(account_files::SSHD));
     let configuration = configuration.known().unwrap_or_else(|why| {
         report.unmeasured(ControlId::RemoteAccess, why);
         String::new()

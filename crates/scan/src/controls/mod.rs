@@ -8,7 +8,7 @@
 //! One inspection serves the gate of a build, where all there is is a tree, and the audit of any image, where
 //! [`image::ImageFacts`] tell of its layers, its configuration and those who state something about it.
 
-mod account_files;
+pub(crate) mod account_files;
 mod accounts;
 mod catalog;
 mod commands;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use hardpan_tree::{Kind, Origin, TreePath};
 
+use super::account_files;
 use super::image::SecretFact;
 use super::places;
 use super::report::Report;
@@ -17,12 +18,6 @@ const KEY_BYTES_MAX: u64 = 64 * 1024;
 /// The most such files that are read, so that an application of a million small files costs no more.
 const KEY_FILES_MAX: usize = 20_000;
 
-/// Files with the passwords of accounts, and those with the passwords of groups and old ones, where an empty one means
-/// nothing.
-const ACCOUNTS: [&str; 5] =
-    ["/etc/passwd", "/etc/shadow", "/etc/passwd-", "/etc/shadow-", "/etc/master.passwd"];
-const HASHES: [&str; 5] =
-    ["/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/security/opasswd"];
 /// The key that Debian's ssl-cert makes when it is installed.
 const TEST_KEY: &[u8] = b"etc/ssl/private/ssl-cert-snakeoil.key";
 /// What the repositories of version control systems are called.
@@ -35,7 +30,9 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
     for secret in known.unwrap_or_default() {
         let visible = secret.path.as_ref().filter(|_| secret.deleted_in.is_none());
         // The passwords of accounts have a control of their own, where that could be measured.
-        if visible.is_some_and(|path| is_account_file(path) && view.text(path).known().is_ok()) {
+        if visible.is_some_and(|path| {
+            account_files::holds_passwords(path) && view.text(path).known().is_ok()
+        }) {
             continue;
         }
         // What is deleted says nothing of what took its place.
@@ -83,15 +80,11 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
     check_repositories(view, report);
 }
 
-/// Whether the control for the passwords of accounts reads a file.
-fn is_account_file(path: &TreePath) -> bool {
-    let path = path.to_string();
-    ACCOUNTS.contains(&path.as_str()) || HASHES.contains(&path.as_str())
-}
-
 fn check_passwords(view: &View<'_>, report: &mut Report<'_>) {
-    for (path, is_open_if_empty) in
-        ACCOUNTS.map(|path| (path, true)).into_iter().chain(HASHES.map(|path| (path, false)))
+    for (path, is_open_if_empty) in account_files::PASSWORDS
+        .iter()
+        .map(|path| (path, true))
+        .chain(account_files::OTHER_PASSWORDS.iter().map(|path| (path, false)))
     {
         let path = TreePath::literal(path);
         match view.text(&path).known() {

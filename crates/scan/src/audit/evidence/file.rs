@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hardpan_package::elf::Probe;
 use hardpan_tree::{Content, Facts, File, Hasher, TreePath};
 
+use crate::controls::account_files::is_account_file;
 use crate::controls::traits::{ContentTraits, TraitScanner};
 use crate::secrets::owned::{Summing, Sums};
 
@@ -18,22 +19,8 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 pub(super) const SMALL_BYTES_MAX: u64 = 64 << 10;
 /// How much of the configuration is kept, in bytes. Large images have 3 MB in `/etc`.
 const TEXTS_BYTES_MAX: u64 = 16 << 20;
-/// The files with accounts, groups and their passwords. Who an image runs as is in them, so that nothing else may take
-/// their room.
-const ACCOUNT_FILES: [&[u8]; 11] = [
-    b"etc/passwd",
-    b"etc/group",
-    b"etc/shadow",
-    b"etc/gshadow",
-    b"etc/passwd-",
-    b"etc/group-",
-    b"etc/shadow-",
-    b"etc/gshadow-",
-    b"etc/security/opasswd",
-    b"etc/master.passwd",
-    b"etc/ssh/sshd_config",
-];
-/// How much of them is kept, in bytes: large ones have some kilobytes in each layer that adds an account.
+/// How much of the files with accounts, groups and their passwords is kept, in bytes: who an image runs as is in them, so
+/// that nothing else may take their room. Large ones have some kilobytes in each layer that adds an account.
 const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
 /// How much of other small files is kept, in bytes. Without the rest their controls say less, and the search for secrets
 /// still has looked at them.
@@ -100,7 +87,7 @@ impl FileReader {
         let is_text = size_bytes <= TEXT_BYTES_MAX && path.as_bytes().starts_with(b"etc/");
         let is_small = size_bytes <= SMALL_BYTES_MAX;
         let kind = match (is_text, is_small) {
-            (true, _) if ACCOUNT_FILES.contains(&path.as_bytes()) => Some(Kept::Accounts),
+            (true, _) if is_account_file(path) => Some(Kept::Accounts),
             (true, _) => Some(Kept::Text),
             (false, true) => Some(Kept::Small),
             (false, false) => None,
