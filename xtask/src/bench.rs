@@ -60,29 +60,41 @@ pub(crate) struct Arguments {
 }
 
 /// Runs the task.
-#[expect(clippy::print_stdout, reason = "this is what the task prints")]
 pub(crate) fn run(options: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(options.runs > 0 && options.cold_runs > 0, "there must be at least one run");
     let subjects = subjects(&options.subjects)?;
     let program = program(options.hardpan.as_deref())?;
+    print_each(subjects, options.directory.as_deref(), options.json, |subject, directory| {
+        Bench::new(options, &program, directory, subject)?.run()
+    })
+}
+
+/// Measures each subject in a folder of its own, and prints what came of it.
+#[expect(clippy::print_stdout, reason = "this is what the tasks print")]
+fn print_each(
+    subjects: Vec<&'static Subject>,
+    directory: Option<&Path>,
+    as_json: bool,
+    run: impl Fn(&'static Subject, &Path) -> anyhow::Result<Report>,
+) -> anyhow::Result<ExitCode> {
     let temporary;
-    let directory = if let Some(directory) = &options.directory {
-        directory.as_path()
+    let directory = if let Some(directory) = directory {
+        directory
     } else {
         temporary = tempfile::tempdir()?;
         temporary.path()
     };
-    fs::create_dir_all(directory)?;
     let mut reports = Vec::new();
     for subject in subjects {
-        let bench = Bench::new(options, &program, &directory.join(subject.name), subject)?;
-        let report = bench.run()?;
-        if !options.json {
+        let own = directory.join(subject.name);
+        fs::create_dir_all(&own)?;
+        let report = run(subject, &own)?;
+        if !as_json {
             println!("{}", report.table());
         }
         reports.push(report);
     }
-    if options.json {
+    if as_json {
         println!("{}", serde_json::to_string_pretty(&reports)?);
     }
     Ok(ExitCode::SUCCESS)
@@ -142,7 +154,6 @@ impl<'b> Bench<'b> {
         subject: &'b Subject,
     ) -> anyhow::Result<Self> {
         let platform = platform()?;
-        fs::create_dir_all(directory)?;
         let bench = Self { options, subject, program, platform, directory: directory.to_owned() };
         fs::write(bench.definition(), subject.definition(platform))?;
         Ok(bench)

@@ -63,34 +63,15 @@ pub(crate) struct Arguments {
 }
 
 /// Runs the task.
-#[expect(clippy::print_stdout, reason = "this is what the task prints")]
 pub(crate) fn run(options: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(options.runs > 0, "there must be at least one run");
     let defaults: Vec<String> = SUBJECTS.map(str::to_owned).to_vec();
     let names = if options.subjects.is_empty() { &defaults } else { &options.subjects };
+    let subjects = super::subjects(names)?;
     let program = super::program(options.hardpan.as_deref())?;
-    let temporary;
-    let directory = if let Some(directory) = &options.directory {
-        directory.as_path()
-    } else {
-        temporary = tempfile::tempdir()?;
-        temporary.path()
-    };
-    let mut reports = Vec::new();
-    for subject in super::subjects(names)? {
-        let directory = directory.join(subject.name);
-        fs::create_dir_all(&directory)?;
-        let scanning = Scanning { options, subject, program: &program, directory };
-        let report = scanning.run()?;
-        if !options.json {
-            println!("{}", report.table());
-        }
-        reports.push(report);
-    }
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&reports)?);
-    }
-    Ok(ExitCode::SUCCESS)
+    super::print_each(subjects, options.directory.as_deref(), options.json, |subject, directory| {
+        Scanning { options, subject, program: &program, directory }.run()
+    })
 }
 
 /// One subject and where it is.
@@ -98,7 +79,7 @@ struct Scanning<'b> {
     options: &'b Arguments,
     subject: &'b Subject,
     program: &'b Path,
-    directory: PathBuf,
+    directory: &'b Path,
 }
 
 impl Scanning<'_> {
@@ -183,7 +164,7 @@ impl Scanning<'_> {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.program);
-        command.args(arguments).current_dir(&self.directory);
+        command.args(arguments).current_dir(self.directory);
         command
     }
 
@@ -211,7 +192,7 @@ impl Scanning<'_> {
         let run = || {
             let mut command = Command::new(&syft);
             command.args(["scan", "oci-dir:plain", "-o", "json", "-q"]);
-            command.env("SYFT_CHECK_FOR_APP_UPDATE", "false").current_dir(&self.directory);
+            command.env("SYFT_CHECK_FOR_APP_UPDATE", "false").current_dir(self.directory);
             measure(&mut command)
         };
         self.repeated("syft, listing packages", run).map(Some)
