@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::Target;
-use super::tests::{exported, of_clusters};
+use super::tests::{audited, exported, of_clusters};
 
 /// Reads questions from its input, and answers each with the problems of a document and what its conditions say.
 ///
@@ -161,15 +161,7 @@ fn kyverno_s_conditions_decide_as_the_policy_does() {
         json!({"scanner": {"db": {"sources": ["kev"]}, "result": result}})
     };
     let fixed = json!({"package": "a", "fixedVersion": "2"});
-    let audit = |change: Value| {
-        let mut predicate = json!({
-            "grade": "A", "profile": "runtime",
-            "traits": {"uid": 65532, "shell": [], "setuid": 0},
-            "controls": [{"id": "read-only-root", "result": "pass"}],
-        });
-        predicate.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        predicate
-    };
+    let audit = |change: Value| audited(&change);
     let cases = [
         ("vulnerabilities", scan("low", fixed.clone()), true),
         ("vulnerabilities", scan("high", json!({"package": "a"})), true),
