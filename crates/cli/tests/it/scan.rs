@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan scan`: what is found, why, what VEX excuses, and what is never silent.
 
+use std::fs::File;
+use std::process::Stdio;
+
 use hardpan_testkit::fixture::Fixture;
 use serde_json::{Value, json};
 
@@ -208,4 +211,24 @@ fn what_an_image_says_reaches_no_terminal() {
     fixture.write("work/root/var/lib/dpkg/status", &status);
     let ran = scan(&fixture, &["--show-suppressed"]);
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
+}
+
+/// JSON is written while it is made.
+#[test]
+fn json_that_goes_nowhere_is_told() {
+    let fixture = world();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    for (output, expected) in
+        [(Stdio::from(writer), ""), (full.into(), "can't write to the standard output")]
+    {
+        let arguments = ["scan", "--offline", "--db", "a.hpdb", "root", "--json"];
+        let mut command = hardpan(&fixture, &arguments);
+        command.stdout(output).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(expected) && text.is_empty() == expected.is_empty(), "{text}");
+    }
 }
