@@ -2,7 +2,7 @@
 //! As an ordinary user. When the tests themselves run as one, all of them are that proof.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -44,8 +44,10 @@ pub(crate) fn build_as_nobody(fixture: &Fixture) -> Option<Command> {
 fn program_for_all(fixture: &Fixture) -> PathBuf {
     let path = fixture.path("hardpan");
     if !path.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_hardpan"), &path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        // A file that this process wrote can't be run while another thread of it forks.
+        let mut install = Command::new("install");
+        install.args(["-m", "755", env!("CARGO_BIN_EXE_hardpan")]).arg(&path);
+        assert!(install.status().unwrap().success());
     }
     path
 }

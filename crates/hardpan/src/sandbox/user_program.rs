@@ -15,8 +15,12 @@ use std::time::Duration;
 
 /// How long a program that has printed everything may take to end.
 const END_TIME_MAX: Duration = Duration::from_secs(5);
-/// How often that is looked at.
-const END_STEP: Duration = Duration::from_millis(5);
+/// How often something that is waited for is looked at.
+const STEP: Duration = Duration::from_millis(5);
+
+/// How long a program is waited for that is still open for writing: one that is being installed, or that this process
+/// wrote and another thread's new child has open for a moment more.
+const BUSY_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What such a program is given of the environment.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +56,8 @@ pub(super) enum NoAnswer {
 impl UserProgram<'_> {
     /// Runs it to its end.
     pub(super) fn run(&self) -> Result<(Vec<u8>, ExitStatus), NoAnswer> {
-        let mut child = Command::new(self.name)
+        let mut command = Command::new(self.name);
+        command
             .args(self.arguments)
             .env_clear()
             .env("PATH", &self.environment.path)
@@ -62,9 +67,8 @@ impl UserProgram<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             // To be ended with all that it starts.
-            .process_group(0)
-            .spawn()
-            .map_err(NoAnswer::Start)?;
+            .process_group(0);
+        let mut child = start(&mut command).map_err(NoAnswer::Start)?;
         self.talk(&mut child).ok_or_else(|| {
             end(&mut child);
             NoAnswer::Ended
@@ -92,13 +96,28 @@ impl UserProgram<'_> {
         if bytes.len() > most_bytes {
             return None;
         }
-        for _ in 0..END_TIME_MAX.as_millis() / END_STEP.as_millis() {
+        for _ in 0..END_TIME_MAX.as_millis() / STEP.as_millis() {
             if let Some(status) = child.try_wait().ok()? {
                 return Some((bytes, status));
             }
-            thread::sleep(END_STEP);
+            thread::sleep(STEP);
         }
         None
+    }
+}
+
+fn start(command: &mut Command) -> io::Result<Child> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match command.spawn() {
+            Err(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy && waited < BUSY_TIME_MAX =>
+            {
+                thread::sleep(STEP);
+                waited += STEP;
+            }
+            result => return result,
+        }
     }
 }
 
@@ -126,6 +145,40 @@ pub(super) mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("{}:/usr/bin:/bin", folder.display());
         UserEnvironment { path: path.into(), home: folder.into() }
+    }
+
+    #[test]
+    fn programs_that_somebody_still_writes_are_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = script(folder.path(), "busy", "echo yes");
+        let run = |file: Option<fs::File>| {
+            let program = UserProgram {
+                name: "busy",
+                arguments: &[],
+                input: b"",
+                environment: &environment,
+                time_max: Duration::from_mins(1),
+                output_bytes_max: 8,
+            };
+            thread::scope(|scope| {
+                let writer = scope.spawn(move || {
+                    thread::sleep(Duration::from_millis(200));
+                    drop(file);
+                });
+                let said = program.run();
+                writer.join().unwrap();
+                said
+            })
+        };
+        let open = || fs::OpenOptions::new().append(true).open(folder.path().join("busy")).unwrap();
+        let (output, _) = run(Some(open())).unwrap();
+        assert_eq!(output, b"yes\n");
+        // Not for ever.
+        let kept = open();
+        let error = run(None).unwrap_err();
+        let NoAnswer::Start(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::ExecutableFileBusy);
+        drop(kept);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is mounted into a root.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt as _, lchown};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::Path;
+use std::time::Duration;
 
 use hardpan::sandbox::{Exit, Mount, MountKind, Root, host_owner};
 use hardpan_tree::TreePath;
 
-use crate::support::{Place, lines, run, sandbox, script};
+use crate::support::{Place, lines, program, run, sandbox, script};
 
 fn mount(target: &'static str, kind: MountKind) -> Mount {
     Mount { target: TreePath::literal(target), kind }
@@ -126,4 +127,35 @@ fn secrets() {
     sandbox.mounts.clear();
     let ran = run(&sandbox, &script("cat /run/secrets/one; cat /etc/file")).unwrap();
     assert_eq!(ran.output, "below\n");
+}
+
+#[test]
+fn programs_that_somebody_still_writes_are_waited_for() {
+    let test = "programs_that_somebody_still_writes_are_waited_for";
+    let Some(place) = Place::new(test) else { return };
+    let programs = place.path("programs");
+    fs::create_dir(&programs).unwrap();
+    let busy = programs.join("busy");
+    fs::write(&busy, "#!/bin/sh\necho yes\n").unwrap();
+    fs::set_permissions(&busy, Permissions::from_mode(0o755)).unwrap();
+    let root = place.layered("scratch");
+    let mut sandbox = sandbox(Root::Layered(&root));
+    sandbox.mounts = vec![bind("opt", &programs, true)];
+    let open = || fs::OpenOptions::new().append(true).open(&busy).unwrap();
+    let file = open();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            drop(file);
+        });
+        let ran = run(&sandbox, &program(&["/opt/busy"])).unwrap();
+        assert_eq!(ran.good(), "yes\n");
+    });
+    // Not for ever.
+    let kept = open();
+    let error = run(&sandbox, &program(&["/opt/busy"])).unwrap_err();
+    drop(kept);
+    assert!(error.to_string().contains("/opt/busy"), "{error}");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("Text file busy"), "{source}");
 }

@@ -23,8 +23,10 @@ fn copy_for_all() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
     let program = directory.path().join("tests");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    // A file that this process wrote can't be run while another thread of it forks.
+    let mut install = Command::new("install");
+    install.args(["-m", "755"]).arg(std::env::current_exe().unwrap()).arg(&program);
+    assert!(install.status().unwrap().success());
     fs::create_dir(directory.path().join("tmp")).unwrap();
     chown(directory.path().join("tmp"), Some(NOBODY), Some(NOBODY)).unwrap();
     (directory, program)

@@ -14,6 +14,9 @@ const HEAD_BYTES: usize = 256;
 /// Scripts whose interpreters are scripts, as the kernel allows them.
 const INTERPRETERS_MAX: usize = 5;
 const CAPABILITIES: u64 = 64;
+/// How often a program is tried that is still open for writing, and how long it is waited in between.
+const BUSY_TRIES: u32 = 100;
+const BUSY_STEP_NS: i64 = 10_000_000;
 
 /// Finds the program: the first candidate that could be run.
 pub(super) fn find(plan: &Plan) -> Result<usize, Message<'static>> {
@@ -163,7 +166,16 @@ fn try_become(start: &Start<'_>) -> Result<(), Failure> {
     let (arguments, environment) = (plan.arguments.pointers(), plan.environment.pointers());
     let Some(path) = plan.candidates.get(start.candidate) else { return Ok(()) };
     // SAFETY: a `TextList` holds texts that end with NUL and a null pointer at its end.
-    let errno = unsafe { sys::execve(path, arguments, environment) };
+    let execute = || unsafe { sys::execve(path, arguments, environment) };
+    let mut errno = execute();
+    // Who wrote it has closed it, but a process that another thread was just starting may have it for a moment more.
+    for _ in 0..BUSY_TRIES {
+        if errno != Errno(libc::ETXTBSY) {
+            break;
+        }
+        sys::sleep(BUSY_STEP_NS);
+        errno = execute();
+    }
     Err(errno).at_index(Step::Execute, start.candidate)
 }
 

@@ -69,6 +69,13 @@ pub(in crate::sandbox) unsafe fn execve(
     }
 }
 
+/// Waits for less than a second, or until a signal comes.
+pub(in crate::sandbox) fn sleep(nanoseconds: i64) {
+    let time = [0i64, nanoseconds];
+    // SAFETY: this is a `struct timespec`; what is left of it is not asked for.
+    let _ = unsafe { sys!(SYS_nanosleep, time.as_ptr().expose_provenance(), 0usize) };
+}
+
 /// Waits for any child, without waiting long: `Ok(None)` if none has ended.
 pub(in crate::sandbox) fn reap() -> Result<Option<(i32, i32)>, Errno> {
     let mut status: c_int = 0;
