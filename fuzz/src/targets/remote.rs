@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What servers answer: packs of git, registries' headers and documents, and files with logins.
+//! What servers answer: packs of git, registries' headers and documents, scanners' verdicts; and files with logins.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use hardpan::malware::clamd_protocol::{ClamdVersion, Verdict, read_answer};
 use hardpan_remote::git::{
     Checkout, Commit, ObjectId, ObjectKind, Pack, PackLimits, read_capabilities, read_references,
     repository_files,
@@ -76,6 +77,15 @@ pub(super) const TARGET: Target = Target {
         Part::new("logins", logins, || {
             texts(&[
                 r#"{"auths":{"https://registry.example/v1/":{"auth":"dXNlcjpwYXNz"},"r.example/a":{"username":"u","password":"p","identitytoken":"t"}},"credsStore":"s","credHelpers":{"h.example":"x"}}"#,
+            ])
+        }),
+        Part::new("clamd", clamd, || {
+            texts(&[
+                "ClamAV 1.4.6/27691/Tue Jul  7 04:45:00 2026\0",
+                "stream: OK\0",
+                "stream: Eicar-Test-Signature FOUND\0",
+                "stream: Can't allocate memory ERROR\0",
+                "INSTREAM size limit exceeded. ERROR\0",
             ])
         }),
     ],
@@ -248,4 +258,32 @@ fn referrers(bytes: &[u8]) -> bool {
 
 fn logins(bytes: &[u8]) -> bool {
     answer::check_login_file(bytes).is_ok()
+}
+
+/// Reads an answer of `clamd`, however it is cut into pieces. Only one says that nothing was found, and no name that is
+/// shown has control characters.
+fn clamd(bytes: &[u8]) -> bool {
+    let whole = read_answer(bytes).ok();
+    let cut = bytes.len() / 2;
+    let in_pieces = read_answer(BufReader::with_capacity(3, &bytes[..cut]).chain(&bytes[cut..]));
+    assert_eq!(whole, in_pieces.ok(), "pieces are read differently");
+    let Some(said) = whole else { return false };
+    assert!(!said.contains('\0'), "{said:?}");
+    let is_plain = |text: &String| !text.contains(char::is_control);
+    let verdict = Verdict::parse(&said);
+    match &verdict {
+        Some(Verdict::Clean) => assert_eq!(said, "stream: OK"),
+        Some(Verdict::Found(name)) => {
+            assert!(is_plain(name) && said == format!("stream: {name} FOUND"), "{said:?}");
+        }
+        Some(Verdict::Unread(reason)) => assert!(is_plain(reason), "{reason:?}"),
+        None => {}
+    }
+    let version = ClamdVersion::parse(&said);
+    if let Some(ClamdVersion { engine, signatures, built }) = &version {
+        let fields = [Some(engine), signatures.as_ref(), built.as_ref()];
+        assert!(fields.into_iter().flatten().all(is_plain), "{version:?}");
+        assert!(verdict.is_none(), "{said:?} is two things");
+    }
+    verdict.is_some() || version.is_some()
 }
