@@ -11,7 +11,7 @@ use hardpan_tree::{TarEntry, TarEntryKind, TarReadError, TreePath};
 use super::detect::{Detector, Hit};
 use super::finding::{Finding, Place};
 use super::names::{FileNumber, Names};
-use super::owned::{Databases, Ownership, Summing, Sums};
+use super::owned::{Databases, Ownership, PackageManagers, Summing, Sums};
 use super::rules::Rules;
 use super::{SecretOptions, SecretReport, Skipped};
 use crate::catalog::sums::SumList;
@@ -48,6 +48,7 @@ pub struct SecretScanner<'r> {
     entries: u64,
     names: Names,
     databases: Databases,
+    managers: PackageManagers,
     suspects: Vec<SuspectFile>,
     hits: usize,
     report: SecretReport,
@@ -119,6 +120,7 @@ impl<'r> SecretScanner<'r> {
             entries: 0,
             names: Names::default(),
             databases: Databases::default(),
+            managers: PackageManagers::default(),
             suspects: Vec::new(),
             hits: 0,
             report: SecretReport::default(),
@@ -163,6 +165,7 @@ impl<'r> SecretScanner<'r> {
         let TarEntry { path, kind, .. } = entry;
         let is_directory = matches!(kind, TarEntryKind::Directory);
         self.names.entry(&path, is_directory, self.layer);
+        self.managers.see(&path);
         if Whiteout::of(&path).is_some() {
             return Ok(());
         }
@@ -272,7 +275,7 @@ impl<'r> SecretScanner<'r> {
         let place = Place::File { layer: self.layer, path: path.clone(), line: None };
         self.detector.begin(path.as_bytes(), place.stable());
         let keeps = size_bytes <= KEPT_BYTES_MAX || database.is_some();
-        let mut summing = (!keeps).then(Summing::new);
+        let mut summing = (!keeps).then(|| self.managers.summing());
         self.kept.clear();
         let mut read_bytes = 0;
         loop {
@@ -320,7 +323,7 @@ impl<'r> SecretScanner<'r> {
             return;
         }
         let sums = summing.unwrap_or_else(|| {
-            let mut summing = Summing::new();
+            let mut summing = self.managers.summing();
             summing.update(&self.kept);
             summing
         });

@@ -22,7 +22,7 @@ use crate::controls::image::{Hidden, ImageFacts, LayerFacts, Special};
 use crate::controls::traits::ContentTraits;
 use crate::layer::{self, EntryCounter, TooMany};
 use crate::secrets::SecretReport;
-use crate::secrets::owned::{Databases, Sums};
+use crate::secrets::owned::{Databases, PackageManagers, Sums};
 
 /// The most steps through links: a hundred for each file of a large image. Links that lead to and fro would take for ever.
 const STEPS_MAX: u64 = 5_000_000;
@@ -81,6 +81,7 @@ pub struct EvidenceBuilder {
     stack: Stack<Seen, File>,
     reader: FileReader,
     databases: Databases,
+    managers: PackageManagers,
     traits: BTreeMap<Digest, ContentTraits>,
     layers: Vec<LayerFacts>,
     /// Of the layer that is read.
@@ -124,6 +125,7 @@ impl EvidenceBuilder {
             stack: Stack::new(rules),
             reader: FileReader::new(),
             databases: Databases::default(),
+            managers: PackageManagers::default(),
             traits: BTreeMap::new(),
             layers: Vec::new(),
             entries: Vec::new(),
@@ -164,6 +166,7 @@ impl EvidenceBuilder {
         self.open()?;
         let TarEntry { path, metadata, kind } = entry;
         self.count(&path, &kind)?;
+        self.managers.see(&path);
         let mut seen = Seen { metadata, layer: self.number(), special: None, sums: None };
         let kind = match kind {
             TarEntryKind::Directory => LayerKind::Directory,
@@ -271,6 +274,7 @@ impl EvidenceBuilder {
             size_bytes,
             is_executable: seen.metadata.mode & 0o111 != 0,
             is_wanted: database.is_some(),
+            managers: self.managers,
         };
         let looked = self
             .reader

@@ -9,7 +9,7 @@ use hardpan_tree::{Content, Facts, File, Hasher, TreePath};
 
 use crate::controls::account_files::is_account_file;
 use crate::controls::traits::{ContentTraits, TraitScanner};
-use crate::secrets::owned::{Summing, Sums};
+use crate::secrets::owned::{PackageManagers, Summing, Sums};
 
 /// How much is read at a time, in bytes. A file that is kept is read at once.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -64,6 +64,8 @@ pub(super) struct Asked {
     pub(super) is_executable: bool,
     /// Whether all of its bytes are wanted, however many there are.
     pub(super) is_wanted: bool,
+    /// Whose sums may matter.
+    pub(super) managers: PackageManagers,
 }
 
 impl FileReader {
@@ -83,7 +85,7 @@ impl FileReader {
         asked: Asked,
         data: &mut dyn Read,
     ) -> io::Result<Looked> {
-        let Asked { size_bytes, is_executable, is_wanted } = asked;
+        let Asked { size_bytes, is_executable, is_wanted, managers } = asked;
         let is_text = size_bytes <= TEXT_BYTES_MAX && path.as_bytes().starts_with(b"etc/");
         let is_small = size_bytes <= SMALL_BYTES_MAX;
         let kind = match (is_text, is_small) {
@@ -93,7 +95,8 @@ impl FileReader {
             (false, false) => None,
         };
         let mut kept = (is_wanted || kind.is_some()).then(Vec::new);
-        let mut digest = Digesting::new(is_executable || is_small);
+        let is_claimed = is_executable || is_small;
+        let mut digest = Digesting::new(is_claimed.then(|| managers.summing_beside()));
         let mut probe = Probe::new(size_bytes);
         let mut traits: Option<TraitScanner> = None;
         let mut read_bytes = 0;
@@ -154,35 +157,26 @@ impl FileReader {
 }
 
 /// Makes the digest, and the sums of package managers where they are wanted.
-enum Digesting {
-    Digest(Box<Hasher>),
-    All(Box<Summing>),
+struct Digesting {
+    hasher: Hasher,
+    summing: Option<Summing>,
 }
 
 impl Digesting {
-    fn new(all: bool) -> Self {
-        if all {
-            Self::All(Box::new(Summing::new()))
-        } else {
-            Self::Digest(Box::new(Hasher::new()))
-        }
+    fn new(summing: Option<Summing>) -> Self {
+        Self { hasher: Hasher::new(), summing }
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Digest(hasher) => hasher.update(bytes),
-            Self::All(summing) => summing.update(bytes),
+        self.hasher.update(bytes);
+        if let Some(summing) = &mut self.summing {
+            summing.update(bytes);
         }
     }
 
     fn finish(self) -> (hardpan_tree::Digest, Option<Sums>) {
-        match self {
-            Self::Digest(hasher) => (hasher.finish(), None),
-            Self::All(summing) => {
-                let sums = summing.finish();
-                (sums.sha256(), Some(sums))
-            }
-        }
+        let digest = self.hasher.finish();
+        (digest, self.summing.map(|summing| summing.finish_with(digest)))
     }
 }
 
