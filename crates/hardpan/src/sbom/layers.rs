@@ -9,6 +9,7 @@ use hardpan_image::{
 use hardpan_tree::{Digest, Hasher};
 
 use super::SbomError;
+use super::ahead::{Pieces, read_ahead};
 use crate::error::Error;
 use crate::shelf::{self, Shelf, ShelfError};
 
@@ -47,35 +48,88 @@ pub(super) fn read(
         layer: layer.digest,
         media_type: media_type.chars().take(100).collect(),
     })?;
-    let wrap = |source| SbomError::Layer { layer: layer.digest, source };
-    let mut blob = Hashing::new(shelf.open(layer)?.take(layer.size_bytes.saturating_add(1)));
-    let size_bytes = read_tar(&mut blob, compression, layer.digest, diff_id, reader)?;
-    io::copy(&mut blob, &mut io::sink()).map_err(wrap)?;
-    let actual = blob.finish();
-    if actual != layer.digest {
-        return Err(SbomError::Digest { expected: layer.digest, actual }.into());
-    }
-    Ok(size_bytes)
+    let open = || -> Result<Box<dyn Read + '_>, Error> {
+        Ok(Box::new(shelf.open(layer)?.take(layer.size_bytes.saturating_add(1))))
+    };
+    let wanted = Wanted { name: layer.digest, blob: Some(layer.digest), diff_id };
+    read_tar(open, compression, wanted, reader)
 }
 
-/// Gives the tar bytes of something compressed to a reader, and checks them.
-pub(super) fn read_tar(
-    blob: impl Read,
+/// What a layer is to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// What it is called.
+    pub(super) name: Digest,
+    /// The digest of its blob, if that is known.
+    pub(super) blob: Option<Digest>,
+    /// The digest of its tar bytes.
+    pub(super) diff_id: Digest,
+}
+
+impl Wanted {
+    fn wrap(self, source: io::Error) -> Error {
+        SbomError::Layer { layer: self.name, source }.into()
+    }
+
+    /// Reads what is left of the tar bytes, and checks all of them. Returns how many there are.
+    fn finish_tar(self, mut tar: Hashing<impl Read>) -> Result<u64, Error> {
+        io::copy(&mut tar, &mut io::sink()).map_err(|source| self.wrap(source))?;
+        let size_bytes = tar.size_bytes;
+        check(self.diff_id, tar.finish())?;
+        Ok(size_bytes)
+    }
+}
+
+fn check(expected: Digest, actual: Digest) -> Result<(), Error> {
+    if actual == expected { Ok(()) } else { Err(SbomError::Digest { expected, actual }.into()) }
+}
+
+/// Gives the tar bytes of something that may be compressed to a reader, and checks them. What is compressed is decompressed
+/// ahead of the reader, in a thread of its own.
+pub(super) fn read_tar<'b>(
+    open: impl FnOnce() -> Result<Box<dyn Read + 'b>, Error> + Send,
     compression: Compression,
-    layer: Digest,
-    diff_id: Digest,
+    wanted: Wanted,
     reader: impl FnOnce(&mut dyn Read) -> Result<(), Error>,
 ) -> Result<u64, Error> {
-    let wrap = |source| SbomError::Layer { layer, source };
-    let mut tar = Hashing::new(decompress(blob, compression).map_err(wrap)?);
-    reader(&mut tar)?;
-    io::copy(&mut tar, &mut io::sink()).map_err(wrap)?;
-    let size_bytes = tar.size_bytes;
-    let actual = tar.finish();
-    if actual != diff_id {
-        return Err(SbomError::Digest { expected: diff_id, actual }.into());
+    if compression == Compression::None {
+        // Blob and tar bytes are the same.
+        if let Some(blob) = wanted.blob {
+            check(wanted.diff_id, blob)?;
+        }
+        let mut tar = Hashing::new(open()?);
+        reader(&mut tar)?;
+        return wanted.finish_tar(tar);
     }
-    Ok(size_bytes)
+    let (blob, tar) = read_ahead(
+        |pieces| decompress_to(pieces, open()?, compression, wanted),
+        |bytes| {
+            let mut tar = Hashing::new(bytes);
+            reader(&mut tar)?;
+            wanted.finish_tar(tar)
+        },
+    );
+    // Where the blob is wrong, that is why the rest is.
+    blob.and(tar)
+}
+
+/// Decompresses a blob, and checks that as well if its digest is known. What can't be decompressed is the reader's error.
+fn decompress_to(
+    pieces: &Pieces,
+    blob: impl Read,
+    compression: Compression,
+    wanted: Wanted,
+) -> Result<(), Error> {
+    let Some(digest) = wanted.blob else {
+        pieces.send_all(decompress(blob, compression));
+        return Ok(());
+    };
+    let mut blob = Hashing::new(blob);
+    if pieces.send_all(decompress(&mut blob, compression)) {
+        io::copy(&mut blob, &mut io::sink()).map_err(|source| wanted.wrap(source))?;
+        check(digest, blob.finish())?;
+    }
+    Ok(())
 }
 
 /// Returns how layers of a media type are compressed: also of those that nobody makes any more, and of Docker's.

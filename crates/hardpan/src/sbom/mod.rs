@@ -5,6 +5,7 @@
 //! here the lock adds what files do not tell: where a package came from and what its file's digest is, and what was
 //! downloaded.
 
+mod ahead;
 mod attached;
 mod component;
 pub(crate) mod docker;

@@ -277,6 +277,7 @@ fn docker_layer(
     let diff_id = image.config.value().rootfs.diff_ids[number];
     let wrap = |source| SbomError::Layer { layer: diff_id, source };
     let (blob, compression) = image.layer(number).map_err(wrap)?;
-    layers::read_tar(blob, compression, diff_id, diff_id, read)?;
+    let wanted = layers::Wanted { name: diff_id, blob: None, diff_id };
+    layers::read_tar(|| Ok(Box::new(blob)), compression, wanted, read)?;
     Ok(())
 }
