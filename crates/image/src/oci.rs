@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_tree::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::json::DocumentError;
 use crate::{Platform, media_type};
@@ -156,7 +156,7 @@ impl ImageConfig {
 pub struct ContainerConfig {
     /// `uid:gid` or names. Numbers should have both: a bare uid without a passwd entry runs in
     /// group 0.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "String::is_empty")]
     pub user: String,
     /// `8080/tcp`.
     #[serde(default, with = "set", skip_serializing_if = "BTreeSet::is_empty")]
@@ -174,13 +174,13 @@ pub struct ContainerConfig {
     #[serde(default, with = "set", skip_serializing_if = "BTreeSet::is_empty")]
     pub volumes: BTreeSet<String>,
     /// Where it starts.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
     /// Names and values for people and programs.
     #[serde(default, with = "map", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The signal that stops it: `SIGTERM`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
     /// How a runtime finds out whether the container is well. The OCI image specification has none: it is read from
     /// images of others and never written.
@@ -315,6 +315,11 @@ mod set {
     }
 }
 
+/// A text; `null`, as which Go reads it, is empty.
+fn text<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(input)?.unwrap_or_default())
+}
+
 /// A list; `null`, which Docker writes, is empty.
 mod list {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -347,5 +352,35 @@ mod map {
         input: D,
     ) -> Result<BTreeMap<String, String>, D::Error> {
         Ok(Option::deserialize(input)?.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_as_if_nothing_were_there() {
+        let names = [
+            "User",
+            "ExposedPorts",
+            "Env",
+            "Entrypoint",
+            "Cmd",
+            "Volumes",
+            "WorkingDir",
+            "Labels",
+            "StopSignal",
+            "Healthcheck",
+            "Shell",
+        ];
+        for name in names {
+            let text = format!("{{\"{name}\":null}}");
+            let read: ContainerConfig = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, ContainerConfig::default(), "{name}");
+            // Anything else than what belongs there is refused.
+            let text = format!("{{\"{name}\":17}}");
+            assert!(serde_json::from_str::<ContainerConfig>(&text).is_err(), "{name}");
+        }
     }
 }

@@ -291,6 +291,47 @@ fn mistyped_places_are_guessed() {
 }
 
 #[test]
+fn the_only_image_is_not_one_for_every_platform() {
+    let fixture = Fixture::new();
+    let [lower, upper] = layers();
+    let image = OciImage::new("amd64", &[Layer::gzip(&lower), Layer::zstd(&upper)], &[]);
+    let layout = fixture.path("work/layout");
+    image.write_layout(&layout, "1");
+    sbom(&fixture, &layout, &["--platform", "linux/amd64"]).expect(0, &["3 components"]);
+    for command in ["sbom", "secrets", "audit"] {
+        let arguments = [command, "--offline", "--platform", "linux/arm64", "layout"];
+        let help = "choose one: `--platform linux/amd64`";
+        run(hardpan(&fixture, &arguments)).expect(2, &["linux/arm64", help]);
+    }
+}
+
+#[test]
+fn layers_that_were_damaged_are_told_by_their_digests() {
+    let tar = layers()[1].clone();
+    for (layer, what) in [(Layer::gzip(&tar), "gzip"), (Layer::zstd(&tar), "zstd")] {
+        let fixture = Fixture::new();
+        let layout = fixture.path("work/layout");
+        OciImage::new("amd64", &[layer], &[]).write_layout(&layout, "1");
+        let blobs = std::fs::read_dir(layout.join("blobs/sha256")).unwrap();
+        let is_layer = |bytes: &[u8]| !bytes.starts_with(b"{");
+        for blob in blobs {
+            let path = blob.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            if is_layer(&bytes) {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 0x55;
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+        for command in ["sbom", "secrets", "audit"] {
+            let ran = run(hardpan(&fixture, &[command, "--offline", "layout"]));
+            assert_eq!(ran.code, 4, "{what}, {command}: {ran}");
+            assert!(ran.stderr.contains("the image was changed, or broken on its way"), "{ran}");
+        }
+    }
+}
+
+#[test]
 fn every_form_says_the_same() {
     let fixture = Fixture::new();
     let [lower, upper] = layers();

@@ -34,8 +34,8 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Sends all bytes of a source, or why there are no more; an error is the last that is sent. Returns whether all was sent.
-    pub(super) fn send_all(&self, source: io::Result<impl Read>) -> bool {
+    /// Sends all bytes of a source, or why there are no more; an error is the last that is sent.
+    pub(super) fn send_all(&self, source: io::Result<impl Read>) -> Sent {
         let mut source = match source {
             Ok(source) => source,
             Err(error) => return self.fail(error),
@@ -45,21 +45,32 @@ impl Pieces {
             let read = Read::take(&mut source, PIECE_BYTES as u64).read_to_end(&mut piece);
             // What came before an error is read before it.
             if !piece.is_empty() && self.sender.send(Ok(piece)).is_err() {
-                return false;
+                return Sent::Unheard;
             }
             match read {
-                Ok(0) => return true,
+                Ok(0) => return Sent::All,
                 Ok(_) => {}
                 Err(error) => return self.fail(error),
             }
         }
     }
 
-    fn fail(&self, error: io::Error) -> bool {
+    fn fail(&self, error: io::Error) -> Sent {
         // Nobody may listen any more.
-        let _ = self.sender.send(Err(error));
-        false
+        let _ = self.sender.send(Err(io::Error::new(error.kind(), error.to_string())));
+        Sent::Failed(error)
     }
+}
+
+/// What became of a source.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// All of it was sent.
+    All,
+    /// It can't be read to its end. The reader was told.
+    Failed(io::Error),
+    /// Nobody reads any more.
+    Unheard,
 }
 
 /// Reads what was sent.
@@ -107,14 +118,14 @@ mod tests {
     fn all_bytes_come_in_their_order() {
         for length in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 5] {
             let all = &bytes()[..length];
-            let (is_all, read) = read_ahead(
+            let (sent, read) = read_ahead(
                 |pieces| pieces.send_all(Ok(all)),
                 |reader| {
                     let mut read = Vec::new();
                     reader.read_to_end(&mut read).map(|_| read)
                 },
             );
-            assert!(is_all);
+            assert!(matches!(sent, Sent::All), "{sent:?}");
             assert_eq!(read.unwrap(), all);
         }
     }
@@ -122,7 +133,7 @@ mod tests {
     #[test]
     fn errors_come_after_what_was_before_them() {
         let all = bytes();
-        let (is_all, read) = read_ahead(
+        let (sent, read) = read_ahead(
             |pieces| pieces.send_all(Ok(Broken(&all))),
             |reader| {
                 let mut read = Vec::new();
@@ -130,7 +141,8 @@ mod tests {
                 (read, error.to_string())
             },
         );
-        assert_eq!((is_all, read), (false, (all, "broken".to_owned())));
+        assert!(matches!(&sent, Sent::Failed(error) if error.to_string() == "broken"), "{sent:?}");
+        assert_eq!(read, (all, "broken".to_owned()));
         let source: io::Result<&[u8]> = Err(io::Error::other("no such format"));
         let (_, read) = read_ahead(
             |pieces| pieces.send_all(source),
@@ -141,12 +153,12 @@ mod tests {
 
     #[test]
     fn who_reads_no_more_ends_who_writes() {
-        let (is_all, ()) = read_ahead(
+        let (sent, ()) = read_ahead(
             |pieces| pieces.send_all(Ok(io::repeat(7))),
             |reader| {
                 reader.read_exact(&mut [0; 10]).unwrap();
             },
         );
-        assert!(!is_all);
+        assert!(matches!(sent, Sent::Unheard), "{sent:?}");
     }
 }

@@ -9,7 +9,7 @@ use hardpan_image::{
 use hardpan_tree::{Digest, Hasher};
 
 use super::SbomError;
-use super::ahead::{Pieces, read_ahead};
+use super::ahead::{Pieces, Sent, read_ahead};
 use crate::error::Error;
 use crate::shelf::{self, Shelf, ShelfError};
 
@@ -113,23 +113,30 @@ pub(super) fn read_tar<'b>(
     blob.and(tar)
 }
 
-/// Decompresses a blob, and checks that as well if its digest is known. What can't be decompressed is the reader's error.
+/// Decompresses a blob, and checks that as well if its digest is known: what can't be decompressed is a wrong blob, or was
+/// never right.
 fn decompress_to(
     pieces: &Pieces,
     blob: impl Read,
     compression: Compression,
     wanted: Wanted,
 ) -> Result<(), Error> {
-    let Some(digest) = wanted.blob else {
-        pieces.send_all(decompress(blob, compression));
-        return Ok(());
-    };
     let mut blob = Hashing::new(blob);
-    if pieces.send_all(decompress(&mut blob, compression)) {
+    let broken = match pieces.send_all(decompress(&mut blob, compression)) {
+        Sent::All => None,
+        Sent::Failed(error) => Some(error),
+        // Who reads no more says why.
+        Sent::Unheard => return Ok(()),
+    };
+    if blob.is_broken {
+        // It is not what is in the blob: the reader has the error.
+        return Ok(());
+    }
+    if let Some(digest) = wanted.blob {
         io::copy(&mut blob, &mut io::sink()).map_err(|source| wanted.wrap(source))?;
         check(digest, blob.finish())?;
     }
-    Ok(())
+    broken.map_or(Ok(()), |source| Err(wanted.wrap(source)))
 }
 
 /// Returns how layers of a media type are compressed: also of those that nobody makes any more, and of Docker's.
@@ -150,11 +157,13 @@ struct Hashing<R> {
     inner: R,
     hasher: Hasher,
     size_bytes: u64,
+    /// Whether it could not be read.
+    is_broken: bool,
 }
 
 impl<R: Read> Hashing<R> {
     fn new(inner: R) -> Self {
-        Self { inner, hasher: Hasher::new(), size_bytes: 0 }
+        Self { inner, hasher: Hasher::new(), size_bytes: 0, is_broken: false }
     }
 
     fn finish(self) -> Digest {
@@ -164,7 +173,9 @@ impl<R: Read> Hashing<R> {
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
+        let count = self.inner.read(buffer).inspect_err(|error| {
+            self.is_broken |= error.kind() != io::ErrorKind::Interrupted;
+        })?;
         self.hasher.update(&buffer[..count]);
         self.size_bytes += count as u64;
         Ok(count)

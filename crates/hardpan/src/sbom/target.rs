@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use hardpan_attest::key::UtcTime;
 use hardpan_attest::verify::{Evidence, Rules};
-use hardpan_image::{Descriptor, ImageConfig, Index, Manifest, Raw};
+use hardpan_image::{Descriptor, ImageConfig, Index, Manifest, Platform, Raw};
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
 use hardpan_tree::{Digest, TreePath};
 
@@ -88,6 +88,7 @@ impl Session<'_> {
         let (descriptor, manifest) = choose(&set, choice)?;
         let (descriptor, manifest) = (descriptor.clone(), manifest.clone());
         let config = layers::config(shelf, &manifest)?;
+        check_platform(config.value(), choice)?;
         let image_name = match choice.image {
             Some(name) => name.parse().ok(),
             None => opened.image_name(),
@@ -122,11 +123,7 @@ fn of_docker<'s>(
         return Err(SbomError::NoManifest { digest }.into());
     }
     let config = image.config.value();
-    let platform = config.platform().to_string();
-    if let Some(wanted) = choice.platform.filter(|wanted| *wanted != platform) {
-        let (platform, others) = (wanted.to_owned(), vec![platform]);
-        return Err(SbomError::NoPlatform { platform, others }.into());
-    }
+    check_platform(config, choice)?;
     let name = image.name.as_ref();
     let tag = name.and_then(|name| name.tag()).map(str::to_owned);
     Ok(Target {
@@ -135,10 +132,24 @@ fn of_docker<'s>(
         tag,
         digest: None,
         index: None,
-        platform: Some(platform),
+        platform: Some(config.platform().to_string()),
         epoch: layers::epoch(config),
         place: Place::Docker(Box::new(image)),
     })
+}
+
+/// Refuses an image for another platform than was asked for: an image that is the only one has no entry that says it.
+fn check_platform(config: &ImageConfig, choice: SbomChoice<'_>) -> Result<(), Error> {
+    let platform = config.platform();
+    let is_it =
+        |wanted: &&str| wanted.parse::<Platform>().is_ok_and(|wanted| platform.matches(&wanted));
+    match choice.platform.filter(|wanted| !is_it(wanted)) {
+        Some(wanted) => {
+            let (wanted, others) = (wanted.to_owned(), vec![platform.to_string()]);
+            Err(SbomError::NoPlatform { platform: wanted, others }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 impl Target<'_> {

@@ -198,7 +198,7 @@ impl ShelfError {
             Self::Offline { .. } => vec!["run it without `--offline`".to_owned()],
             Self::NoTag { .. } => vec!["give it one: `registry.example/name:1.2`".to_owned()],
             Self::Ambiguous { .. } => {
-                vec!["copy one of them into a layout of its own first; `hardpan sbom` takes `--image NAME`".to_owned()]
+                vec!["name one of them: `--image NAME`; for commands without that, copy it into a layout of its own first".to_owned()]
             }
             Self::NoSuchImage { images, .. } if !images.is_empty() => {
                 vec![format!("it has {}", images.join(", "))]
