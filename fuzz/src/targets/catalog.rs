@@ -102,7 +102,11 @@ pub(super) fn catalog(layers: &[&[u8]]) -> Option<Catalog> {
         );
     }
     let inventory = Inventory::from(&catalog);
-    let options = MatchOptions { allows_unknown_distribution: true, ..MatchOptions::default() };
+    let options = MatchOptions {
+        allows_unknown_distribution: true,
+        allows_nothing: true,
+        ..MatchOptions::default()
+    };
     match_all(&inventory, &*super::database::MATCHED, &options).ok();
     Some(catalog)
 }

@@ -116,6 +116,7 @@ fn open(bytes: &[u8]) -> bool {
     database.sources();
     let options = MatchOptions {
         allows_unknown_distribution: true,
+        allows_nothing: true,
         today: Some(20_000),
         ..MatchOptions::default()
     };

@@ -37,6 +37,7 @@ fn sbom(bytes: &[u8]) -> bool {
     }
     let options = MatchOptions {
         allows_unknown_distribution: true,
+        allows_nothing: true,
         today: Some(20_000),
         ..MatchOptions::default()
     };

@@ -265,6 +265,9 @@ pub(crate) struct ScanData {
     /// Look up packages of languages only, where the distribution is not known
     #[arg(long)]
     pub(crate) allow_unknown_distribution: bool,
+    /// Take an image in which nothing could be looked up for one without vulnerabilities
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -28,25 +28,34 @@ pub(crate) fn run(common: &Common, command: &Diff) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(common);
     let session = machine.session(&progress);
     let difference = session.diff(&old, &new, command.platform.as_deref());
-    let compared = difference.map_err(anyhow::Error::from).and_then(|difference| {
-        let known = vulnerabilities(&session, command, &difference, [&old, &new])?;
-        Ok((difference, known))
+    let compared = difference.map_err(anyhow::Error::from).map(|difference| {
+        let known = vulnerabilities(&session, command, &difference, [&old, &new]);
+        (difference, known)
     });
     progress.clear();
     let (difference, known) = compared?;
     match command.output {
-        _ if common.json => {
-            let mut value = serde_json::to_value(&difference)?;
-            value["vulnerabilities"] = serde_json::to_value(&known)?;
-            say!("{value}");
-        }
-        DiffFormat::Markdown => {
-            markdown(&difference);
-            print_all_known(&known, "- ");
-        }
-        DiffFormat::Table => {
-            table(&difference);
-            print_all_known(&known, "  ");
+        _ if common.json => {}
+        DiffFormat::Markdown => markdown(&difference),
+        DiffFormat::Table => table(&difference),
+    }
+    // What else changed is told also where their vulnerabilities can't be.
+    let known = known?;
+    if common.json {
+        let mut value = serde_json::to_value(&difference)?;
+        value["vulnerabilities"] = serde_json::to_value(&known)?;
+        say!("{value}");
+    }
+    for (platform, changes) in known.iter().filter(|_| !common.json) {
+        match command.output {
+            DiffFormat::Markdown => {
+                say!("\n### Vulnerabilities of {platform}\n");
+                print_known(changes, "- ");
+            }
+            DiffFormat::Table => {
+                say!("{}", styled(GOOD, &format!("vulnerabilities of {platform}")));
+                print_known(changes, "  ");
+            }
         }
     }
     let is_changed = !difference.is_empty() || known.values().any(|changes| !changes.is_empty());
@@ -88,14 +97,7 @@ fn vulnerabilities(
     Ok(all)
 }
 
-fn print_all_known(known: &BTreeMap<String, VulnerabilityChanges>, indent: &str) {
-    for (platform, changes) in known {
-        print_known(platform, changes, indent);
-    }
-}
-
-fn print_known(platform: &str, changes: &VulnerabilityChanges, indent: &str) {
-    say!("{}", styled(GOOD, &format!("vulnerabilities of {platform}")));
+fn print_known(changes: &VulnerabilityChanges, indent: &str) {
     for (style, what, list) in
         [(GOOD, "fixed", &changes.fixed), (BAD, "introduced", &changes.introduced)]
     {

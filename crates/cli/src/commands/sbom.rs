@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan sbom`
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use hardpan::trust::sbom::{
     Drift, Drifted, Row, Sbom, rows, write_cyclonedx, write_cyclonedx_1_7, write_spdx, write_spdx3,
 };
-use hardpan::{AttachedSboms, CheckedSbom, SbomSource};
+use hardpan::{AttachedSboms, CheckedSbom};
 use serde_json::{Value, json};
 
 use super::place;
 use super::verify::short;
 use crate::args::Common;
 use crate::args::trust::{self, SbomFormat};
-use crate::failure::Named;
 use crate::keys;
 use crate::progress::Progress;
 use crate::text::{DIM, HELP, WARNING, count, note, say, styled};
@@ -26,13 +24,7 @@ const DRIFT_LINES_MAX: usize = 20;
 
 /// Writes an SBOM.
 pub(crate) fn run(common: &Common, command: &trust::Sbom) -> anyhow::Result<ExitCode> {
-    let path = Path::new(&command.image);
-    let source = if path.is_dir() && !path.join("oci-layout").exists() {
-        refuse_other_forms(path)?;
-        SbomSource::Rootfs(path.to_owned())
-    } else {
-        SbomSource::Image(place::existing(&command.image)?)
-    };
+    let source = place::source(&command.image)?;
     let choice = place::choice(&command.chosen);
     let machine = place::machine(common)?;
     let trusted = if command.from_files {
@@ -138,22 +130,6 @@ fn called(one: &Drifted) -> String {
 /// Returns a text of somebody else on one line, without control characters.
 fn line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Refuses directories that hold an image in a form which is not read: as a root file system they would be empty.
-pub(super) fn refuse_other_forms(path: &Path) -> Result<(), Named> {
-    let has = |name: &str| path.join(name).is_file();
-    if !has("manifest.json") || path.join("etc").exists() {
-        return Ok(());
-    }
-    let (form, help) = if has("version") {
-        let to = "copy it: `skopeo copy dir:IMAGE oci:LAYOUT`";
-        ("skopeo's form `dir`", to)
-    } else {
-        ("an unpacked archive", "name the archive itself")
-    };
-    let message = format!("{} is no root file system: it holds an image in {form}", path.display());
-    Err(Named { message, help: Some(help.to_owned()) })
 }
 
 fn table_json(sbom: &Sbom, checked: &CheckedSbom) -> Value {

@@ -7,14 +7,14 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use hardpan::Session;
 use hardpan::advisories::AdvisoryData;
 use hardpan::scan::advisory::{Severity, Space};
 use hardpan::scan::report::{self, InventoryOrigin, Row, RowStatus, ScanReport};
 use hardpan::scan::vex::{Trust, VexPolicy, VexSource};
 use hardpan::scan::{ScanRequest, ScanSource, read_vex_file};
-use hardpan::{SbomSource, Session};
 
-use super::{place, sbom};
+use super::place;
 use crate::args::Common;
 use crate::args::scan::{Scan, ScanData, ScanFormat, SeverityChoice};
 use crate::failure::Named;
@@ -56,17 +56,17 @@ pub(crate) fn run(common: &Common, command: &Scan) -> anyhow::Result<ExitCode> {
 /// Returns what is scanned: an SBOM if it is a file that begins as JSON does.
 pub(super) fn source(text: &str) -> anyhow::Result<ScanSource> {
     let path = Path::new(text);
-    if path.is_file() && is_json(path) {
+    if is_document(path) {
         return Ok(ScanSource::Document(path.to_owned()));
     }
-    if path.is_dir() && !path.join("oci-layout").exists() {
-        sbom::refuse_other_forms(path)?;
-        return Ok(ScanSource::Image(SbomSource::Rootfs(path.to_owned())));
-    }
-    Ok(ScanSource::Image(SbomSource::Image(place::existing(text)?)))
+    Ok(ScanSource::Image(place::source(text)?))
 }
 
-fn is_json(path: &Path) -> bool {
+/// Returns whether a file is an SBOM, or whatever else begins as JSON does.
+pub(super) fn is_document(path: &Path) -> bool {
+    if !path.is_file() {
+        return false;
+    }
     let mut begin = [0; 64];
     let read = File::open(path).and_then(|mut file| file.read(&mut begin));
     let begin = &begin[..read.unwrap_or(0)];
@@ -128,6 +128,7 @@ fn request<'r>(
         },
         release: data.release.as_deref().map(release).transpose()?,
         allows_unknown_distribution: data.allow_unknown_distribution,
+        allows_nothing: data.allow_empty,
         max_age_days: (data.max_age)
             .or(machine.workspace().scan.max_age_days)
             .unwrap_or(AGE_DAYS_MAX),
@@ -238,10 +239,8 @@ fn openvex(report: &ScanReport) -> anyhow::Result<Vec<u8>> {
 }
 
 fn table(common: &Common, report: &ScanReport, show_suppressed: bool) {
-    if !common.quiet {
-        for warning in &report.warnings {
-            note!("{} {}", styled(WARNING, "warning:"), visible(&warning.text));
-        }
+    for warning in &report.warnings {
+        note!("{} {}", styled(WARNING, "warning:"), visible(&warning.text));
     }
     let shown = lines(report.rows.iter().filter(|row| show_suppressed || row.counts()));
     let width = |of: &dyn Fn(&Line<'_>) -> usize, max: usize| {
@@ -266,7 +265,9 @@ fn table(common: &Common, report: &ScanReport, show_suppressed: bool) {
         );
         say!("{}", line.trim_end());
     }
-    summary(report, show_suppressed);
+    if !common.quiet {
+        summary(report, show_suppressed);
+    }
 }
 
 /// A line of the table: a row, or all of a vulnerability in the packages of one source.

@@ -59,6 +59,7 @@ pub(super) fn attest(
             policy: VexPolicy::default(),
             release: None,
             allows_unknown_distribution: false,
+            allows_nothing: false,
             max_age_days: machine.workspace().scan.max_age_days.unwrap_or(AGE_DAYS_MAX),
         }),
         rules: &secrets::rules(choices.rules)?,

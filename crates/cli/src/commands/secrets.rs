@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hardpan::Error;
-use hardpan::scan::ScanSource;
 use hardpan::secrets::{Fingerprint, ImageSecrets, Rules, SecretOptions};
 
 use super::{place, scan};
@@ -26,9 +25,10 @@ const FILE_BYTES_MAX: usize = 16 << 20;
 pub(crate) fn run(common: &Common, command: &Secrets) -> anyhow::Result<ExitCode> {
     let rules = rules(command.rules.as_deref())?;
     let known = command.baseline.as_deref().map(baseline).transpose()?.unwrap_or_default();
-    let ScanSource::Image(source) = scan::source(&command.image)? else {
+    if scan::is_document(Path::new(&command.image)) {
         return Err(Usage("an SBOM has no files to look for secrets in").into());
-    };
+    }
+    let source = place::files(&command.image)?;
     let choice = place::choice(&command.chosen);
     let machine = place::machine(common)?;
     let progress = Progress::new(common);
@@ -59,7 +59,13 @@ pub(super) fn rules(path: Option<&Path>) -> anyhow::Result<Rules> {
         message: format!("{}: {error}", path.display()),
         help: Some("rules are TOML in the format of gitleaks".to_owned()),
     };
-    Ok(Rules::parse(&text(path)?).map_err(wrong)?)
+    let rules = Rules::parse(&text(path)?).map_err(wrong)?;
+    if rules.iter().next().is_none() {
+        let message = format!("{} has no rule, so that nothing would be found", path.display());
+        let help = "each is a table `[[rules]]`; `[extend] useDefault = true` adds those that are built in";
+        return Err(Named { message, help: Some(help.to_owned()) }.into());
+    }
+    Ok(rules)
 }
 
 fn baseline(path: &Path) -> anyhow::Result<BTreeSet<Fingerprint>> {

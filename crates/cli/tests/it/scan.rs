@@ -184,10 +184,42 @@ fn a_distribution_that_is_not_known_is_no_clean_result() {
         assert_eq!(ran.code, 2, "{summary}: {ran}");
         assert!(ran.stderr.contains("--release debian:13"), "{summary}: {ran}");
         scan(&fixture, &["--release", "debian:13"]).expect(0, &["2 high"]);
-        scan(&fixture, &["--allow-unknown-distribution"]).expect(0, &["were not looked up"]);
+        let allowing = ["--allow-unknown-distribution", "--allow-empty"];
+        scan(&fixture, &allowing[..1]).expect(2, &["were not looked up", "--allow-empty"]);
+        scan(&fixture, &allowing).expect(0, &["were not looked up"]);
     }
     release(&fixture, "ID=debian\nVERSION_ID=12\n");
     scan(&fixture, &[]).expect(2, &["nothing about debian:12", "hardpan db status"]);
+}
+
+#[test]
+fn nothing_that_was_looked_up_is_no_clean_result() {
+    let fixture = world();
+    let scan_of = |what: &str, arguments: &[&str]| {
+        let first = ["scan", "--offline", "--db", "a.hpdb", what, "--fail-on", "unknown"];
+        run(hardpan(&fixture, &[&first[..], arguments].concat()))
+    };
+    // Directories that are something else.
+    fixture.write("work/out/app/oci-layout", "{}");
+    fixture.write("work/docs/a.md", "");
+    scan_of("docs", &[]).expect(2, &["neither an OCI layout nor a root file system"]);
+    scan_of("out", &[]).expect(2, &["did you mean out/app?"]);
+    fixture.write("work/image.tar.gz", b"\x1f\x8b\x08\0\0");
+    scan_of("image.tar.gz", &[]).expect(2, &["is compressed (gzip)", "gunzip"]);
+    // What no advisories are about.
+    let rpm = json!({"type": "library", "name": "openssl", "version": "3",
+                     "purl": "pkg:rpm/fedora/openssl@3?distro=fedora-40"});
+    let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [rpm]});
+    fixture.write("work/sbom.json", sbom.to_string());
+    let why = ["finding nothing would mean nothing", "1 package was not looked up", "about rpm"];
+    scan_of("sbom.json", &[]).expect(2, &why);
+    // Warnings are not progress.
+    scan_of("sbom.json", &["--allow-empty", "--quiet"]).expect(0, &["about rpm"]);
+    // A database that says nothing.
+    fixture.write("work/root/var/lib/dpkg/status", "no field here\n");
+    scan_of("root", &[]).expect(2, &["/var/lib/dpkg/status", "nothing in it is a field"]);
+    std::fs::remove_file(fixture.path("work/root/var/lib/dpkg/status")).unwrap();
+    scan_of("root", &[]).expect(2, &["it says that it is debian 13", "--allow-empty"]);
 }
 
 #[test]

@@ -102,6 +102,7 @@ pub(super) fn vulnerabilities(
         from_files: rules.is_none(),
         // What was not looked up is said, and the rest still counts.
         allows_unknown_distribution: true,
+        allows_nothing: true,
         ..ScanRequest::of(advisories)
     };
     let report = session.scan_known(target, catalog, &request)?;

@@ -70,6 +70,12 @@ impl ScanError {
     /// Returns what to do about it.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Match { source: MatchError::Nothing { warnings, .. } } => {
+                return nothing(warnings);
+            }
+            Self::Match { source: MatchError::Database(_) } => {
+                "`--allow-unknown-distribution` looks up packages of languages only"
+            }
             Self::Match { source: MatchError::NoData(_) } => {
                 "`hardpan db status` shows what there is; `hardpan db update` brings more"
             }
@@ -82,4 +88,17 @@ impl ScanError {
         };
         vec![hint.to_owned()]
     }
+}
+
+/// Says why nothing was looked up, and how that is no error.
+fn nothing(warnings: &[hardpan_scan::matching::Warning]) -> Vec<String> {
+    let mut hints: Vec<String> =
+        warnings.iter().map(|it| super::warnings::warning(it).text).collect();
+    if hints.is_empty() {
+        hints.push("nothing in it says which packages it is made of".to_owned());
+    }
+    hints.push(
+        "`hardpan scan --allow-empty` takes that for an image without vulnerabilities".to_owned(),
+    );
+    hints
 }

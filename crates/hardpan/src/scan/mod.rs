@@ -84,6 +84,8 @@ pub struct ScanRequest<'r> {
     pub release: Option<Space>,
     /// Whether only packages of languages are looked up where the distribution is not known.
     pub allows_unknown_distribution: bool,
+    /// Whether it is no error if nothing could be looked up.
+    pub allows_nothing: bool,
     /// After how many days the data of a source is old.
     pub max_age_days: u32,
 }
@@ -101,6 +103,7 @@ impl<'r> ScanRequest<'r> {
             policy: VexPolicy::default(),
             release: None,
             allows_unknown_distribution: false,
+            allows_nothing: false,
             max_age_days: u32::MAX,
         }
     }
@@ -150,6 +153,7 @@ impl Session<'_> {
         let options = MatchOptions {
             release: request.release.clone(),
             allows_unknown_distribution: request.allows_unknown_distribution,
+            allows_nothing: request.allows_nothing,
             today: u32::try_from(today).ok(),
         };
         let inventory = Arc::new(surveyed.inventory);

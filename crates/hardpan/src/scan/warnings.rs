@@ -25,27 +25,32 @@ pub(super) fn warning(matched: &Matched) -> Warning {
             let what = if *is_unsupported { "no" } else { "limited" };
             let since = since.map(|since| format!(" since {}", day(since))).unwrap_or_default();
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-            let text = format!(
-                "{source} ({}) has {what} security support{since}{reason}",
-                names(packages)
-            );
-            ("limited-support", text)
+            let of = names(packages);
+            (
+                "limited-support",
+                format!("{source} ({of}) has {what} security support{since}{reason}"),
+            )
         }
         Matched::UnknownDistribution { distribution, packages } => {
             let of = if distribution.is_empty() { "its distribution" } else { distribution };
-            (
-                "not-looked-up",
-                format!("{} not looked up: {of} is not known", were(*packages, "package")),
-            )
+            let packages = were(*packages, "package");
+            ("not-looked-up", format!("{packages} not looked up: {of} is not known"))
         }
         Matched::OtherDistribution { kind, packages } => {
-            let kind = kind.word();
-            let text = format!(
-                "{} not looked up, as of another distribution",
-                were(*packages, &format!("{kind} package"))
-            );
+            let packages = were(*packages, &format!("{} package", kind.word()));
+            ("not-looked-up", format!("{packages} not looked up, as of another distribution"))
+        }
+        Matched::OtherType { package_type: of, packages } => {
+            let packages = were(*packages, "package");
+            let text = format!("{packages} not looked up, as no advisories are about {of} here");
             ("not-looked-up", text)
         }
+        Matched::NoDatabase(distribution) => (
+            "not-looked-up",
+            format!(
+                "it says that it is {distribution}, and nothing in it says which packages of that it has"
+            ),
+        ),
         Matched::NoData { space, packages } => {
             let text = format!(
                 "there is no data about {space}: {} not looked up",

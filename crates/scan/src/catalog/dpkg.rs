@@ -21,7 +21,9 @@ pub(super) fn read(
     let text = String::from_utf8_lossy(bytes);
     let mut packages = Vec::new();
     let mut problem = None;
+    let mut is_any = text.trim().is_empty();
     for fields in paragraphs(&text) {
+        is_any = true;
         if packages.len() >= PACKAGES_MAX {
             return Err(FormatError::limit(FORMAT, "packages", PACKAGES_MAX));
         }
@@ -34,6 +36,9 @@ pub(super) fn read(
                 problem = Some(FormatError::malformed(FORMAT, "a package without name or version"));
             }
         }
+    }
+    if !is_any {
+        return Err(FormatError::malformed(FORMAT, "nothing in it is a field"));
     }
     Ok((packages, problem))
 }
@@ -177,13 +182,17 @@ mod tests {
             ("Version: 1\n", "", true),
             ("Package: a\n\nPackage: b\nVersion: 2\n", "deb/b 2 b 2", true),
             ("", "", false),
-            ("\0\0\0", "", false),
+            ("\n \n", "", false),
         ] {
             let (names, problem) = names(text.as_bytes());
             assert_eq!((names.join(" "), problem), (expected.to_owned(), has_problem), "{text}");
         }
         let (names, _) = names(b"Package: a\nMaintainer: J\xf6rg\nVersion: 1\n");
         assert_eq!(names, ["deb/a 1 a 1"]);
+        for text in ["\0\0\0", "no field here", "\n\nPackage a\nVersion 1\n"] {
+            let problem = read(text.as_bytes(), &TreePath::root()).unwrap_err();
+            assert_eq!(problem.to_string(), "not the database of dpkg: nothing in it is a field");
+        }
         let many = "Package: a\nVersion: 1\n\n".repeat(PACKAGES_MAX + 1);
         assert!(read(many.as_bytes(), &TreePath::root()).is_err());
     }

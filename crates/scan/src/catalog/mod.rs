@@ -45,6 +45,7 @@ pub use error::{CatalogError, FormatError};
 pub use go_crypto::GoCryptography;
 pub use os::OsRelease;
 pub(crate) use python::normal as normal_python_name;
+pub(crate) use want::is_package_database;
 
 /// What is in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

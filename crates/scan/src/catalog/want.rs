@@ -20,6 +20,10 @@ const RELEASE_BYTES_MAX: u64 = 64 << 10;
 /// its end.
 const JAR_BYTES_MAX: u64 = 256 << 20;
 
+const DPKG: &str = "the database of dpkg";
+const APK: &str = "the database of apk";
+const DPKG_PACKAGE: &str = "a package of Debian";
+
 /// What is wanted of a file.
 #[derive(Debug)]
 pub(super) enum Want {
@@ -45,6 +49,12 @@ pub(super) fn is_document(path: &TreePath) -> bool {
         || (path.as_bytes().starts_with(b"opt/docker/sbom/") && ends(".json"))
 }
 
+/// Returns whether a path is that of a database of the distribution's packages, or of a part of one: without it nobody knows
+/// what an image has.
+pub(crate) fn is_package_database(path: &TreePath) -> bool {
+    matches!(of(path), Want::Text { format: DPKG | APK | DPKG_PACKAGE, .. })
+}
+
 /// Says what is wanted of the file at a path. Only names at the end count, as a directory may be reached
 /// through a link.
 pub(super) fn of(path: &TreePath) -> Want {
@@ -62,13 +72,13 @@ pub(super) fn of(path: &TreePath) -> Want {
     };
     let wanted = |format, bytes_max| Want::Text { format, bytes_max };
     if ends("dpkg/status") {
-        return wanted("the database of dpkg", DATABASE_BYTES_MAX);
+        return wanted(DPKG, DATABASE_BYTES_MAX);
     }
     if ends("apk/db/installed") {
-        return wanted("the database of apk", DATABASE_BYTES_MAX);
+        return wanted(APK, DATABASE_BYTES_MAX);
     }
     if in_directory("dpkg/status.d") {
-        return wanted("a package of Debian", DESCRIPTION_BYTES_MAX);
+        return wanted(DPKG_PACKAGE, DESCRIPTION_BYTES_MAX);
     }
     if in_directory("dpkg/info") && (name.ends_with(b".list") || name.ends_with(b".md5sums")) {
         return wanted("a list of files", LIST_BYTES_MAX);

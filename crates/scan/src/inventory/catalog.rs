@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inventories of catalogs.
 
-use crate::catalog::{Catalog, Package as Found};
+use crate::catalog::{Catalog, Package as Found, is_package_database};
 
 use super::{Distribution, Inventory, Package, advisory_name};
 
@@ -13,7 +13,14 @@ impl From<&Catalog> for Inventory {
             None => ("", ""),
         };
         let packages = catalog.packages.iter().map(|found| package(found, id, version));
-        Self { distribution, packages: packages.collect(), unread: catalog.problems.len() }
+        let database = catalog.problems.iter().find(|it| is_package_database(&it.path));
+        Self {
+            distribution,
+            packages: packages.collect(),
+            unread: catalog.problems.len(),
+            unread_database: database.map(|it| format!("{}: {}", it.path, it.error)),
+            ..Self::default()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inventories of SBOMs, of this and of other programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::read::Listing;
@@ -18,12 +18,25 @@ impl From<Listing> for Inventory {
     fn from(listing: Listing) -> Self {
         let stated = stated(&listing);
         let owners = owners(&listing);
-        let packages: Vec<Package> = (listing.components.into_iter())
-            .filter_map(|(id, component)| package(id, component, &owners))
-            .collect();
+        let mut uncovered = BTreeMap::new();
+        let mut unnamed = 0;
+        let mut packages = Vec::new();
+        for (id, component) in listing.components {
+            let Some(kind) = package_kind(component.kind) else {
+                if component.kind == ComponentKind::Stated {
+                    match component.purl.as_deref().and_then(|purl| purl.parse::<PackageUrl>().ok())
+                    {
+                        Some(purl) => *uncovered.entry(purl.kind().to_owned()).or_default() += 1,
+                        None => unnamed += 1,
+                    }
+                }
+                continue;
+            };
+            packages.push(package(id, kind, component, &owners));
+        }
         let distribution = distribution(stated, &packages);
-        let packages = with_owners(packages);
-        Self { distribution, packages, unread: 0 }
+        let packages = with_owners(without_copies(packages));
+        Self { distribution, packages, uncovered, unnamed, ..Self::default() }
     }
 }
 
@@ -62,8 +75,9 @@ fn distribution(stated: Option<Distribution>, packages: &[Package]) -> Option<Di
     stated.or(most)
 }
 
-fn package(id: String, component: Component, owners: &BTreeSet<String>) -> Option<Package> {
-    let kind = match component.kind {
+/// Returns the kind of package that a component is; nothing for what no advisories are about.
+fn package_kind(kind: ComponentKind) -> Option<PackageKind> {
+    Some(match kind {
         ComponentKind::Deb => PackageKind::Deb,
         ComponentKind::Apk => PackageKind::Apk,
         ComponentKind::Golang => PackageKind::Golang,
@@ -75,7 +89,15 @@ fn package(id: String, component: Component, owners: &BTreeSet<String>) -> Optio
         // Programs and downloads are told of, as nobody knows advisories about them by name.
         ComponentKind::Download => PackageKind::Generic,
         _ => return None,
-    };
+    })
+}
+
+fn package(
+    id: String,
+    kind: PackageKind,
+    component: Component,
+    owners: &BTreeSet<String>,
+) -> Package {
     let purl: Option<PackageUrl> = component.purl.as_ref().and_then(|purl| purl.parse().ok());
     let name = advisory_name(kind, &name(kind, &component.name, purl.as_ref()));
     let stated = component.version.filter(|version| !version.is_empty());
@@ -88,7 +110,7 @@ fn package(id: String, component: Component, owners: &BTreeSet<String>) -> Optio
         let version = own.or_else(|| version.clone()).unwrap_or_default();
         (name, version)
     });
-    Some(Package {
+    Package {
         id,
         kind,
         name,
@@ -102,7 +124,19 @@ fn package(id: String, component: Component, owners: &BTreeSet<String>) -> Optio
         layer: None,
         owned_by: (component.part_of)
             .filter(|owner| !kind.is_distribution() && owners.contains(owner)),
-    })
+    }
+}
+
+/// Leaves out what is there twice and differs in nothing but its id, as in SBOMs that were put together from several: it is
+/// one package.
+fn without_copies(mut packages: Vec<Package>) -> Vec<Package> {
+    let mut seen = HashSet::new();
+    packages.retain(|package| {
+        let Package { id: _, kind, name, version, source, purl, evidence, owned_by, .. } = package;
+        let purl = purl.as_ref().map(ToString::to_string);
+        seen.insert(format!("{:?}", (kind, name, version, source, purl, evidence, owned_by)))
+    });
+    packages
 }
 
 /// Gives packages of Python in Debian's own directory to the package that brought them, which other programs do not say:

@@ -11,7 +11,7 @@ mod listing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_attest::sbom::purl::PackageUrl;
 
@@ -29,6 +29,12 @@ pub struct Inventory {
     pub packages: Vec<Package>,
     /// How many things may be in it that could not be read. They were not looked up.
     pub unread: usize,
+    /// The first file that should say which packages of the distribution there are and can't be read.
+    pub unread_database: Option<String>,
+    /// How many components of an SBOM no advisories are about here, by the type of their package URLs: `rpm`, `gem`.
+    pub uncovered: BTreeMap<String, usize>,
+    /// How many components of an SBOM have no package URL, or none that can be read: nobody knows advisories about them.
+    pub unnamed: usize,
 }
 
 /// A package that is installed.

@@ -146,3 +146,41 @@ fn the_release_is_what_most_packages_say() {
     let claim = inventory.distribution.unwrap().claim();
     assert_eq!(claim, Claim::Space("debian:13".parse().unwrap()));
 }
+
+#[test]
+fn components_that_no_advisories_are_about_are_counted() {
+    let library = |name: &str, purl: Value| json!({"type": "library", "name": name, "version": "1", "purl": purl});
+    let inventory = cyclonedx(&json!([
+        library("openssl", json!("pkg:rpm/fedora/openssl@3-1?distro=fedora-40")),
+        library("bash", json!("pkg:rpm/fedora/bash@5")),
+        library("rails", json!("pkg:gem/rails@7")),
+        library("django", json!("pkg:pypi/django@5")),
+        library("libc6", json!("pkg:deb")),
+        library("an idea", Value::Null),
+        {"type": "operating-system", "name": "fedora", "version": "40"},
+        {"type": "file", "name": "/etc/passwd"},
+    ]));
+    assert_eq!(lines(&inventory), ["Pypi django django 1"]);
+    let uncovered: Vec<_> = inventory.uncovered.into_iter().collect();
+    assert_eq!(uncovered, [("gem".to_owned(), 1), ("rpm".to_owned(), 2)]);
+    assert_eq!(inventory.unnamed, 2);
+}
+
+#[test]
+fn what_differs_only_in_its_id_is_one_package() {
+    let library = |id: &str, version: &str, place: Option<&str>| {
+        let places: Vec<Value> = place.iter().map(|place| json!({"location": place})).collect();
+        json!({"bom-ref": id, "type": "library", "name": "a", "version": version,
+               "purl": format!("pkg:npm/a@{version}"), "evidence": {"occurrences": places}})
+    };
+    let inventory = cyclonedx(&json!([
+        library("1", "1", None),
+        library("2", "1", None),
+        library("3", "1", Some("srv/a")),
+        library("4", "1", Some("srv/b")),
+        library("5", "1", Some("srv/b")),
+        library("6", "2", None),
+    ]));
+    let ids: Vec<&str> = inventory.packages.iter().map(|package| package.id.as_str()).collect();
+    assert_eq!(ids, ["1", "3", "4", "6"]);
+}

@@ -202,6 +202,15 @@ pub enum Warning {
         /// How many.
         packages: usize,
     },
+    /// Components of an SBOM that no advisories are about here.
+    OtherType {
+        /// The type of their package URLs.
+        package_type: String,
+        /// How many.
+        packages: usize,
+    },
+    /// The image says which distribution it is, and nothing in it says which packages of that it has.
+    NoDatabase(String),
     /// The data has nothing about a language; its packages were not looked up.
     NoData {
         /// The language.

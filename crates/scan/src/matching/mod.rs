@@ -51,6 +51,8 @@ pub struct MatchOptions {
     pub release: Option<Space>,
     /// Whether only the packages of languages are looked up where the distribution is not known. It is an error otherwise.
     pub allows_unknown_distribution: bool,
+    /// Whether it is no error if nothing in an image could be looked up.
+    pub allows_nothing: bool,
     /// Today, as days since 1970; without it nothing is said of support that has ended.
     pub today: Option<u32>,
 }
@@ -73,6 +75,19 @@ pub enum MatchError {
     /// The data has nothing about the release.
     #[error("the vulnerability data has nothing about {0}: update it, or add that release to it")]
     NoData(Space),
+    /// What should say which packages of the distribution there are can't be read.
+    #[error("which packages of its distribution it has can't be told: {0}")]
+    Database(String),
+    /// There is nothing that could be looked up, or nothing of it could be.
+    #[error(
+        "none of the {packages} packages in it could be looked up, so that finding nothing would mean nothing"
+    )]
+    Nothing {
+        /// How many packages it has.
+        packages: usize,
+        /// What was not looked up, and why.
+        warnings: Vec<Warning>,
+    },
     /// More than [`FINDINGS_MAX`].
     #[error("there are more than {FINDINGS_MAX} findings")]
     TooMany,
@@ -90,8 +105,10 @@ pub fn match_all(
     let release = release(inventory, advisories, options)?;
     let Plan { lookups, left_out, mut warnings } =
         plan::plan(inventory, advisories, release.as_ref());
-    if inventory.unread > 0 {
-        warnings.push(Warning::Unread(inventory.unread));
+    warnings.extend(unlisted(inventory));
+    if lookups.is_empty() && !options.allows_nothing {
+        warnings.sort();
+        return Err(MatchError::Nothing { packages: inventory.packages.len(), warnings });
     }
     let sources = advisories.sources();
     // The same vulnerabilities are asked for again in every version of a package.
@@ -139,6 +156,22 @@ pub fn match_all(
     Ok(Findings { release, findings, undetermined, left_out, warnings })
 }
 
+/// Returns what may be in an image beside the packages that are known.
+fn unlisted(inventory: &Inventory) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = (inventory.uncovered.iter())
+        .map(|(kind, &packages)| Warning::OtherType { package_type: kind.clone(), packages })
+        .collect();
+    if inventory.unread > 0 {
+        warnings.push(Warning::Unread(inventory.unread));
+    }
+    if let Some(distribution) = &inventory.distribution
+        && !inventory.has_distribution_packages()
+    {
+        warnings.push(Warning::NoDatabase(distribution.to_string()));
+    }
+    warnings
+}
+
 /// Says which packages are looked up by what, as indexes into the inventory's.
 pub(crate) fn planned(
     inventory: &Inventory,
@@ -155,6 +188,11 @@ fn release(
     advisories: &impl Advisories,
     options: &MatchOptions,
 ) -> Result<Option<Space>, MatchError> {
+    if let Some(database) = &inventory.unread_database
+        && !options.allows_unknown_distribution
+    {
+        return Err(MatchError::Database(database.clone()));
+    }
     let known = |space: Space| match advisories.release(&space) {
         Some(_) => Ok(Some(space)),
         None => Err(MatchError::NoData(space)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::advisory::{Advisories, Space};
 use crate::catalog::PackageKind;
-use crate::inventory::{Inventory, Package, language};
+use crate::inventory::{Claim, Distribution, Inventory, Package, language};
 
 use super::finding::{LeftOut, Warning};
 
@@ -130,7 +130,11 @@ fn place(
 ) -> Place {
     if package.kind.is_distribution() {
         let Some(release) = release else { return Place::UnknownDistribution };
-        return of_distribution(package, release);
+        return match other_release(package, inventory) {
+            Some(other) if advisories.release(&other).is_none() => Place::NoData(other),
+            Some(other) => of_distribution(package, &other),
+            None => of_distribution(package, release),
+        };
     }
     // Its vulnerabilities are those of the package that brought it, whose maintainers patch it without a new version.
     // Where nothing is known of that package it is looked up itself.
@@ -156,6 +160,19 @@ fn place(
             is_kernel_without_image: false,
         }),
     }
+}
+
+/// Returns the release that a package's own URL says it is of, where that is another one than that of the image: SBOMs may be
+/// put together from several.
+fn other_release(package: &Package, inventory: &Inventory) -> Option<Space> {
+    let space = |distribution: &Distribution| match distribution.claim() {
+        Claim::Space(space) => Some(space),
+        _ => None,
+    };
+    let purl = package.purl.as_ref()?;
+    let own = Distribution::of_qualifier(purl.namespace()?, purl.qualifier("distro")?);
+    let (own, image) = (space(&own)?, space(inventory.distribution.as_ref()?)?);
+    (own != image).then_some(own)
 }
 
 fn is_of_others(package: &Package) -> bool {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Matching of whole inventories. Each trap that others fell into has a test with its name.
 
+mod gaps;
 mod images;
 mod traps;
 
@@ -19,7 +20,7 @@ pub(crate) fn inventory(distribution: &str, lines: &[&str]) -> Inventory {
     let (id, version) = distribution.split_once('-').unwrap_or((distribution, ""));
     let distribution = (!distribution.is_empty())
         .then(|| Distribution::of_qualifier(id, &format!("{id}-{version}")));
-    Inventory { distribution, packages, unread: 0 }
+    Inventory { distribution, packages, ..Inventory::default() }
 }
 
 fn package(distribution: &str, line: &str) -> Package {

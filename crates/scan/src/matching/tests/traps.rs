@@ -253,31 +253,6 @@ fn releases_without_a_number_are_found_by_name() {
 }
 
 #[test]
-fn languages_without_data_are_told_and_not_passed_over() {
-    let memory = Memory::about(&[("debian:13", "trixie"), ("golang", "")]);
-    let lines = [
-        "npm a 1",
-        "npm b 1",
-        "generic redis 7.2",
-        "golang main -",
-        "apk x 1-r0",
-        "maven nogroup 1",
-    ];
-    let findings = all(&inventory("debian-13", &lines), &memory);
-    assert!(findings.findings.is_empty());
-    assert_eq!(
-        findings.warnings,
-        [
-            Warning::OtherDistribution { kind: PackageKind::Apk, packages: 1 },
-            Warning::NoData { space: Space::Npm, packages: 2 },
-            Warning::NotCovered { kind: PackageKind::Maven, packages: vec!["nogroup".into()] },
-            Warning::NotCovered { kind: PackageKind::Generic, packages: vec!["redis".into()] },
-            Warning::NoVersion { kind: PackageKind::Golang, packages: vec!["main".into()] },
-        ]
-    );
-}
-
-#[test]
 fn one_row_for_a_vulnerability_with_many_names() {
     let known = |aliases: &[&'static str]| Vulnerability {
         aliases: aliases.iter().map(|alias| (*alias).into()).collect(),
