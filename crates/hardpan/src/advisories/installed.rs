@@ -148,15 +148,15 @@ impl Session<'_> {
         let make = |source| Error::Io { action: "create", path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(make)?;
         if let Some(bundle) = bundle {
-            crate::write_file(&file(&folder, &data.digest, "sigstore.json"), bundle)?;
+            crate::replace_file(&file(&folder, &data.digest, "sigstore.json"), bundle)?;
         }
-        crate::write_file(&file(&folder, &data.digest, "hpdb"), &data.bytes)?;
+        crate::replace_file(&file(&folder, &data.digest, "hpdb"), &data.bytes)?;
         let record = Record {
             digest: data.digest,
             size_bytes: data.bytes.len() as u64,
             origin: data.origin.clone(),
         };
-        crate::write_file(&folder.join(RECORD), &hardpan_image::canonical_json(&record))?;
+        crate::replace_file(&folder.join(RECORD), &hardpan_image::canonical_json(&record))?;
         remove_others(&folder, [&data.digest, replaced]);
         Ok(())
     }
