@@ -144,6 +144,7 @@ impl Session<'_> {
         bundle: Option<&[u8]>,
         replaced: &Digest,
     ) -> Result<(), Error> {
+        self.store.hold()?;
         let folder = self.store.root().join(FOLDER);
         let make = |source| Error::Io { action: "create", path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(make)?;
