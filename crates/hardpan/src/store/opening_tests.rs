@@ -35,7 +35,7 @@ const USES: [Use; 14] = [
 #[test]
 fn what_first_needs_it_opens_it_and_holds_it() {
     let options =
-        GcOptions { now: SystemTime::now(), unused_for: Duration::from_secs(60), dry_run: true };
+        GcOptions { now: SystemTime::now(), unused_for: Duration::from_mins(1), dry_run: true };
     for (name, use_it) in USES {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("deep/store");
