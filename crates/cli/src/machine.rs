@@ -43,7 +43,7 @@ impl Machine {
         workspace_folder: &Path,
     ) -> anyhow::Result<Self> {
         let root = store_path(common, Some((&workspace, workspace_folder)))?;
-        let store = Store::open(&root).map_err(hardpan::Error::from)?;
+        let store = Store::at(&root).with_spare(std::env::temp_dir());
         let mirrors = mirrors(&workspace);
         let client = if common.offline { None } else { Some(client(common, None)?) };
         let threads = common.threads.unwrap_or_else(|| {

@@ -2,8 +2,6 @@
 //! Definition and lock to an image: the whole way, as one story.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use hardpan_attest::signature::index_without;
@@ -33,6 +31,7 @@ use crate::layers::PlannedLayer;
 use crate::lock::{Lock, LockedPackage, LockedPlatform};
 use crate::observer::Event;
 use crate::others::Placed;
+use crate::output::{replace_file, write_file_with};
 use crate::project::{Project, read_text};
 use crate::resolve;
 use crate::sbom::{FileOrigins, package_id};
@@ -124,7 +123,8 @@ impl Session<'_> {
 
     /// Writes a definition's lock: complete or not at all.
     pub fn write_lock(&self, project: &Project, lock: &Lock) -> Result<(), Error> {
-        write_file(&project.lock_path(), lock.to_text().as_bytes())
+        // It is named after its definition: a link in its place would lead out of the catalog.
+        replace_file(&project.lock_path(), lock.to_text().as_bytes())
     }
 
     /// Returns a lock that fits: the one on disk if it does, else, unless `is_locked`, a new one.
@@ -605,36 +605,4 @@ fn write_archive(
             .map(|_| ())
             .map_err(Error::from)
     })
-}
-
-/// Writes a file completely or not at all.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_file_with(path, |output| {
-        output.write_all(bytes).map_err(|source| Error::Io {
-            action: "write",
-            path: path.to_path_buf(),
-            source,
-        })
-    })
-}
-
-fn write_file_with(
-    path: &Path,
-    write: impl FnOnce(&mut dyn io::Write) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let io_error = |source| Error::Io { action: "write", path: path.to_path_buf(), source };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    fs::create_dir_all(directory).map_err(io_error)?;
-    let file = tempfile::Builder::new()
-        .prefix(".hardpan-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(directory)
-        .map_err(io_error)?;
-    let mut output = io::BufWriter::with_capacity(1 << 18, file);
-    write(&mut output)?;
-    let file = output.into_inner().map_err(|error| io_error(error.into_error()))?;
-    file.as_file().sync_all().map_err(io_error)?;
-    file.persist(path).map_err(|error| io_error(error.error))?;
-    Ok(())
 }

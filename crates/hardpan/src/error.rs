@@ -455,16 +455,7 @@ impl Error {
     /// Returns what the user can do, where there is something.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Store(
-                StoreError::Damaged { .. }
-                | StoreError::DamagedSegment { .. }
-                | StoreError::Unreadable { .. },
-            ) => {
-                vec!["run `hardpan store verify --repair`: what is damaged is removed and fetched again".to_owned()]
-            }
-            Self::Store(StoreError::Full { .. }) => vec![
-                "free some space, run `hardpan store gc`, or set another `[store] path` in hardpan.toml".to_owned(),
-            ],
+            Self::Store(error) | Self::ImageTree(ImageTreeError::Store(error)) => error.hints(),
             Self::NoAlpineMirror => vec![
                 "name one in hardpan.toml (`[archives.alpine]` and `mirror = \"https://…/alpine\"`), or in HARDPAN_ALPINE_MIRROR".to_owned(),
             ],

@@ -41,6 +41,7 @@ pub mod malware;
 mod materialize;
 mod observer;
 mod others;
+mod output;
 mod parallel;
 mod project;
 mod resolve;
@@ -59,7 +60,7 @@ pub mod store;
 pub mod trust;
 
 pub use artifact::{ArtifactError, ArtifactProblem, LockedArtifact};
-pub use build::{BuildRequest, BuildSettings, LockState, write_file};
+pub use build::{BuildRequest, BuildSettings, LockState};
 pub use built::{
     Built, BuiltDownload, BuiltPlatform, DownloadSpdx, Remark, StageStatement, Substitute,
 };
@@ -72,6 +73,7 @@ pub use graph::{Edge, GraphError};
 pub use image_tree::ImageTreeError;
 pub use indexes::ApkIndexError;
 pub use observer::{Event, Observer, Silent};
+pub use output::{replace_file, write_file, write_private_file};
 pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
 pub use sandboxed::{SandboxedError, Work};
 pub use sbom::{

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan keygen`
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -31,7 +30,8 @@ pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode>
         std::path::PathBuf::from(name)
     });
     for path in [&private_path, &public_path] {
-        if path.exists() && !command.force {
+        // A link that leads nowhere is there, too.
+        if path.symlink_metadata().is_ok() && !command.force {
             let message = format!("{} is there already", path.display());
             let help = Some("choose another name, or overwrite it with --force".to_owned());
             return Err(Named { message, help }.into());
@@ -53,12 +53,12 @@ pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode>
         Some(folder) => Some(rotated(folder, public.clone())?),
         None => None,
     };
-    write(&private_path, pem.as_bytes(), 0o600)?;
-    write(&public_path, public.to_pem().as_bytes(), 0o644)?;
+    hardpan::write_private_file(&private_path, pem.as_bytes())?;
+    hardpan::write_file(&public_path, public.to_pem().as_bytes())?;
     if let (Some(folder), Some(keyring)) = (&command.keyring, keyring) {
         fs::create_dir_all(folder).map_err(io_error("create", folder))?;
         for (name, bytes) in keyring.to_files() {
-            write(&folder.join(name), &bytes, 0o644)?;
+            hardpan::replace_file(&folder.join(name), &bytes)?;
         }
     }
     if common.json {
@@ -97,26 +97,6 @@ fn rotated(folder: &Path, key: hardpan::trust::key::PublicKey) -> anyhow::Result
     let wrap = |source| Error::from(TrustError::Keyring { name, source });
     keyring.rotate(key).map_err(wrap)?;
     Ok(keyring)
-}
-
-/// Writes a file that only its owner changes: complete or not at all.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
-    let mut temporary = path.to_owned().into_os_string();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = std::path::PathBuf::from(temporary);
-    let wrap = || io_error("write", path);
-    let result = (|| {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    })();
-    if result.is_err() {
-        // What is left of it is of no use to anybody.
-        let _ = fs::remove_file(&temporary);
-    }
-    Ok(result.map_err(wrap())?)
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {

@@ -114,7 +114,7 @@ fn write_repository(
     };
     let files = repository(about, &statements).map_err(wrong)?;
     for (path, bytes) in &files {
-        hardpan::write_file(&output.join(path), bytes)?;
+        hardpan::replace_file(&output.join(path), bytes)?;
     }
     if !common.quiet {
         say!("{} {} ({})", styled(GOOD, "wrote"), output.display(), count(files.len(), "file"));

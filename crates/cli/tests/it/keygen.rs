@@ -57,6 +57,16 @@ fn key_pairs_are_their_owner_s_and_never_overwritten() {
     let (private, public) = (read("hardpan.key"), read("hardpan.pub"));
     assert!(private.starts_with("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"));
     keygen(&fixture, &[]).expect(2, &["hardpan.key is there already", "--force"]);
+    std::os::unix::fs::symlink("elsewhere", fixture.path("work/linked.key")).unwrap();
+    keygen(&fixture, &["linked"]).expect(2, &["linked.key is there already", "--force"]);
+    assert!(!fixture.path("work/elsewhere").exists());
+    keygen(&fixture, &["linked", "--force"]).expect(0, &["wrote linked.key and linked.pub"]);
+    assert!(fixture.path("work/linked.key").is_symlink());
+    let elsewhere = fs::metadata(fixture.path("work/elsewhere")).unwrap();
+    assert_eq!(elsewhere.permissions().mode() & 0o777, 0o600);
+    for name in ["elsewhere", "linked.key", "linked.pub"] {
+        fs::remove_file(fixture.path("work").join(name)).unwrap();
+    }
     assert_eq!((read("hardpan.key"), read("hardpan.pub")), (private.clone(), public.clone()));
     // Either half is enough.
     fs::remove_file(fixture.path("work/hardpan.key")).unwrap();

@@ -2,7 +2,8 @@
 //! `hardpan vex`: statements with evidence, documents of several, remarks, repositories.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -167,6 +168,44 @@ fn what_is_wrong_with_documents_is_said() {
         .expect(2, &["not.json"]);
     vex(&fixture, &["merge", "risk.json", "--author", "", "--id", "https://a.example/x"])
         .expect(2, &["can't be written"]);
+}
+
+#[test]
+fn outputs_go_where_links_lead_and_into_pipes() {
+    let fixture = Fixture::new();
+    document(
+        &fixture,
+        "risk.json",
+        "2025-01-01T00:00:00Z",
+        &json!({"status": "affected", "action_statement": "wait"}),
+    );
+    let merge = |output: &str, arguments: &[&str]| {
+        let command = ["merge", "risk.json", "--author", "a", "--id", "https://a.example/x"];
+        vex(&fixture, &[&command[..], arguments, &["-o", output]].concat())
+    };
+    let at = |name: &str| fixture.path("work").join(name);
+    merge("plain.json", &[]).expect(0, &["wrote plain.json (1 statement)"]);
+    let plain = fs::read_to_string(at("plain.json")).unwrap();
+    fs::write(at("real.json"), "old").unwrap();
+    symlink("real.json", at("link.json")).unwrap();
+    merge("link.json", &[]).expect(0, &["wrote link.json"]);
+    assert!(at("link.json").is_symlink());
+    assert_eq!(fs::read_to_string(at("real.json")).unwrap(), plain);
+    // The standard output is a pipe here, and a link of /proc leads to it.
+    symlink("/proc/self/fd/1", at("out")).unwrap();
+    assert_eq!(merge("out", &["--quiet"]).stdout, plain);
+    assert!(at("out").is_symlink());
+    fs::create_dir(at("folder")).unwrap();
+    merge("folder", &[]).expect(3, &["can't write folder", "is a directory"]);
+    assert_eq!(fs::read_dir(at("folder")).unwrap().count(), 0);
+    // What was in a file stays if the standard output goes to its end.
+    fs::write(at("log"), "before\n").unwrap();
+    let mut command = hardpan(&fixture, &["vex", "merge", "risk.json", "--author", "a"]);
+    command.args(["--id", "https://a.example/x", "-o", "out"]);
+    command.stdout(File::options().append(true).open(at("log")).unwrap());
+    assert!(command.status().unwrap().success());
+    let log = fs::read_to_string(at("log")).unwrap();
+    assert_eq!(log, format!("before\n{plain}wrote out (1 statement)\n"));
 }
 
 /// Returns what Syft calls the packages of a layout, by their names.

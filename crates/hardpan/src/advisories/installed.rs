@@ -144,19 +144,20 @@ impl Session<'_> {
         bundle: Option<&[u8]>,
         replaced: &Digest,
     ) -> Result<(), Error> {
+        self.store.hold()?;
         let folder = self.store.root().join(FOLDER);
         let make = |source| Error::Io { action: "create", path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(make)?;
         if let Some(bundle) = bundle {
-            crate::write_file(&file(&folder, &data.digest, "sigstore.json"), bundle)?;
+            crate::replace_file(&file(&folder, &data.digest, "sigstore.json"), bundle)?;
         }
-        crate::write_file(&file(&folder, &data.digest, "hpdb"), &data.bytes)?;
+        crate::replace_file(&file(&folder, &data.digest, "hpdb"), &data.bytes)?;
         let record = Record {
             digest: data.digest,
             size_bytes: data.bytes.len() as u64,
             origin: data.origin.clone(),
         };
-        crate::write_file(&folder.join(RECORD), &hardpan_image::canonical_json(&record))?;
+        crate::replace_file(&folder.join(RECORD), &hardpan_image::canonical_json(&record))?;
         remove_others(&folder, [&data.digest, replaced]);
         Ok(())
     }

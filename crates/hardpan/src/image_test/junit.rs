@@ -27,7 +27,7 @@ pub fn junit(reports: &[TestReport]) -> String {
 
 /// Writes a document completely or not at all.
 pub fn write_junit(path: &Path, document: &str) -> Result<(), crate::Error> {
-    crate::build::write_file(path, document.as_bytes())
+    crate::write_file(path, document.as_bytes())
 }
 
 fn suite(out: &mut String, report: &TestReport) {

@@ -124,7 +124,7 @@ pub fn ctrf(reports: &[TestReport], tool_version: &str) -> Value {
 
 /// Writes a document completely or not at all.
 pub fn write_ctrf(path: &std::path::Path, document: &Value) -> Result<(), crate::Error> {
-    crate::build::write_file(path, format!("{document:#}\n").as_bytes())
+    crate::write_file(path, format!("{document:#}\n").as_bytes())
 }
 
 fn ctrf_test(report: &TestReport, test: &TestOutcome) -> Value {

@@ -5,7 +5,7 @@
 //! are left out.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _, Write};
 use std::path::Path;
 
 use hardpan_image::Layout;
@@ -15,6 +15,7 @@ use hardpan_tree::{
 
 use super::ShelfError;
 use crate::error::Error;
+use crate::output::write_file_with;
 
 /// The most entries of an archive: an image has a few hundred.
 pub(crate) const ENTRIES_MAX: u64 = 20_000;
@@ -90,11 +91,6 @@ fn place(path: &TreePath) -> Option<(String, u64)> {
 /// Writes a layout into one file: complete or not at all, and the same bytes for the same layout.
 pub(crate) fn write_archive(layout: &Layout, path: &Path) -> Result<(), Error> {
     let wrap = |action| move |source| Error::Io { action, path: path.to_owned(), source };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(wrap("write"))?;
     let mut names = vec!["index.json".to_owned(), "oci-layout".to_owned()];
     let blobs = layout.directory().join("blobs/sha256");
     for entry in fs::read_dir(&blobs).map_err(wrap("list the blobs for"))? {
@@ -105,22 +101,19 @@ pub(crate) fn write_archive(layout: &Layout, path: &Path) -> Result<(), Error> {
         }
     }
     names.sort();
-    let mut tar = TarWriter::new(BufWriter::with_capacity(1 << 16, file.as_file_mut()));
-    let write = |tar: &mut TarWriter<_>, name: &str| -> io::Result<()> {
-        let mut blob = File::open(layout.directory().join(name))?;
-        let size_bytes = blob.metadata()?.len();
-        let place = TreePath::parse(name).map_err(io::Error::other)?;
-        let metadata = Metadata::root(0o644, 0);
-        tar.write_entry(&place, &metadata, TarKind::File(size_bytes), &mut blob).map(|_| ())
-    };
-    for name in &names {
-        write(&mut tar, name).map_err(wrap("write"))?;
-    }
-    tar.write_end_marker().map_err(wrap("write"))?;
-    let mut inner = tar.into_inner();
-    inner.flush().map_err(wrap("write"))?;
-    drop(inner);
-    file.as_file().sync_data().map_err(wrap("write"))?;
-    file.persist(path).map_err(|error| wrap("write")(error.error))?;
-    Ok(())
+    write_file_with(path, |output| {
+        let mut tar = TarWriter::new(output);
+        for name in &names {
+            write_entry(&mut tar, layout, name).map_err(wrap("write"))?;
+        }
+        tar.write_end_marker().map_err(wrap("write"))
+    })
+}
+
+fn write_entry(tar: &mut TarWriter<&mut dyn Write>, layout: &Layout, name: &str) -> io::Result<()> {
+    let mut blob = File::open(layout.directory().join(name))?;
+    let size_bytes = blob.metadata()?.len();
+    let place = TreePath::parse(name).map_err(io::Error::other)?;
+    let metadata = Metadata::root(0o644, 0);
+    tar.write_entry(&place, &metadata, TarKind::File(size_bytes), &mut blob).map(|_| ())
 }

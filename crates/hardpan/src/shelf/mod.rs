@@ -429,7 +429,7 @@ impl Session<'_> {
             Location::Registry(name) => Opened::Registry(Box::new(RegistryShelf::new(self, name)?)),
             Location::Layout(path) => Opened::Layout(LayoutShelf::open(path)?),
             Location::Archive(path) => {
-                let directory = self.store.temporary_directory()?;
+                let directory = self.store.viewing_directory()?;
                 read_archive(path, directory.path())?;
                 Opened::Archive(LayoutShelf::open(directory.path())?, directory)
             }

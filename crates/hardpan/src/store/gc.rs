@@ -105,6 +105,7 @@ impl Store {
 
     /// Reads every blob and segment and compares it with its digest.
     pub fn verify(&self, repair: bool) -> Result<VerifyReport, StoreError> {
+        self.hold()?;
         let mut report = VerifyReport { repaired: repair, ..VerifyReport::default() };
         for path in files_below(&self.root.join("blobs"))? {
             report.files_checked += 1;

@@ -20,15 +20,20 @@
 //! Records are not synced, since each has its checksum: one that the end of the machine's power cut
 //! short counts as not there, and is made again.
 //! Every reader holds a shared lock on the store, and only `gc` takes the exclusive one.
+//!
+//! A store is opened by what first reads or keeps something in it, so that work that needs none needs no place for it.
 
+mod error;
 mod gc;
+#[cfg(test)]
+mod opening_tests;
 mod roots;
 mod segments;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flate2::Crc;
 use hardpan_tree::{Digest, Hasher, HashingWriter};
@@ -36,6 +41,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
+pub use error::StoreError;
 pub use gc::{GcOptions, GcReport, VerifyReport};
 pub(crate) use roots::{Scratch, remove_directory};
 pub use segments::{SegmentWriter, StoredSegment};
@@ -49,95 +55,10 @@ const CHUNK_BYTES: usize = 1 << 18;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
-    // Held for as long as any clone lives.
-    _shared_lock: Arc<File>,
-}
-
-/// What can go wrong with the store.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// A file could not be read, written or renamed.
-    #[error("can't {action} {path}", path = path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// The disk is full.
-    #[error("no space left for the store at {path}", path = path.display())]
-    Full {
-        /// The file that was being written.
-        path: PathBuf,
-        /// The system's words.
-        source: io::Error,
-    },
-    /// A blob's bytes are not those of its name.
-    #[error("the store is damaged: {path} has the digest {actual}, not {expected}", path = path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The digest that it should have.
-        expected: Digest,
-        /// The digest that it has.
-        actual: Digest,
-    },
-    /// A segment's bytes are not those that were written.
-    #[error("the store is damaged: {path} has changed", path = path.display())]
-    DamagedSegment {
-        /// The segment's key.
-        key: Digest,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A record that hardpan wrote can't be understood.
-    #[error("the store is damaged: {path} is not readable ({reason})", path = path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The parser's words.
-        reason: String,
-    },
-    /// Bytes that were to be stored are not the expected ones.
-    #[error("expected {expected} but the bytes have {actual}")]
-    Mismatch {
-        /// The digest that was asked for.
-        expected: Digest,
-        /// The digest that the bytes have.
-        actual: Digest,
-    },
-    /// Another process works on the store and this operation needs it alone.
-    #[error("the store at {path} is in use by another hardpan process", path = path.display())]
-    Busy {
-        /// The store.
-        path: PathBuf,
-    },
-}
-
-impl StoreError {
-    /// Wraps an I/O error, setting a full disk apart.
-    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_path_buf();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Full { path, source }
-            }
-            _ => Self::Io { action, path, source },
-        }
-    }
-}
-
-impl StoreError {
-    /// Takes the store's own error out of an I/O error that carries one, or wraps it.
-    pub(crate) fn of(action: &'static str, path: &Path, source: io::Error) -> Self {
-        match source.downcast::<Self>() {
-            Ok(own) => own,
-            Err(source) => Self::io(action, path, source),
-        }
-    }
+    // Held from the first use on, for as long as any clone lives.
+    shared_lock: Arc<OnceLock<File>>,
+    // Where what is only looked at may go if the store can't be written.
+    spare: Option<PathBuf>,
 }
 
 const DIRECTORIES: [&str; 13] = [
@@ -159,13 +80,42 @@ const DIRECTORIES: [&str; 13] = [
 impl Store {
     /// Opens a store, making it where there is none. Waits while another process collects garbage.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        for name in DIRECTORIES {
-            let path = root.join(name);
-            fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
+        let store = Self::at(root);
+        store.hold()?;
+        Ok(store)
+    }
+
+    /// Returns the store of a directory, which is opened by what first needs it.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_path_buf(), shared_lock: Arc::default(), spare: None }
+    }
+
+    /// Names a directory for what is only looked at, in case that the store can't be written.
+    #[must_use]
+    pub fn with_spare(self, directory: PathBuf) -> Self {
+        Self { spare: Some(directory), ..self }
+    }
+
+    /// Opens the store, unless it is open: everything that reads or writes below its root does that first.
+    pub(crate) fn hold(&self) -> Result<(), StoreError> {
+        if self.shared_lock.get().is_some() {
+            return Ok(());
         }
-        let lock = Self::lock_file(root)?;
-        lock.lock_shared().map_err(|error| StoreError::io("lock", root, error))?;
-        Ok(Self { root: root.to_path_buf(), _shared_lock: Arc::new(lock) })
+        for name in DIRECTORIES {
+            let path = self.root.join(name);
+            fs::create_dir_all(&path).map_err(|error| StoreError::place("create", &path, error))?;
+        }
+        let lock = match Self::lock_file(&self.root) {
+            // What is there can be read, and a lock needs no right to write.
+            Err(StoreError::Unusable { action, path, source }) => {
+                File::open(&path).map_err(|_| StoreError::Unusable { action, path, source })?
+            }
+            opened => opened?,
+        };
+        lock.lock_shared().map_err(|error| StoreError::io("lock", &self.root, error))?;
+        // If another thread was faster, its lock does for both.
+        let _ = self.shared_lock.set(lock);
+        Ok(())
     }
 
     fn lock_file(root: &Path) -> Result<File, StoreError> {
@@ -175,18 +125,19 @@ impl Store {
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(|error| StoreError::io("open", &path, error))
+            .map_err(|error| StoreError::place("open", &path, error))
     }
 
     /// Locks a name for this process, waiting for others; released when the file is dropped.
     pub(crate) fn lock_name(&self, name: &Digest) -> Result<File, StoreError> {
+        self.hold()?;
         let path = self.name_lock_path(name);
         let file = File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(|error| StoreError::io("open", &path, error))?;
+            .map_err(|error| StoreError::place("open", &path, error))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
@@ -221,12 +172,12 @@ impl Store {
 
     /// Returns whether a blob of this digest and size is there. Its bytes are checked when it is read.
     pub fn has_blob(&self, digest: &Digest, size_bytes: u64) -> bool {
-        fs::metadata(self.blob_path(digest))
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == size_bytes)
+        self.blob_size_bytes(digest) == Some(size_bytes)
     }
 
     /// Returns a blob's bytes, checked; `None` where there is none.
     pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.hold()?;
         let path = self.blob_path(digest);
         let Some(bytes) = read_limited(&path, BLOB_IN_MEMORY_BYTES_MAX)? else { return Ok(None) };
         let actual = Digest::of(&bytes);
@@ -238,6 +189,7 @@ impl Store {
 
     /// Opens a blob for streaming. Its end is an error if the bytes were not those of the digest.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<CheckedReader>, StoreError> {
+        self.hold()?;
         let path = self.blob_path(digest);
         match File::open(&path) {
             Ok(file) => Ok(Some(CheckedReader {
@@ -253,6 +205,7 @@ impl Store {
 
     /// Removes a damaged blob, so that it is fetched anew.
     pub fn remove_blob(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.hold()?;
         remove_if_there(&self.blob_path(digest))
     }
 
@@ -298,6 +251,7 @@ impl Store {
 
     /// Waits until everything that was written is on the disk.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.hold()?;
         let sync = || -> io::Result<()> { Ok(rustix::fs::syncfs(File::open(&self.root)?)?) };
         sync().map_err(|error| StoreError::io("sync", &self.root, error))
     }
@@ -325,6 +279,8 @@ impl Store {
 
     /// Returns the length of a blob in bytes, if it is there. Its bytes are checked when it is read.
     pub(crate) fn blob_size_bytes(&self, digest: &Digest) -> Option<u64> {
+        // What can't be opened has nothing.
+        self.hold().ok()?;
         let metadata = fs::metadata(self.blob_path(digest)).ok();
         metadata.filter(fs::Metadata::is_file).map(|metadata| metadata.len())
     }
@@ -341,6 +297,7 @@ impl Store {
 
     /// Takes a complete file below `tmp`, which has this digest, as a blob.
     pub(crate) fn adopt_file(&self, partial: &Path, digest: &Digest) -> Result<(), StoreError> {
+        self.hold()?;
         let path = self.blob_path(digest);
         let sync = || -> io::Result<()> {
             File::open(partial)?.sync_data()?;
@@ -358,6 +315,7 @@ impl Store {
         kind: &str,
         key: &Digest,
     ) -> Result<Option<T>, StoreError> {
+        self.hold()?;
         let path = self.record_path(kind, key);
         let bytes = read_limited(&path, BLOB_IN_MEMORY_BYTES_MAX)?;
         bytes.map(|bytes| open_record(&path, &bytes)).transpose()
@@ -365,6 +323,7 @@ impl Store {
 
     /// Removes a record, so that it is made anew.
     pub(crate) fn remove_record(&self, kind: &str, key: &Digest) -> Result<(), StoreError> {
+        self.hold()?;
         remove_if_there(&self.record_path(kind, key))
     }
 
@@ -386,6 +345,7 @@ impl Store {
 
     /// Opens a parsed package index and tells its length; `None` where there is none.
     pub fn open_index(&self, key: &Digest) -> Result<Option<(File, u64)>, StoreError> {
+        self.hold()?;
         let path = self.root.join("indexes").join(key.to_hex());
         match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
             Ok((size_bytes, file)) => Ok(Some((file, size_bytes))),
@@ -401,20 +361,34 @@ impl Store {
 
     /// Makes a file that becomes visible only when it is complete.
     pub(crate) fn temporary(&self) -> Result<NamedTempFile, StoreError> {
+        self.hold()?;
         let directory = self.root.join("tmp");
         tempfile::Builder::new()
             .prefix("new-")
             .tempfile_in(&directory)
-            .map_err(|error| StoreError::io("write in", &directory, error))
+            .map_err(|error| StoreError::place("write in", &directory, error))
     }
 
     /// Makes a directory that goes away when it is dropped.
     pub fn temporary_directory(&self) -> Result<tempfile::TempDir, StoreError> {
-        let directory = self.root.join("tmp");
+        self.hold()?;
+        Self::directory_in(&self.root.join("tmp"))
+    }
+
+    /// Makes a directory for what is only looked at, such as an unpacked archive; it goes away when it is dropped. Where
+    /// the store can't be written, it is in the directory that [`Store::with_spare`] named.
+    pub(crate) fn viewing_directory(&self) -> Result<tempfile::TempDir, StoreError> {
+        match (self.temporary_directory(), &self.spare) {
+            (Err(StoreError::Unusable { .. }), Some(spare)) => Self::directory_in(spare),
+            (made, _) => made,
+        }
+    }
+
+    fn directory_in(directory: &Path) -> Result<tempfile::TempDir, StoreError> {
         tempfile::Builder::new()
             .prefix("new-")
-            .tempdir_in(&directory)
-            .map_err(|error| StoreError::io("write in", &directory, error))
+            .tempdir_in(directory)
+            .map_err(|error| StoreError::place("write in", directory, error))
     }
 
     /// Syncs a complete temporary file and gives it its name.

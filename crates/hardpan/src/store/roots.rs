@@ -48,6 +48,7 @@ impl Store {
         key: &Digest,
         now: SystemTime,
     ) -> Result<PathBuf, StoreError> {
+        self.hold()?;
         let path = self.root().join("caches").join(key.to_hex());
         fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
         // For `gc`; failing is no harm.

@@ -149,6 +149,8 @@ impl Store {
 
     /// Returns a segment whose files are there; `None` where there is none.
     pub fn segment(&self, key: &Digest) -> Option<StoredSegment> {
+        // What can't be opened has nothing.
+        self.hold().ok()?;
         let segment = self.segment_files(key);
         (segment.record_path().is_file() && segment.has(Compression::None)).then_some(segment)
     }
@@ -182,6 +184,7 @@ impl Store {
 
     /// Checks every form of a segment against the digest in its record.
     pub(crate) fn check_segment(&self, key: &Digest) -> Result<u64, StoreError> {
+        self.hold()?;
         let segment = self.segment_files(key);
         let expected = Self::envelope::<serde::de::IgnoredAny>(&segment)?.segment;
         let mut checked_bytes = 0;
@@ -272,6 +275,7 @@ impl Store {
 
     /// Removes all forms of a segment, so that it is made anew.
     pub fn remove_segment(&self, key: &Digest) -> Result<(), StoreError> {
+        self.hold()?;
         let segment = self.segment_files(key);
         // The record first: without it the rest counts as not there.
         super::remove_if_there(&segment.record_path())?;
