@@ -39,7 +39,7 @@ pub enum AdvisoriesError {
         source: ImportError,
     },
     /// A directory without any file of a source.
-    #[error("there is no .json, .csv, .gz or .zip in {path}", path = path.display())]
+    #[error("there is no .json, .csv, .gz, .xz or .zip in {path}", path = path.display())]
     NoFiles {
         /// The directory.
         path: PathBuf,

@@ -233,8 +233,9 @@ fn list(folder: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) -> Result<()
     for entry in fs::read_dir(folder).map_err(wrap)? {
         let entry = entry.map_err(wrap)?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(wrap)?);
-        let is_data =
-            |end: &std::ffi::OsStr| ["json", "gz", "zip", "csv"].iter().any(|known| end == *known);
+        let is_data = |end: &std::ffi::OsStr| {
+            ["json", "gz", "xz", "zip", "csv"].iter().any(|known| end == *known)
+        };
         if kind.is_dir() && depth > 0 {
             list(&path, depth - 1, files)?;
         } else if kind.is_file() && path.extension().is_some_and(is_data) {
@@ -278,7 +279,7 @@ mod tests {
     #[test]
     fn directories_are_listed_in_order() {
         let folder = tempfile::tempdir().expect("a directory");
-        for name in ["b.json", "a/c.json.gz", "a/README.md", "z.zip"] {
+        for name in ["b.json", "a/c.json.gz", "a/README.md", "d.json.xz", "z.zip"] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().expect("a parent")).expect("made");
             fs::write(path, b"x").expect("written");
@@ -286,7 +287,7 @@ mod tests {
         let all = feed_files(folder.path().to_str().expect("UTF-8")).expect("listed");
         let prefix = format!("{}/", folder.path().display());
         let all: Vec<&str> = all.iter().filter_map(|path| path.strip_prefix(&prefix)).collect();
-        assert_eq!(all, ["a/c.json.gz", "b.json", "z.zip"]);
+        assert_eq!(all, ["a/c.json.gz", "b.json", "d.json.xz", "z.zip"]);
         let empty = tempfile::tempdir().expect("a directory");
         assert!(feed_files(empty.path().to_str().expect("UTF-8")).is_err());
     }

@@ -35,7 +35,7 @@ pub use parts::Parts;
 pub use secdb::{import as alpine_secdb, import_wolfi as wolfi};
 pub use security_support::import as security_support;
 
-/// A file of a source: the bytes, packed with gzip or not, and when the data was made if the server said so.
+/// A file of a source: the bytes, packed with gzip or xz or not, and when the data was made if the server said so.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     /// The file.
