@@ -114,6 +114,9 @@ impl AdvisoriesError {
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
             Self::None | Self::Import { .. } | Self::NoFiles { .. } => Trouble::Usage,
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Trouble::Usage
+            }
             Self::Read { .. } | Self::NotAnArtifact { .. } | Self::TooLarge { .. } => {
                 Trouble::Network
             }
