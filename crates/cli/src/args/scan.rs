@@ -142,7 +142,7 @@ pub(crate) struct Receive {
     /// Take a database that nobody signed
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
-    /// Take a database whose data is older than what is here
+    /// Take a database whose data is older than what ever was here
     #[arg(long)]
     pub(crate) allow_older: bool,
 }

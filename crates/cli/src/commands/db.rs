@@ -288,13 +288,16 @@ fn print_status(data: &AdvisoryData, ages: &[SourceAge], is_old: impl Fn(&Source
     let width = ages.iter().map(|age| age.name.chars().count()).max().unwrap_or(0).min(40);
     for age in ages {
         let text = match age.age_days {
+            None if age.is_future => {
+                format!("of the future: {}", age.time.as_deref().unwrap_or_default())
+            }
             Some(0) => "today".to_owned(),
             Some(days) => {
                 format!("{} old", count(usize::try_from(days).unwrap_or(usize::MAX), "day"))
             }
             None => "of unknown age".to_owned(),
         };
-        let text = if is_old(age) { styled(BAD, &text) } else { text };
+        let text = if is_old(age) || age.is_future { styled(BAD, &text) } else { text };
         let records = format!("{:>9} records", age.records);
         say!("{:<width$}  {records}  {text}", age.name);
     }

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hardpan_attest::predicate::Time;
+use hardpan_scan::advisory::Collected;
+use hardpan_scan::advisory::database::{self, Database};
 use hardpan_scan::advisory::import::{
     self, ImportError, Imported, Input, ListedRelease, Lists, Parts,
 };
-use hardpan_scan::advisory::{Collected, database};
 
 use super::AdvisoriesError;
+use super::age::first_future;
 use super::installed::read_file;
 use super::source::Gotten;
 use crate::error::Error;
@@ -86,7 +89,7 @@ impl Session<'_> {
     /// Makes a database. The order of feeds changes nothing.
     ///
     /// # Errors
-    /// If a feed can't be read or is not what it should be: then there is none.
+    /// If a feed can't be read or is not what it should be, or is of the future: then there is none.
     pub fn gather_advisories(&self, feeds: &[Feed]) -> Result<GatheredAdvisories, Error> {
         let mut collected = Collected::new();
         let mut imported = Vec::new();
@@ -114,6 +117,11 @@ impl Session<'_> {
             }
         }
         let bytes = database::write(&collected).map_err(AdvisoriesError::Database)?;
+        let made = Database::open(bytes.as_slice()).map_err(AdvisoriesError::Database)?;
+        if let Some((name, time)) = first_future(&made, self.now_seconds()) {
+            let (time, now) = (time.to_string(), Time::from_seconds(self.now_seconds()));
+            return Err(AdvisoriesError::FutureFeed { name, time, now: now.to_string() }.into());
+        }
         Ok(GatheredAdvisories { bytes, imported })
     }
 

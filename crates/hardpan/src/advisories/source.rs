@@ -57,7 +57,8 @@ impl Session<'_> {
     /// Brings a database to this machine, if it is to be believed.
     ///
     /// # Errors
-    /// If it can't be had, is not signed by a trusted key, or has older data than the one that is there. That one stays.
+    /// If it can't be had, is not signed by a trusted key, or has data that is older than what ever was there, or of the
+    /// future. What is there stays.
     pub fn update_advisories(
         &self,
         source: &AdvisorySource,
