@@ -302,7 +302,8 @@ fn feeds_that_are_something_else_are_named() {
     build(&["--osv", "empty"]).expect(2, &["no .json", "empty"]);
     build(&["--security-support", "file"]).expect(2, &["RELEASE=FILE"]);
     build(&["--kev", "missing.json"]).expect(2, &["can't read missing.json"]);
-    build(&["--kev", "https://feeds.example/kev.json", "--offline"]).expect(3, &["feeds.example"]);
+    build(&["--kev", "https://feeds.example/kev.json", "--offline"])
+        .expect(3, &["feeds.example", "nothing is kept of what a URL gives", "curl -R -O"]);
     assert!(!fixture.path("work/advisories.hpdb").exists());
 }
 

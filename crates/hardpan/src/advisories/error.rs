@@ -44,6 +44,12 @@ pub enum AdvisoriesError {
         /// The directory.
         path: PathBuf,
     },
+    /// Nothing is kept of what a URL gave.
+    #[error("{url} can't be fetched: the network is off")]
+    Offline {
+        /// The URL.
+        url: String,
+    },
     /// More than is read.
     #[error("the advisory database has more than {max} bytes")]
     TooLarge {
@@ -152,6 +158,7 @@ impl AdvisoriesError {
                 Trouble::Usage
             }
             Self::Read { .. }
+            | Self::Offline { .. }
             | Self::NotAnArtifact { .. }
             | Self::TooLarge { .. } => Trouble::Network,
             Self::Database(_)
@@ -193,6 +200,9 @@ impl AdvisoriesError {
             Self::Database(_) => "bring it again; if it was made by a newer hardpan, use that",
             Self::Import { .. } => {
                 "each kind of data has an option of its own; nothing of it was taken"
+            }
+            Self::Offline { .. } => {
+                "nothing is kept of what a URL gives: fetch it into a file (`curl -R -O`) and name that, or run it without `--offline`"
             }
             Self::Read { .. }
             | Self::NoFiles { .. }
