@@ -308,6 +308,43 @@ fn feeds_that_are_something_else_are_named() {
 }
 
 #[test]
+fn feeds_that_give_nothing_are_told() {
+    let fixture = Fixture::new();
+    for name in ["CVE", "DSA", "DLA"] {
+        fixture.write(&format!("work/lists/{name}/list"), "");
+    }
+    fixture.write("work/lists/CVE/list", "CVE-2026-0001 (x)\n\t- glibc 2.42-1\n");
+    fixture.write("work/empty.json", "{}");
+    fixture.write("work/empty", "");
+    fixture.write("work/warty.json", tracker("3.5.1-2", 3).replace("trixie", "warty"));
+    write_tracker(&fixture, &tracker("3.5.1-2", 1), 20_000);
+    let build = |arguments: &[&str]| db(&fixture, &[&["build"], arguments].concat());
+    let lists = ["--debian-lists", "lists", "--debian-sources"];
+    build(&[&lists[..], &["trixi"]].concat())
+        .expect(2, &["\"trixi\" is no release", "did you mean trixie?"]);
+    build(&[&lists[..], &["trixie=empty"]].concat())
+        .expect(2, &["lists", "not the Sources of a release"]);
+    build(&["--security-support", "foo=empty"])
+        .expect(2, &["\"foo\" is no release", "known are 10, 11, 12", "--distro-info"]);
+    build(&["--debian-tracker", "empty.json"])
+        .expect(2, &["there is nothing of debian-tracker in empty.json"]);
+    assert!(!fixture.path("work/advisories.hpdb").exists());
+    build(&[&lists[..], &["trixie"]].concat()).expect(0, &["1 record "]);
+    // The list of a new release may be empty.
+    build(&["--debian-tracker", "tracker.json", "--security-support", "14=empty"])
+        .expect(0, &["warning: there is nothing of security-support:14 in empty"]);
+    build(&["--debian-tracker", "warty.json"])
+        .expect(0, &["4 records of warty are not in it", "--distro-info"]);
+    // It tells of the release, wherever it stands among the feeds.
+    fixture.write("work/debian.csv", "version,series,eol\n4.10,warty,2006-04-30\n");
+    let told = build(&["--debian-tracker", "warty.json", "--distro-info", "debian.csv", "--json"]);
+    assert_eq!(told.expect(0, &[]).json()["unplaced"], json!({}));
+    // The same twice is there once.
+    let tracker = ["--debian-tracker", "tracker.json"];
+    build(&[tracker, tracker].concat()).expect(0, &["counts once", "2 records of 1 source"]);
+}
+
+#[test]
 fn old_data_is_told() {
     let fixture = world();
     db(&fixture, &["import", "new.hpdb", "--key", "k.pub"]).expect(0, &[]);

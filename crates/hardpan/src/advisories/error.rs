@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why there is no advisory database.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use hardpan_attest::verify::Refusal;
+use hardpan_definition::nearest;
 use hardpan_scan::advisory::database::DatabaseError;
 use hardpan_scan::advisory::import::ImportError;
 use hardpan_tree::Digest;
@@ -43,6 +45,14 @@ pub enum AdvisoriesError {
     NoFiles {
         /// The directory.
         path: PathBuf,
+    },
+    /// A file of a source that says nothing.
+    #[error("there is nothing of {source_name} in {name}")]
+    NoRecords {
+        /// The file or URL.
+        name: String,
+        /// The source.
+        source_name: String,
     },
     /// Nothing is kept of what a URL gave.
     #[error("{url} can't be fetched: the network is off")]
@@ -153,6 +163,7 @@ impl AdvisoriesError {
             Self::None
             | Self::Import { .. }
             | Self::NoFiles { .. }
+            | Self::NoRecords { .. }
             | Self::FutureFeed { .. } => Trouble::Usage,
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Trouble::Usage
@@ -175,6 +186,9 @@ impl AdvisoriesError {
     /// Returns what to do about it.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Import { source: ImportError::UnknownRelease { release, known }, .. } => {
+                return vec![near_release(release, known)];
+            }
             Self::None => {
                 "`hardpan db update …` or `hardpan db import FILE` bring one, `hardpan db build` makes one; `--db FILE` uses one where it lies"
             }
@@ -201,6 +215,7 @@ impl AdvisoriesError {
             Self::Import { .. } => {
                 "each kind of data has an option of its own; nothing of it was taken"
             }
+            Self::NoRecords { .. } => "it may be cut off or something else; fetch it again",
             Self::Offline { .. } => {
                 "nothing is kept of what a URL gives: fetch it into a file (`curl -R -O`) and name that, or run it without `--offline`"
             }
@@ -212,4 +227,13 @@ impl AdvisoriesError {
         };
         vec![hint.to_owned()]
     }
+}
+
+/// Returns which release may have been meant.
+fn near_release(release: &str, known: &BTreeSet<String>) -> String {
+    if let Some(near) = nearest(release, known.iter().map(String::as_str)) {
+        return format!("did you mean {near}?");
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    format!("known are {}; `--distro-info FILE` tells of newer ones", known.join(", "))
 }

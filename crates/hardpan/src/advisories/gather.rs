@@ -74,8 +74,10 @@ pub struct Feed {
 pub struct GatheredAdvisories {
     /// The database.
     pub bytes: Vec<u8>,
-    /// What each file gave, in the order of feeds.
+    /// What each file gave, in the order of feeds; Debian's releases first.
     pub imported: Vec<(String, Imported)>,
+    /// Codenames that nobody knows the numbers of, each with its records, which are not in the database.
+    pub unplaced: BTreeMap<String, u32>,
 }
 
 /// A file that was read, and when its data was made as far as anybody said.
@@ -89,31 +91,20 @@ impl Session<'_> {
     /// Makes a database. The order of feeds changes nothing.
     ///
     /// # Errors
-    /// If a feed can't be read or is not what it should be, or is of the future: then there is none.
+    /// If a feed can't be read, is not what it should be, has nothing or is of the future: then there is none.
     pub fn gather_advisories(&self, feeds: &[Feed]) -> Result<GatheredAdvisories, Error> {
         let mut collected = Collected::new();
         let mut imported = Vec::new();
-        for feed in feeds {
-            let wrap = |name: &str| {
-                let name = name.to_owned();
-                move |source| AdvisoriesError::Import { name, source }
-            };
-            if let FeedKind::DebianLists { releases } = &feed.kind {
-                let folder = Path::new(&feed.from);
-                let given = self.import_lists(folder, releases, &mut collected)?;
-                imported.push((feed.from.clone(), given));
-                continue;
-            }
-            let files = feed_files(&feed.from)?;
-            if let (true, Some(parts)) = (files.len() > 1, parts(&feed.kind)) {
-                let given = self.import_parts(&files, parts, &mut collected)?;
-                imported.push((feed.from.clone(), given));
-                continue;
-            }
-            for file in files {
-                let read = self.read_feed(&file)?;
-                let given = import_one(&feed.kind, &read, &mut collected);
-                imported.push((read.name.clone(), given.map_err(wrap(&read.name))?));
+        // Other feeds name releases of which Debian's own list tells.
+        let (first, others): (Vec<&Feed>, Vec<&Feed>) =
+            feeds.iter().partition(|feed| feed.kind == FeedKind::DistroInfo);
+        for feed in first.into_iter().chain(others) {
+            for (name, given) in self.import_feed(feed, &mut collected)? {
+                if given.records == 0 && !may_be_empty(&feed.kind) {
+                    let source = given.source;
+                    return Err(AdvisoriesError::NoRecords { name, source_name: source }.into());
+                }
+                imported.push((name, given));
             }
         }
         let bytes = database::write(&collected).map_err(AdvisoriesError::Database)?;
@@ -122,7 +113,33 @@ impl Session<'_> {
             let (time, now) = (time.to_string(), Time::from_seconds(self.now_seconds()));
             return Err(AdvisoriesError::FutureFeed { name, time, now: now.to_string() }.into());
         }
-        Ok(GatheredAdvisories { bytes, imported })
+        Ok(GatheredAdvisories { bytes, imported, unplaced: collected.unplaced() })
+    }
+
+    /// Imports all files of a feed. Returns what each gave; of a directory that is one source, what all did.
+    fn import_feed(
+        &self,
+        feed: &Feed,
+        collected: &mut Collected,
+    ) -> Result<Vec<(String, Imported)>, Error> {
+        if let FeedKind::DebianLists { releases } = &feed.kind {
+            let given = self.import_lists(Path::new(&feed.from), releases, collected)?;
+            return Ok(vec![(feed.from.clone(), given)]);
+        }
+        let files = feed_files(&feed.from)?;
+        if let (true, Some(parts)) = (files.len() > 1, parts(&feed.kind)) {
+            let given = self.import_parts(&files, parts, collected)?;
+            return Ok(vec![(feed.from.clone(), given)]);
+        }
+        let mut imported = Vec::new();
+        for file in files {
+            let read = self.read_feed(&file)?;
+            let given = import_one(&feed.kind, &read, collected);
+            let name = read.name.clone();
+            let given = given.map_err(|source| AdvisoriesError::Import { name, source })?;
+            imported.push((read.name, given));
+        }
+        Ok(imported)
     }
 
     fn read_feed(&self, from: &str) -> Result<Read, Error> {
@@ -216,6 +233,11 @@ fn parts(kind: &FeedKind) -> Option<Parts> {
         FeedKind::Cve => Some(Parts::cve5()),
         _ => None,
     }
+}
+
+/// Returns whether a file may have no record: a release or a year has just begun. Of others it is not what was meant.
+fn may_be_empty(kind: &FeedKind) -> bool {
+    matches!(kind, FeedKind::AlpineSecdb | FeedKind::SecuritySupport { .. } | FeedKind::Nvd)
 }
 
 fn is_url(from: &str) -> bool {
