@@ -435,6 +435,10 @@ impl Error {
             | Self::PackageSize { .. }
             | Self::Graph(_)
             | Self::IndexText { .. } => Trouble::Trust,
+            // What somebody named and is not there: to try again helps nobody.
+            Self::Io { action: "read", source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Trouble::Usage
+            }
             Self::Remote(error) if error.is_mismatch() => Trouble::Trust,
             Self::Layout(error) if error.is_mismatch() => Trouble::Trust,
             Self::Index { source, .. } => index_trouble(source),

@@ -27,11 +27,13 @@ pub(crate) struct Db {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
     /// Make a database from what sources publish; the same files make the same bytes
-    #[command(after_help = "A FEED is a file, a URL, or a directory with such files.
+    #[command(
+        after_help = "A FEED is a file, also packed with gzip or xz, a URL, or a directory with such files.
 
 Examples:
   hardpan db build --debian-tracker https://tracker.example/data.json --epss epss.csv.gz -o advisories.hpdb
-  hardpan db build --alpine-secdb secdb/ --osv npm.zip --osv go.zip --key hardpan.key -o advisories.hpdb")]
+  hardpan db build --alpine-secdb secdb/ --osv npm.zip --osv go.zip --key hardpan.key -o advisories.hpdb"
+    )]
     Build(Box<DbBuild>),
     /// Bring a database to this machine: from a registry, a URL or a file
     Update {
@@ -140,7 +142,7 @@ pub(crate) struct Receive {
     /// Take a database that nobody signed
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
-    /// Take a database whose data is older than what is here
+    /// Take a database whose data is older than what ever was here
     #[arg(long)]
     pub(crate) allow_older: bool,
 }

@@ -161,6 +161,7 @@ fn print_built(common: &Common, command: &DbBuild, made: &GatheredAdvisories, is
             .collect();
         let value = json!({
             "file": command.output, "bytes": made.bytes.len(), "signed": is_signed, "feeds": feeds,
+            "unplaced": made.unplaced,
         });
         say!("{value}");
         return;
@@ -168,9 +169,34 @@ fn print_built(common: &Common, command: &DbBuild, made: &GatheredAdvisories, is
     if common.quiet {
         return;
     }
+    warn_of_feeds(made);
+    // What is there twice is in the database once.
+    let counted = || made.imported.iter().filter(|(_, given)| !given.was_here);
+    let records: usize = counted().map(|(_, given)| given.records as usize).sum();
+    say!(
+        "{} {} ({}): {} of {}",
+        styled(GOOD, "wrote"),
+        command.output.display(),
+        size(made.bytes.len() as u64),
+        count(records, "record"),
+        count(counted().count(), "source"),
+    );
+    if !is_signed {
+        note!(
+            "  {} it is not signed, so other machines won't take it: sign it with --key",
+            styled(HELP, "help:")
+        );
+    }
+}
+
+fn warn_of_feeds(made: &GatheredAdvisories) {
     for (from, given) in &made.imported {
         if given.was_here {
             note!("{} {from} was there already, and counts once", styled(WARNING, "warning:"));
+        }
+        if given.records == 0 {
+            let source = &given.source;
+            note!("{} there is nothing of {source} in {from}", styled(WARNING, "warning:"));
         }
         for (reason, skipped) in &given.skipped {
             let examples = skipped.examples.first().map_or("", String::as_str);
@@ -183,20 +209,11 @@ fn print_built(common: &Common, command: &DbBuild, made: &GatheredAdvisories, is
             );
         }
     }
-    let sources: usize = made.imported.len();
-    let records: usize = made.imported.iter().map(|(_, given)| given.records as usize).sum();
-    say!(
-        "{} {} ({}): {} of {}",
-        styled(GOOD, "wrote"),
-        command.output.display(),
-        size(made.bytes.len() as u64),
-        count(records, "record"),
-        count(sources, "source"),
-    );
-    if !is_signed {
+    for (codename, records) in &made.unplaced {
+        let records = count(*records as usize, "record");
         note!(
-            "  {} it is not signed, so other machines won't take it: sign it with --key",
-            styled(HELP, "help:")
+            "{} {records} of {codename} are not in it: nobody says which release that is, and --distro-info FILE may",
+            styled(WARNING, "warning:")
         );
     }
 }
@@ -288,13 +305,16 @@ fn print_status(data: &AdvisoryData, ages: &[SourceAge], is_old: impl Fn(&Source
     let width = ages.iter().map(|age| age.name.chars().count()).max().unwrap_or(0).min(40);
     for age in ages {
         let text = match age.age_days {
+            None if age.is_future => {
+                format!("of the future: {}", age.time.as_deref().unwrap_or_default())
+            }
             Some(0) => "today".to_owned(),
             Some(days) => {
                 format!("{} old", count(usize::try_from(days).unwrap_or(usize::MAX), "day"))
             }
             None => "of unknown age".to_owned(),
         };
-        let text = if is_old(age) { styled(BAD, &text) } else { text };
+        let text = if is_old(age) || age.is_future { styled(BAD, &text) } else { text };
         let records = format!("{:>9} records", age.records);
         say!("{:<width$}  {records}  {text}", age.name);
     }

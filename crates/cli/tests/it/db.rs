@@ -29,10 +29,24 @@ pub(crate) fn tracker(fixed: &str, more: usize) -> String {
 /// Writes a tracker as it was on a day.
 fn write_tracker(fixture: &Fixture, text: &str, day: u64) {
     fixture.write("work/tracker.json", text);
-    let file = File::options().write(true).open(fixture.path("work/tracker.json")).unwrap();
+    set_day(fixture, "tracker.json", day);
+}
+
+/// Says on which day a file was changed.
+fn set_day(fixture: &Fixture, name: &str, day: u64) {
+    let file = File::options().write(true).open(fixture.path(format!("work/{name}"))).unwrap();
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
     file.set_modified(time).unwrap();
 }
+
+/// Returns what day it is.
+fn today() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 86_400
+}
+
+/// CISA's catalog with one vulnerability.
+const KEV: &str = r#"{"catalogVersion": "2026.01.01", "dateReleased": "2026-01-01T00:00:00Z", "count": 1, "vulnerabilities": [
+    {"cveID": "CVE-2026-0001", "dateAdded": "2026-01-01", "knownRansomwareCampaignUse": "Known"}]}"#;
 
 fn db(fixture: &Fixture, arguments: &[&str]) -> Ran {
     run(signing(fixture, &[&["db"], arguments].concat()))
@@ -64,17 +78,8 @@ fn status(fixture: &Fixture) -> Value {
 fn the_same_files_make_the_same_bytes_in_any_order() {
     let fixture = Fixture::new();
     write_tracker(&fixture, &tracker("3.5.1-2", 50), 20_000);
-    fixture.write(
-        "work/kev.json",
-        r#"{"catalogVersion": "2026.01.01", "dateReleased": "2026-01-01T00:00:00Z", "count": 1, "vulnerabilities": [
-            {"cveID": "CVE-2026-0001", "dateAdded": "2026-01-01", "knownRansomwareCampaignUse": "Known"}]}"#,
-    );
-    File::options()
-        .write(true)
-        .open(fixture.path("work/kev.json"))
-        .unwrap()
-        .set_modified(SystemTime::UNIX_EPOCH)
-        .unwrap();
+    fixture.write("work/kev.json", KEV);
+    set_day(&fixture, "kev.json", 0);
     let build = |name: &str, arguments: &[&str]| {
         db(&fixture, &[&["build", "-o", name], arguments].concat()).expect(0, &["not signed"]);
         fs::read(fixture.path(format!("work/{name}"))).unwrap()
@@ -170,6 +175,58 @@ fn time_does_not_run_backwards() {
     assert_ne!(status(&fixture)["digest"], before);
 }
 
+#[test]
+fn two_databases_do_not_bring_back_what_one_may_not() {
+    let fixture = world();
+    fixture.write("work/kev.json", KEV);
+    db(&fixture, &["build", "--kev", "kev.json", "-o", "kev.hpdb", "--key", "k.key"])
+        .expect(0, &[]);
+    let import = |file: &str, more: &[&str]| {
+        db(&fixture, &[&["import", file, "--key", "k.pub"], more].concat())
+    };
+    import("new.hpdb", &[]).expect(0, &["updated"]);
+    import("kev.hpdb", &[]).expect(0, &["updated", "nothing of debian-tracker"]);
+    let refused = ["debian-tracker is of 2024-10-04", "and of 2024-10-05", "--allow-older"];
+    import("old.hpdb", &[]).expect(4, &refused);
+    // Also where the database itself was damaged meanwhile.
+    let current = fixture.path("store/advisories/current.json");
+    fs::write(&current, "{").unwrap();
+    import("old.hpdb", &[]).expect(4, &refused);
+    import("new.hpdb", &[]).expect(0, &["updated"]);
+    // What is remembered can't be lost silently.
+    let newest = fixture.path("store/advisories/newest.json");
+    let kept = fs::read(&newest).unwrap();
+    fs::write(&newest, "{").unwrap();
+    import("old.hpdb", &[]).expect(4, &["newest.json", "--allow-older"]);
+    fs::write(&newest, kept).unwrap();
+    // Who allows it starts anew from there.
+    import("old.hpdb", &["--allow-older"]).expect(0, &["updated"]);
+    import("kev.hpdb", &[]).expect(0, &["updated"]);
+    import("old.hpdb", &[]).expect(0, &["updated"]);
+    import("new.hpdb", &[]).expect(0, &["updated"]);
+    import("old.hpdb", &[]).expect(4, &refused);
+    db(&fixture, &["remove"]).expect(0, &["removed"]);
+    import("old.hpdb", &[]).expect(0, &["updated"]);
+}
+
+#[test]
+fn nothing_is_of_the_future() {
+    let fixture = world();
+    let build = |day: u64| {
+        write_tracker(&fixture, &tracker("3.5.1-2", 1), day);
+        db(
+            &fixture,
+            &["build", "--debian-tracker", "tracker.json", "-o", "f.hpdb", "--key", "k.key"],
+        )
+    };
+    build(today() + 3).expect(2, &["debian-tracker would be of 20", "clock", "touch"]);
+    assert!(!fixture.path("work/f.hpdb").exists());
+    // Clocks differ a little.
+    build(today() + 1).expect(0, &[]);
+    db(&fixture, &["import", "f.hpdb", "--key", "k.pub"]).expect(0, &["updated"]);
+    run(hardpan(&fixture, &["db", "status"])).expect(0, &["today"]);
+}
+
 /// A file of NVD with one vulnerability.
 fn nvd(id: &str) -> String {
     let vulnerabilities = json!([{"cve": {"id": id}}]);
@@ -181,9 +238,7 @@ fn a_source_in_several_files_is_as_old_as_its_newest() {
     let fixture = world();
     let write = |name: &str, id: &str, day: u64| {
         fixture.write(&format!("work/{name}"), nvd(id));
-        let path = fixture.path(format!("work/{name}"));
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
-        File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        set_day(&fixture, name, day);
     };
     let made = |name: &str| {
         let feeds = ["build", "--nvd", "closed.json", "--nvd", "open.json", "-o", name];
@@ -246,9 +301,47 @@ fn feeds_that_are_something_else_are_named() {
     build(&["--kev", "kev.json"]).expect(2, &["can't take what kev.json says"]);
     build(&["--osv", "empty"]).expect(2, &["no .json", "empty"]);
     build(&["--security-support", "file"]).expect(2, &["RELEASE=FILE"]);
-    build(&["--kev", "missing.json"]).expect(3, &["can't read missing.json"]);
-    build(&["--kev", "https://feeds.example/kev.json", "--offline"]).expect(3, &["feeds.example"]);
+    build(&["--kev", "missing.json"]).expect(2, &["can't read missing.json"]);
+    build(&["--kev", "https://feeds.example/kev.json", "--offline"])
+        .expect(3, &["feeds.example", "nothing is kept of what a URL gives", "curl -R -O"]);
     assert!(!fixture.path("work/advisories.hpdb").exists());
+}
+
+#[test]
+fn feeds_that_give_nothing_are_told() {
+    let fixture = Fixture::new();
+    for name in ["CVE", "DSA", "DLA"] {
+        fixture.write(&format!("work/lists/{name}/list"), "");
+    }
+    fixture.write("work/lists/CVE/list", "CVE-2026-0001 (x)\n\t- glibc 2.42-1\n");
+    fixture.write("work/empty.json", "{}");
+    fixture.write("work/empty", "");
+    fixture.write("work/warty.json", tracker("3.5.1-2", 3).replace("trixie", "warty"));
+    write_tracker(&fixture, &tracker("3.5.1-2", 1), 20_000);
+    let build = |arguments: &[&str]| db(&fixture, &[&["build"], arguments].concat());
+    let lists = ["--debian-lists", "lists", "--debian-sources"];
+    build(&[&lists[..], &["trixi"]].concat())
+        .expect(2, &["\"trixi\" is no release", "did you mean trixie?"]);
+    build(&[&lists[..], &["trixie=empty"]].concat())
+        .expect(2, &["lists", "not the Sources of a release"]);
+    build(&["--security-support", "foo=empty"])
+        .expect(2, &["\"foo\" is no release", "known are 10, 11, 12", "--distro-info"]);
+    build(&["--debian-tracker", "empty.json"])
+        .expect(2, &["there is nothing of debian-tracker in empty.json"]);
+    assert!(!fixture.path("work/advisories.hpdb").exists());
+    build(&[&lists[..], &["trixie"]].concat()).expect(0, &["1 record "]);
+    // The list of a new release may be empty.
+    build(&["--debian-tracker", "tracker.json", "--security-support", "14=empty"])
+        .expect(0, &["warning: there is nothing of security-support:14 in empty"]);
+    build(&["--debian-tracker", "warty.json"])
+        .expect(0, &["4 records of warty are not in it", "--distro-info"]);
+    // It tells of the release, wherever it stands among the feeds.
+    fixture.write("work/debian.csv", "version,series,eol\n4.10,warty,2006-04-30\n");
+    let told = build(&["--debian-tracker", "warty.json", "--distro-info", "debian.csv", "--json"]);
+    assert_eq!(told.expect(0, &[]).json()["unplaced"], json!({}));
+    // The same twice is there once.
+    let tracker = ["--debian-tracker", "tracker.json"];
+    build(&[tracker, tracker].concat()).expect(0, &["counts once", "2 records of 1 source"]);
 }
 
 #[test]

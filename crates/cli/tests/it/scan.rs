@@ -4,6 +4,9 @@
 use std::fs::File;
 use std::process::Stdio;
 
+use hardpan_scan::advisory::Collected;
+use hardpan_scan::advisory::database::write;
+use hardpan_scan::advisory::import::{Input, debian_tracker};
 use hardpan_testkit::fixture::Fixture;
 use serde_json::{Value, json};
 
@@ -64,6 +67,25 @@ fn rows(ran: &Ran) -> Vec<String> {
         )
     };
     ran.json()["rows"].as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn data_of_the_future_is_told_wherever_it_turns_up() {
+    let fixture = world();
+    // As somebody may make it whose clock is ahead; ours refuses to.
+    let mut collected = Collected::new();
+    let text = tracker("3.5.1-2", 1);
+    let input = Input::at(text.as_bytes(), 2_100_000_000);
+    debian_tracker(input, &mut collected).unwrap();
+    fixture.write("work/a.hpdb", write(&collected).unwrap());
+    scan(&fixture, &[])
+        .expect(0, &["debian-tracker is of the future, 2036-07-18", "CVE-2026-0001"]);
+    let status = ["db", "status", "--db", "a.hpdb"];
+    run(hardpan(&fixture, &status)).expect(0, &["of the future: 2036-07-18"]);
+    run(hardpan(&fixture, &[&status[..], &["--max-age", "9999"]].concat())).expect(1, &[]);
+    run(hardpan(&fixture, &["db", "import", "a.hpdb", "--allow-unsigned", "--allow-older"]))
+        .expect(4, &["debian-tracker is of 2036-07-18", "and it is 20", "clock"]);
+    run(hardpan(&fixture, &["db", "status"])).expect(2, &["no advisory database"]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why there is no advisory database.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use hardpan_attest::verify::Refusal;
+use hardpan_definition::nearest;
 use hardpan_scan::advisory::database::DatabaseError;
 use hardpan_scan::advisory::import::ImportError;
 use hardpan_tree::Digest;
@@ -39,10 +41,24 @@ pub enum AdvisoriesError {
         source: ImportError,
     },
     /// A directory without any file of a source.
-    #[error("there is no .json, .csv, .gz or .zip in {path}", path = path.display())]
+    #[error("there is no .json, .csv, .gz, .xz or .zip in {path}", path = path.display())]
     NoFiles {
         /// The directory.
         path: PathBuf,
+    },
+    /// A file of a source that says nothing.
+    #[error("there is nothing of {source_name} in {name}")]
+    NoRecords {
+        /// The file or URL.
+        name: String,
+        /// The source.
+        source_name: String,
+    },
+    /// Nothing is kept of what a URL gave.
+    #[error("{url} can't be fetched: the network is off")]
+    Offline {
+        /// The URL.
+        url: String,
     },
     /// More than is read.
     #[error("the advisory database has more than {max} bytes")]
@@ -75,9 +91,9 @@ pub enum AdvisoriesError {
         /// The type.
         found: String,
     },
-    /// A source is older than in the database that is there.
+    /// A source is older than in a database that was there.
     #[error(
-        "{name} is of {offered} in the advisory database of {origin}, and of {present} in the one that is here"
+        "{name} is of {offered} in the advisory database of {origin}, and of {newest} in one that was here"
     )]
     Older {
         /// Where it came from.
@@ -86,8 +102,39 @@ pub enum AdvisoriesError {
         name: String,
         /// What was offered.
         offered: String,
-        /// What is there.
-        present: String,
+        /// What was there.
+        newest: String,
+    },
+    /// A source is of the future: every update after it would be older.
+    #[error("{name} is of {time} in the advisory database of {origin}, and it is {now} here")]
+    Future {
+        /// Where it came from.
+        origin: String,
+        /// The source.
+        name: String,
+        /// Its time.
+        time: String,
+        /// The time of this machine.
+        now: String,
+    },
+    /// A feed is of the future: nobody would take the database.
+    #[error("{name} would be of {time} in the database, and it is {now} here")]
+    FutureFeed {
+        /// The source.
+        name: String,
+        /// Its time.
+        time: String,
+        /// The time of this machine.
+        now: String,
+    },
+    /// What is remembered of the times of sources can't be read.
+    #[error("can't read {path}, where is how new each source ever was", path = path.display())]
+    Times {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// The file is not the one that the record of it says.
     #[error("the advisory database at {path} was changed: it has the digest {actual}, not {expected}", path = path.display())]
@@ -113,15 +160,25 @@ impl AdvisoriesError {
     /// Returns what kind of trouble it is.
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
-            Self::None | Self::Import { .. } | Self::NoFiles { .. } => Trouble::Usage,
-            Self::Read { .. } | Self::NotAnArtifact { .. } | Self::TooLarge { .. } => {
-                Trouble::Network
+            Self::None
+            | Self::Import { .. }
+            | Self::NoFiles { .. }
+            | Self::NoRecords { .. }
+            | Self::FutureFeed { .. } => Trouble::Usage,
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Trouble::Usage
             }
+            Self::Read { .. }
+            | Self::Offline { .. }
+            | Self::NotAnArtifact { .. }
+            | Self::TooLarge { .. } => Trouble::Network,
             Self::Database(_)
             | Self::Unsigned { .. }
             | Self::Untrusted { .. }
             | Self::OtherStatement { .. }
             | Self::Older { .. }
+            | Self::Future { .. }
+            | Self::Times { .. }
             | Self::Changed { .. } => Trouble::Trust,
         }
     }
@@ -129,6 +186,9 @@ impl AdvisoriesError {
     /// Returns what to do about it.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Import { source: ImportError::UnknownRelease { release, known }, .. } => {
+                return vec![near_release(release, known)];
+            }
             Self::None => {
                 "`hardpan db update …` or `hardpan db import FILE` bring one, `hardpan db build` makes one; `--db FILE` uses one where it lies"
             }
@@ -139,10 +199,25 @@ impl AdvisoriesError {
             Self::Older { .. } => {
                 "somebody may be replaying an old one; `--allow-older` takes it all the same"
             }
-            Self::Changed { .. } => "remove it with `hardpan db remove`, and bring it again",
+            Self::Future { .. } => {
+                "set the clock of this machine if it is wrong; else who made the database must make it again, of data with the right time"
+            }
+            Self::FutureFeed { .. } => {
+                "set the clock of this machine if it is wrong; else give the file the time of its data (`touch`), which counts where the data itself says none"
+            }
+            Self::Times { .. } => {
+                "`--allow-older` takes the database all the same, and remembers anew from then on"
+            }
+            Self::Changed { .. } => {
+                "bring it again, which replaces it, or remove it with `hardpan db remove`"
+            }
             Self::Database(_) => "bring it again; if it was made by a newer hardpan, use that",
             Self::Import { .. } => {
                 "each kind of data has an option of its own; nothing of it was taken"
+            }
+            Self::NoRecords { .. } => "it may be cut off or something else; fetch it again",
+            Self::Offline { .. } => {
+                "nothing is kept of what a URL gives: fetch it into a file (`curl -R -O`) and name that, or run it without `--offline`"
             }
             Self::Read { .. }
             | Self::NoFiles { .. }
@@ -152,4 +227,13 @@ impl AdvisoriesError {
         };
         vec![hint.to_owned()]
     }
+}
+
+/// Returns which release may have been meant.
+fn near_release(release: &str, known: &BTreeSet<String>) -> String {
+    if let Some(near) = nearest(release, known.iter().map(String::as_str)) {
+        return format!("did you mean {near}?");
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    format!("known are {}; `--distro-info FILE` tells of newer ones", known.join(", "))
 }

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hardpan_attest::predicate::Time;
+use hardpan_scan::advisory::Collected;
+use hardpan_scan::advisory::database::{self, Database};
 use hardpan_scan::advisory::import::{
     self, ImportError, Imported, Input, ListedRelease, Lists, Parts,
 };
-use hardpan_scan::advisory::{Collected, database};
 
 use super::AdvisoriesError;
+use super::age::first_future;
 use super::installed::read_file;
 use super::source::Gotten;
 use crate::error::Error;
@@ -71,8 +74,10 @@ pub struct Feed {
 pub struct GatheredAdvisories {
     /// The database.
     pub bytes: Vec<u8>,
-    /// What each file gave, in the order of feeds.
+    /// What each file gave, in the order of feeds; Debian's releases first.
     pub imported: Vec<(String, Imported)>,
+    /// Codenames that nobody knows the numbers of, each with its records, which are not in the database.
+    pub unplaced: BTreeMap<String, u32>,
 }
 
 /// A file that was read, and when its data was made as far as anybody said.
@@ -86,35 +91,55 @@ impl Session<'_> {
     /// Makes a database. The order of feeds changes nothing.
     ///
     /// # Errors
-    /// If a feed can't be read or is not what it should be: then there is none.
+    /// If a feed can't be read, is not what it should be, has nothing or is of the future: then there is none.
     pub fn gather_advisories(&self, feeds: &[Feed]) -> Result<GatheredAdvisories, Error> {
         let mut collected = Collected::new();
         let mut imported = Vec::new();
-        for feed in feeds {
-            let wrap = |name: &str| {
-                let name = name.to_owned();
-                move |source| AdvisoriesError::Import { name, source }
-            };
-            if let FeedKind::DebianLists { releases } = &feed.kind {
-                let folder = Path::new(&feed.from);
-                let given = self.import_lists(folder, releases, &mut collected)?;
-                imported.push((feed.from.clone(), given));
-                continue;
-            }
-            let files = feed_files(&feed.from)?;
-            if let (true, Some(parts)) = (files.len() > 1, parts(&feed.kind)) {
-                let given = self.import_parts(&files, parts, &mut collected)?;
-                imported.push((feed.from.clone(), given));
-                continue;
-            }
-            for file in files {
-                let read = self.read_feed(&file)?;
-                let given = import_one(&feed.kind, &read, &mut collected);
-                imported.push((read.name.clone(), given.map_err(wrap(&read.name))?));
+        // Other feeds name releases of which Debian's own list tells.
+        let (first, others): (Vec<&Feed>, Vec<&Feed>) =
+            feeds.iter().partition(|feed| feed.kind == FeedKind::DistroInfo);
+        for feed in first.into_iter().chain(others) {
+            for (name, given) in self.import_feed(feed, &mut collected)? {
+                if given.records == 0 && !may_be_empty(&feed.kind) {
+                    let source = given.source;
+                    return Err(AdvisoriesError::NoRecords { name, source_name: source }.into());
+                }
+                imported.push((name, given));
             }
         }
         let bytes = database::write(&collected).map_err(AdvisoriesError::Database)?;
-        Ok(GatheredAdvisories { bytes, imported })
+        let made = Database::open(bytes.as_slice()).map_err(AdvisoriesError::Database)?;
+        if let Some((name, time)) = first_future(&made, self.now_seconds()) {
+            let (time, now) = (time.to_string(), Time::from_seconds(self.now_seconds()));
+            return Err(AdvisoriesError::FutureFeed { name, time, now: now.to_string() }.into());
+        }
+        Ok(GatheredAdvisories { bytes, imported, unplaced: collected.unplaced() })
+    }
+
+    /// Imports all files of a feed. Returns what each gave; of a directory that is one source, what all did.
+    fn import_feed(
+        &self,
+        feed: &Feed,
+        collected: &mut Collected,
+    ) -> Result<Vec<(String, Imported)>, Error> {
+        if let FeedKind::DebianLists { releases } = &feed.kind {
+            let given = self.import_lists(Path::new(&feed.from), releases, collected)?;
+            return Ok(vec![(feed.from.clone(), given)]);
+        }
+        let files = feed_files(&feed.from)?;
+        if let (true, Some(parts)) = (files.len() > 1, parts(&feed.kind)) {
+            let given = self.import_parts(&files, parts, collected)?;
+            return Ok(vec![(feed.from.clone(), given)]);
+        }
+        let mut imported = Vec::new();
+        for file in files {
+            let read = self.read_feed(&file)?;
+            let given = import_one(&feed.kind, &read, collected);
+            let name = read.name.clone();
+            let given = given.map_err(|source| AdvisoriesError::Import { name, source })?;
+            imported.push((read.name, given));
+        }
+        Ok(imported)
     }
 
     fn read_feed(&self, from: &str) -> Result<Read, Error> {
@@ -210,6 +235,11 @@ fn parts(kind: &FeedKind) -> Option<Parts> {
     }
 }
 
+/// Returns whether a file may have no record: a release or a year has just begun. Of others it is not what was meant.
+fn may_be_empty(kind: &FeedKind) -> bool {
+    matches!(kind, FeedKind::AlpineSecdb | FeedKind::SecuritySupport { .. } | FeedKind::Nvd)
+}
+
 fn is_url(from: &str) -> bool {
     from.starts_with("http://") || from.starts_with("https://")
 }
@@ -233,8 +263,9 @@ fn list(folder: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) -> Result<()
     for entry in fs::read_dir(folder).map_err(wrap)? {
         let entry = entry.map_err(wrap)?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(wrap)?);
-        let is_data =
-            |end: &std::ffi::OsStr| ["json", "gz", "zip", "csv"].iter().any(|known| end == *known);
+        let is_data = |end: &std::ffi::OsStr| {
+            ["json", "gz", "xz", "zip", "csv"].iter().any(|known| end == *known)
+        };
         if kind.is_dir() && depth > 0 {
             list(&path, depth - 1, files)?;
         } else if kind.is_file() && path.extension().is_some_and(is_data) {
@@ -278,7 +309,7 @@ mod tests {
     #[test]
     fn directories_are_listed_in_order() {
         let folder = tempfile::tempdir().expect("a directory");
-        for name in ["b.json", "a/c.json.gz", "a/README.md", "z.zip"] {
+        for name in ["b.json", "a/c.json.gz", "a/README.md", "d.json.xz", "z.zip"] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().expect("a parent")).expect("made");
             fs::write(path, b"x").expect("written");
@@ -286,7 +317,7 @@ mod tests {
         let all = feed_files(folder.path().to_str().expect("UTF-8")).expect("listed");
         let prefix = format!("{}/", folder.path().display());
         let all: Vec<&str> = all.iter().filter_map(|path| path.strip_prefix(&prefix)).collect();
-        assert_eq!(all, ["a/c.json.gz", "b.json", "z.zip"]);
+        assert_eq!(all, ["a/c.json.gz", "b.json", "d.json.xz", "z.zip"]);
         let empty = tempfile::tempdir().expect("a directory");
         assert!(feed_files(empty.path().to_str().expect("UTF-8")).is_err());
     }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! advisories/current.json             which one counts, and where it came from
+//! advisories/newest.json              how new each source ever was, also those that the database has not
 //! advisories/<sha256>.hpdb            the database
 //! advisories/<sha256>.sigstore.json   who answers for it
 //! ```
@@ -17,6 +18,7 @@ use hardpan_scan::advisory::database::Database;
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::times::NewestTimes;
 use super::{AdvisoriesError, DATABASE_BYTES_MAX};
 use crate::error::Error;
 use crate::session::Session;
@@ -24,6 +26,9 @@ use crate::session::Session;
 /// The folder in the store.
 const FOLDER: &str = "advisories";
 const RECORD: &str = "current.json";
+const TIMES: &str = "newest.json";
+/// The longest list of times, in bytes: that of a database with the most sources has some three million.
+const TIMES_BYTES_MAX: u64 = 16 << 20;
 /// The longest record, in bytes.
 const RECORD_BYTES_MAX: u64 = 64 << 10;
 
@@ -137,12 +142,31 @@ impl Session<'_> {
         Ok(Some(read_file(&path, BUNDLE_BYTES_MAX as u64)?))
     }
 
+    /// Returns how new each source ever was here.
+    pub(super) fn newest_times(&self) -> Result<NewestTimes, AdvisoriesError> {
+        let path = self.store.root().join(FOLDER).join(TIMES);
+        let bytes = match read_file(&path, TIMES_BYTES_MAX) {
+            Err(AdvisoriesError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                return Ok(NewestTimes::default());
+            }
+            Err(error) => {
+                return Err(AdvisoriesError::Times { path, source: std::io::Error::other(error) });
+            }
+            Ok(bytes) => bytes,
+        };
+        serde_json::from_slice(&bytes)
+            .map_err(|error| AdvisoriesError::Times { path, source: std::io::Error::other(error) })
+    }
+
     /// Puts a database in the place of the one that is there, which stays for those who read it now.
     pub(super) fn install_advisories(
         &self,
         data: &AdvisoryData,
         bundle: Option<&[u8]>,
         replaced: &Digest,
+        times: &NewestTimes,
     ) -> Result<(), Error> {
         self.store.hold()?;
         let folder = self.store.root().join(FOLDER);
@@ -152,6 +176,8 @@ impl Session<'_> {
             crate::replace_file(&file(&folder, &data.digest, "sigstore.json"), bundle)?;
         }
         crate::replace_file(&file(&folder, &data.digest, "hpdb"), &data.bytes)?;
+        // Before the record: times of a database that then does not come refuse none that is newer.
+        crate::replace_file(&folder.join(TIMES), &hardpan_image::canonical_json(times))?;
         let record = Record {
             digest: data.digest,
             size_bytes: data.bytes.len() as u64,
@@ -162,7 +188,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Removes the database of this machine. Returns whether there was one.
+    /// Removes the database of this machine, and what is remembered of its sources. Returns whether there was one.
     pub fn remove_advisories(&self) -> Result<bool, Error> {
         let folder = self.store.root().join(FOLDER);
         match fs::remove_dir_all(&folder) {
@@ -183,7 +209,9 @@ fn remove_others(folder: &Path, kept: [&Digest; 2]) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_kept = name.to_str().is_none_or(|name| {
-            name == RECORD || kept.iter().any(|digest| name.starts_with(digest.as_str()))
+            name == RECORD
+                || name == TIMES
+                || kept.iter().any(|digest| name.starts_with(digest.as_str()))
         });
         if !is_kept {
             let _ = fs::remove_file(entry.path());
@@ -192,17 +220,17 @@ fn remove_others(folder: &Path, kept: [&Digest; 2]) {
 }
 
 /// Reads a regular file up to a length.
-pub(super) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
+pub(super) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, AdvisoriesError> {
     let wrap = |source| AdvisoriesError::Read { path: path.to_owned(), source };
     let opened = fs::File::open(path).map_err(wrap)?;
     let metadata = opened.metadata().map_err(wrap)?;
     if !metadata.is_file() {
-        return Err(wrap(std::io::Error::other("not a file")).into());
+        return Err(wrap(std::io::Error::other("not a file")));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(max)).unwrap_or(0));
     opened.take(max + 1).read_to_end(&mut bytes).map_err(wrap)?;
     if bytes.len() as u64 > max {
-        return Err(AdvisoriesError::TooLarge { max }.into());
+        return Err(AdvisoriesError::TooLarge { max });
     }
     Ok(bytes)
 }

@@ -3,7 +3,7 @@
 //!
 //! A database is one file with a signed statement about it beside it, whichever way both came: as files, by HTTP, or as
 //! an artifact in a registry, where a small difference may stand in for the whole. What comes is believed only if a trusted
-//! key signed it, it is whole, and none of its sources is older than what is there.
+//! key signed it, it is whole, and none of its sources is older than it ever was here, or of the future.
 
 mod age;
 mod artifact;
@@ -13,6 +13,7 @@ mod installed;
 mod receive;
 mod sign;
 mod source;
+mod times;
 
 pub use age::{SourceAge, source_ages};
 pub use artifact::{PublishAdvisories, PublishedAdvisories};

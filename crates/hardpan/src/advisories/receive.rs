@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What comes from elsewhere: whether it is believed, and put in the place of what is there.
 
+use std::collections::BTreeSet;
+
 use hardpan_attest::key::UtcTime;
 use hardpan_attest::predicate::Time;
 use hardpan_attest::verify::{Claim, Rules, verify_file};
 use hardpan_scan::advisory::Advisories as _;
-use hardpan_scan::advisory::database::Database;
 use hardpan_tree::Digest;
 use serde::Serialize;
 
+use super::age::first_future;
 use super::sign::PREDICATE_TYPE;
+use super::times::NewestTimes;
 use super::{AdvisoriesError, AdvisoryData, AdvisoryOrigin};
 use crate::error::Error;
 use crate::session::Session;
@@ -21,7 +24,7 @@ pub struct ReceiveOptions<'k> {
     pub rules: Rules<'k>,
     /// Whether a database is taken that nobody signed.
     pub allow_unsigned: bool,
-    /// Whether a database is taken that has older data than the one that is there.
+    /// Whether a database is taken that has older data than ever was there.
     pub allow_older: bool,
 }
 
@@ -67,19 +70,24 @@ impl Session<'_> {
         };
         let data = AdvisoryData::new(bytes, AdvisoryOrigin { from, signed_by })?;
         data.database().verify_all().map_err(AdvisoriesError::Database)?;
+        if let Some((name, time)) = first_future(&data.database(), self.now_seconds()) {
+            let now = Time::from_seconds(self.now_seconds());
+            let (time, now) = (time.to_string(), now.to_string());
+            let origin = data.origin.from;
+            return Err(AdvisoriesError::Future { origin, name, time, now }.into());
+        }
         let present = match self.installed_advisories() {
-            // One that was damaged is replaced: nothing can be older than it.
+            // One that was damaged is replaced. How new its sources were is remembered beside it.
             Err(Error::Advisories(_)) => None,
             other => other?,
         };
-        let lost_sources = match &present {
-            Some(present) => compare(&present.database(), &data, options.allow_older)?,
-            None => Vec::new(),
-        };
+        let times = self.times_after(&data, present.as_ref(), options.allow_older)?;
+        let lost_sources =
+            present.as_ref().map_or_else(Vec::new, |present| lost_sources(present, &data));
         let was_there = present.is_some();
         let replaced = present.map_or(digest, |present| present.digest());
         let is_unchanged = was_there && replaced == digest;
-        self.install_advisories(&data, bundle.as_deref(), &replaced)?;
+        self.install_advisories(&data, bundle.as_deref(), &replaced, &times)?;
         Ok(Received {
             digest,
             size_bytes: data.bytes().len() as u64,
@@ -88,6 +96,38 @@ impl Session<'_> {
             origin: data.origin,
             lost_sources,
         })
+    }
+
+    /// Returns how new each source is when a database was let in. Refuses data that is older than what ever was here.
+    fn times_after(
+        &self,
+        offered: &AdvisoryData,
+        present: Option<&AdvisoryData>,
+        allow_older: bool,
+    ) -> Result<NewestTimes, Error> {
+        let before = match self.newest_times() {
+            // Whoever allows older data has no use for what can't be read.
+            Err(_) if allow_older => NewestTimes::default(),
+            other => other?,
+        };
+        let before = match present {
+            Some(present) => before.join(NewestTimes::of(&present.database())),
+            None => before,
+        };
+        let times = NewestTimes::of(&offered.database());
+        if allow_older {
+            return Ok(before.replace(times));
+        }
+        if let Some(older) = before.first_older(&times) {
+            return Err(AdvisoriesError::Older {
+                origin: offered.origin.from.clone(),
+                name: older.name.to_owned(),
+                offered: Time::from_seconds(older.offered).to_string(),
+                newest: Time::from_seconds(older.newest).to_string(),
+            }
+            .into());
+        }
+        Ok(before.join(times))
     }
 
     /// Returns the name of the trusted key that signed a database.
@@ -113,30 +153,10 @@ impl Session<'_> {
     }
 }
 
-/// Refuses data that is older than what is there. Returns the sources that are not there any more.
-fn compare(
-    present: &Database<&[u8]>,
-    offered: &AdvisoryData,
-    allow_older: bool,
-) -> Result<Vec<String>, AdvisoriesError> {
-    let database = offered.database();
-    let all = database.sources();
-    let mut lost = Vec::new();
-    for old in present.sources() {
-        // Of a source in several files, as NVD's years are, the first is the newest.
-        let Some(new) = all.iter().find(|new| new.name == old.name) else {
-            lost.push(old.name.to_string());
-            continue;
-        };
-        let (Some(before), Some(after)) = (old.time, new.time) else { continue };
-        if after < before && !allow_older {
-            return Err(AdvisoriesError::Older {
-                origin: offered.origin.from.clone(),
-                name: old.name.to_string(),
-                offered: Time::from_seconds(after).to_string(),
-                present: Time::from_seconds(before).to_string(),
-            });
-        }
-    }
-    Ok(lost)
+/// Returns the sources that a database has not, and the one before had.
+fn lost_sources(present: &AdvisoryData, offered: &AdvisoryData) -> Vec<String> {
+    let names = |data: &AdvisoryData| -> BTreeSet<String> {
+        data.database().sources().into_iter().map(|source| source.name.into_owned()).collect()
+    };
+    names(present).difference(&names(offered)).cloned().collect()
 }

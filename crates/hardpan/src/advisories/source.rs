@@ -9,7 +9,7 @@ use hardpan_remote::{Cancel, Fetched, RemoteError, Request};
 
 use super::installed::read_file;
 use super::receive::Offered;
-use super::{AdvisoryData, DATABASE_BYTES_MAX, ReceiveOptions, Received};
+use super::{AdvisoriesError, AdvisoryData, DATABASE_BYTES_MAX, ReceiveOptions, Received};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -57,7 +57,8 @@ impl Session<'_> {
     /// Brings a database to this machine, if it is to be believed.
     ///
     /// # Errors
-    /// If it can't be had, is not signed by a trusted key, or has older data than the one that is there. That one stays.
+    /// If it can't be had, is not signed by a trusted key, or has data that is older than what ever was there, or of the
+    /// future. What is there stays.
     pub fn update_advisories(
         &self,
         source: &AdvisorySource,
@@ -86,7 +87,7 @@ impl Session<'_> {
     /// Gets all that is at a URL, into memory.
     pub(super) fn get_whole(&self, url: &str, limit_bytes: u64) -> Result<Gotten, Error> {
         let request = Request::new(url, limit_bytes)?;
-        let offline = || Error::Offline { what: request.url.to_string() };
+        let offline = || AdvisoriesError::Offline { url: request.url.to_string() };
         let remote = self.remote.ok_or_else(offline)?;
         match remote.get(&request, &self.progress(), &Cancel::new())? {
             Fetched::Fresh { bytes, validators, .. } => Ok(Gotten {
@@ -95,7 +96,7 @@ impl Session<'_> {
                 last_modified: validators.last_modified,
             }),
             // Nothing was said of what is there.
-            _ => Err(offline()),
+            _ => Err(offline().into()),
         }
     }
 

@@ -239,8 +239,16 @@ impl Session<'_> {
     fn old_data(&self, advisories: &impl Advisories, max_age_days: u32) -> Vec<Warning> {
         let ages = crate::advisories::source_ages(advisories, self.now_seconds());
         let old = ages.into_iter().filter_map(|age| {
-            let days = age.age_days.filter(|days| *days > u64::from(max_age_days))?;
-            let text = format!("the data of {} is {days} days old", age.name);
+            let text = if age.is_future {
+                let time = age.time.unwrap_or_default();
+                format!(
+                    "the data of {} is of the future, {time}, so nobody knows how old it is",
+                    age.name
+                )
+            } else {
+                let days = age.age_days.filter(|days| *days > u64::from(max_age_days))?;
+                format!("the data of {} is {days} days old", age.name)
+            };
             Some(Warning { kind: "old-data", text })
         });
         old.collect()

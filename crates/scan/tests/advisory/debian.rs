@@ -196,7 +196,7 @@ fn files_of_others_are_refused_and_add_nothing() {
     type Import = super::support::Import;
     let good = tracker(r#"{"status":"open"}"#);
     let alpine = secdb("{}");
-    let imports: [(Import, &str, &str); 16] = [
+    let imports: [(Import, &str, &str); 17] = [
         (|b, c| debian_tracker(b, c), "", "it is not the JSON of Debian's security tracker"),
         (|b, c| debian_tracker(b, c), "[]", "it is not the JSON of Debian's security tracker"),
         (|b, c| debian_tracker(b, c), "<html>", "it is not the JSON of Debian's security tracker"),
@@ -242,9 +242,14 @@ fn files_of_others_are_refused_and_add_nothing() {
         (
             |b, c| security_support(b, "Trixie", c),
             "",
-            "it is not a list of support: \"Trixie\" is no release",
+            "\"Trixie\" is no release of Debian that is known",
         ),
-        (|b, c| security_support(b, "", c), "", "it is not a list of support: \"\" is no release"),
+        (|b, c| security_support(b, "", c), "", "\"\" is no release of Debian that is known"),
+        (
+            |b, c| security_support(b, "foo", c),
+            "adns limited x\n",
+            "\"foo\" is no release of Debian that is known",
+        ),
     ];
     for (import, text, expected) in imports {
         let mut collected = Collected::new();
@@ -252,6 +257,17 @@ fn files_of_others_are_refused_and_add_nothing() {
         assert_eq!(error.to_string(), expected);
         assert_eq!(database(&collected).sources(), []);
     }
+}
+
+#[test]
+fn distro_info_tells_of_newer_releases() {
+    let table = "version,series,eol\n21,zurg,2040-01-01\n";
+    let mut collected = Collected::new();
+    let support =
+        |collected: &mut Collected| security_support(b"adns limited x\n", "21", collected);
+    assert!(support(&mut collected).is_err());
+    distro_info(table.as_bytes(), &mut collected).unwrap();
+    assert_eq!(support(&mut collected).unwrap().records, 1);
 }
 
 #[test]

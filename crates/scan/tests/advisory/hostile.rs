@@ -142,12 +142,24 @@ fn changed_archives_and_packed_files() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(TRACKER.as_bytes()).unwrap();
     let packed = encoder.finish().unwrap();
-    debian_tracker(&packed, &mut Collected::new()).unwrap();
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 6);
+    encoder.write_all(TRACKER.as_bytes()).unwrap();
+    let xz = encoder.finish().unwrap();
+    for packed in [&packed, &xz] {
+        let taken = debian_tracker(packed, &mut Collected::new()).unwrap();
+        assert_eq!(
+            taken.records,
+            debian_tracker(TRACKER.as_bytes(), &mut Collected::new()).unwrap().records
+        );
+        let cut = debian_tracker(&packed[..packed.len() - 1], &mut Collected::new());
+        assert!(matches!(cut, Err(ImportError::Unpack(_))), "{cut:?}");
+    }
     let mut numbers = Numbers(7);
     for _ in 0..1500 {
         let mut collected = Collected::new();
         let _ = osv(&changed(&archive, &mut numbers), &mut collected);
         let _ = debian_tracker(&changed(&packed, &mut numbers), &mut collected);
+        let _ = debian_tracker(&changed(&xz, &mut numbers), &mut collected);
         check(&collected);
     }
 }

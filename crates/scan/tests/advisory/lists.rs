@@ -39,6 +39,23 @@ fn trixie(cve: &str, dsa: &str) -> Vec<String> {
 }
 
 #[test]
+fn releases_that_nobody_knows_are_refused() {
+    for codename in ["trixi", "Trixie", "13", ""] {
+        let (mut collected, no) = (Collected::new(), || b"".into());
+        let release = ListedRelease { codename: codename.into(), sources: vec![] };
+        let lists = Lists { cve: no(), dsa: no(), dla: no(), releases: vec![release] };
+        match debian_lists(&lists, &mut collected) {
+            Err(ImportError::UnknownRelease { release, known }) => {
+                assert_eq!(release, codename);
+                assert!(known.contains("trixie"), "{known:?}");
+            }
+            other => panic!("{codename}: {other:?}"),
+        }
+        assert_eq!(database(&collected).sources(), []);
+    }
+}
+
+#[test]
 fn a_note_of_the_release_counts_above_the_one_without() {
     let cve = "CVE-2026-0001 (x)\n\t- glibc 2.42-1\n\t[trixie] - glibc 2.41-12+deb13u1\n";
     let database = of_lists(cve, "", &[]);

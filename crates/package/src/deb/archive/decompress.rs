@@ -32,6 +32,31 @@ impl Compression {
         };
         format!("{plain_name}{ending}")
     }
+
+    /// Tells by the first bytes how something is compressed.
+    pub fn of(bytes: &[u8]) -> Self {
+        if bytes.starts_with(b"\xfd7zXZ\0") {
+            Self::Xz
+        } else if bytes.starts_with(&[0x1f, 0x8b]) {
+            Self::Gzip
+        } else {
+            Self::None
+        }
+    }
+
+    /// Decompresses as it is read, any number of members. It goes on as long as the bytes say: whoever reads has to limit it.
+    pub fn open(self, bytes: &[u8]) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Xz => {
+                let flags = liblzma::stream::CONCATENATED;
+                let stream =
+                    liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_BYTES_MAX, flags)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
+            }
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
+            Self::None => Box::new(bytes),
+        })
+    }
 }
 
 /// Why an index can't be decompressed.
@@ -70,16 +95,7 @@ pub(super) fn decompress(
     if size_bytes.is_some_and(|size| size > limit_bytes) {
         return Err(DecompressError::TooLarge { limit_bytes });
     }
-    let reader: Box<dyn Read + '_> = match compression {
-        Compression::Xz => {
-            let flags = liblzma::stream::CONCATENATED;
-            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_BYTES_MAX, flags)
-                .map_err(|error| DecompressError::Broken(error.into()))?;
-            Box::new(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
-        }
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
-        Compression::None => Box::new(bytes),
-    };
+    let reader = compression.open(bytes).map_err(DecompressError::Broken)?;
     // One byte more than allowed tells a text that fits from one that goes on.
     let mut text = Vec::new();
     reader.take(limit_bytes + 1).read_to_end(&mut text).map_err(DecompressError::Broken)?;

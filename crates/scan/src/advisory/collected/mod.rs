@@ -185,7 +185,13 @@ impl Collected {
 
     /// Returns codenames that nobody knows the numbers of, with how many records they have: those are in no database.
     pub fn unplaced(&self) -> BTreeMap<String, u32> {
-        self.content().1
+        self.spaces().1
+    }
+
+    /// Returns the numbers of releases that are known, from distro-info where it was imported.
+    pub(crate) fn numbers(&self) -> BTreeSet<String> {
+        let known = CODENAMES.iter().map(|(_, number)| (*number).to_owned());
+        known.chain(self.releases.values().map(|release| release.number.clone())).collect()
     }
 
     /// Returns the number of a release by its codename.

@@ -19,8 +19,8 @@ use crate::advisory::{
 type Groups<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a Statement)>>;
 
 impl Collected {
-    /// Returns what all sources come to, and the codenames whose numbers nobody knows, with their records.
-    pub(crate) fn content(&self) -> (Content<'_>, BTreeMap<String, u32>) {
+    /// Returns what all sources come to.
+    pub(crate) fn content(&self) -> Content<'_> {
         // What sources are called from now on.
         let mut sorted: Vec<usize> = (0..self.sources.len()).collect();
         sorted.sort_by_key(|index| {
@@ -38,7 +38,7 @@ impl Collected {
             Source { name, sha256: key.sha256, time: key.time, records: self.records[*index] }
         });
         let names = Names::new(&self.links);
-        let (spaces, homeless) = self.spaces();
+        let (spaces, _) = self.spaces();
         let mut content = Content { sources: sources.collect(), ..Content::default() };
         let mut wanted = BTreeSet::new();
         for (space, parts) in spaces {
@@ -62,11 +62,11 @@ impl Collected {
             content.spaces.insert(space.to_string(), part);
         }
         content.vulnerabilities = self.vulnerabilities(&names, &wanted);
-        (content, homeless)
+        content
     }
 
-    /// Returns statements by space, and how many have none.
-    fn spaces(&self) -> (BTreeMap<Space, Vec<&super::Packages>>, BTreeMap<String, u32>) {
+    /// Returns statements by space, and the codenames whose numbers nobody knows, with how many they have.
+    pub(super) fn spaces(&self) -> (BTreeMap<Space, Vec<&super::Packages>>, BTreeMap<String, u32>) {
         let mut spaces: BTreeMap<Space, Vec<&super::Packages>> = BTreeMap::new();
         let mut homeless = BTreeMap::new();
         for (place, packages) in &self.statements {

@@ -12,7 +12,7 @@ use crate::advisory::{Collected, Source, Support, SupportLimit};
 
 /// Returns the database of all that was imported. It depends on what was imported alone, and not on the order.
 pub fn write(collected: &Collected) -> Result<Vec<u8>, DatabaseError> {
-    write_content(&collected.content().0)
+    write_content(&collected.content())
 }
 
 pub(super) fn write_content(content: &Content<'_>) -> Result<Vec<u8>, DatabaseError> {

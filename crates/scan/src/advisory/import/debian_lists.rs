@@ -43,8 +43,12 @@ pub struct ListedRelease<'a> {
     pub sources: Vec<Input<'a>>,
 }
 
-/// Adds what the lists say.
+/// Adds what the lists say. Newer releases are known from distro-info, if that was imported before.
 pub fn import(lists: &Lists<'_>, collected: &mut Collected) -> Result<Imported, ImportError> {
+    let codenames = collected.codenames();
+    for release in &lists.releases {
+        super::check_release(&release.codename, codenames.clone())?;
+    }
     let mut digests = vec![lists.cve.digest(), lists.dsa.digest(), lists.dla.digest()];
     for release in &lists.releases {
         digests.push(Digest::of(release.codename.as_bytes()));
@@ -54,7 +58,6 @@ pub fn import(lists: &Lists<'_>, collected: &mut Collected) -> Result<Imported, 
     let mut batch = Batch::new("debian-lists", part::digest_of_all(digests), time);
     let [cve, dsa, dla] = [lists.cve, lists.dsa, lists.dla].map(|input| part::text(input.bytes));
     let (cve, dsa, dla) = (cve?, dsa?, dla?);
-    let codenames = collected.codenames();
     let mut issues = Issues::default();
     for record in entry::records(&cve, entry::cve_header, &codenames, &mut batch)? {
         issues.add(record, &mut batch)?;

@@ -18,7 +18,7 @@ mod secdb;
 mod security_support;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use hardpan_tree::{Digest, ZipError};
@@ -35,7 +35,7 @@ pub use parts::Parts;
 pub use secdb::{import as alpine_secdb, import_wolfi as wolfi};
 pub use security_support::import as security_support;
 
-/// A file of a source: the bytes, packed with gzip or not, and when the data was made if the server said so.
+/// A file of a source: the bytes, packed with gzip or xz or not, and when the data was made if the server said so.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     /// The file.
@@ -119,6 +119,15 @@ impl Skipped {
     }
 }
 
+/// Refuses the name of a release that is not among those that are known.
+fn check_release(name: &str, known: BTreeSet<String>) -> Result<(), ImportError> {
+    if known.contains(name) {
+        return Ok(());
+    }
+    let release = name.chars().take(40).collect();
+    Err(ImportError::UnknownRelease { release, known })
+}
+
 /// Why a file can't be imported. It added nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -159,6 +168,14 @@ pub enum ImportError {
         expected: &'static str,
         /// What is missing.
         reason: String,
+    },
+    /// It is of a release that nobody knows.
+    #[error("{release:?} is no release of Debian that is known")]
+    UnknownRelease {
+        /// What was named.
+        release: String,
+        /// Those that are known.
+        known: BTreeSet<String>,
     },
     /// A line can't be read.
     #[error("line {line}: {reason}: {text:?}")]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Files as they come: plain, gzip, or many in a zip archive; with limits.
+//! Files as they come: plain, gzip, xz, or many in a zip archive; with limits.
 
 use std::borrow::Cow;
 use std::io::Read;
 
-use flate2::bufread::MultiGzDecoder;
+use hardpan_package::deb::archive::Compression;
 use hardpan_tree::{Digest, Hasher, ZipLimits, ZipMember, zip_members};
 
 use super::{ImportError, Input};
@@ -18,10 +18,14 @@ const RECORDS_MAX: u64 = 2_000_000;
 /// The most bytes of all files of an archive.
 const ARCHIVE_BYTES_MAX: u64 = 16 << 30;
 
-/// Returns the bytes of a file, unpacked if gzip packed them.
+/// Returns the bytes of a file, unpacked if gzip or xz packed them.
 pub(super) fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ImportError> {
-    let maximum = FILE_BYTES_MAX;
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
+    unpacked_up_to(bytes, FILE_BYTES_MAX)
+}
+
+fn unpacked_up_to(bytes: &[u8], maximum: u64) -> Result<Cow<'_, [u8]>, ImportError> {
+    let compression = Compression::of(bytes);
+    if compression == Compression::None {
         let is_too_large = bytes.len() as u64 > maximum;
         return if is_too_large {
             Err(ImportError::TooLarge { maximum })
@@ -30,8 +34,8 @@ pub(super) fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ImportError> {
         };
     }
     let mut unpacked = Vec::new();
-    let mut reader = MultiGzDecoder::new(bytes).take(maximum + 1);
-    reader.read_to_end(&mut unpacked).map_err(ImportError::Unpack)?;
+    let reader = compression.open(bytes).map_err(ImportError::Unpack)?;
+    reader.take(maximum + 1).read_to_end(&mut unpacked).map_err(ImportError::Unpack)?;
     if unpacked.len() as u64 > maximum {
         return Err(ImportError::TooLarge { maximum });
     }
@@ -87,4 +91,30 @@ pub(super) fn digest_of_all(mut digests: Vec<Digest>) -> Digest {
         hasher.update(digest.as_bytes());
     }
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn packed_files_have_a_limit_and_nothing_behind_them() {
+        let zeros = vec![0; 1 << 20];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&zeros).unwrap();
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 0);
+        xz.write_all(&zeros).unwrap();
+        for member in [gzip.finish().unwrap(), xz.finish().unwrap()] {
+            let two = member.repeat(2);
+            assert_eq!(unpacked_up_to(&two, 2 << 20).unwrap().len(), 2 << 20);
+            let over = unpacked_up_to(&two, (2 << 20) - 1);
+            assert!(matches!(over, Err(ImportError::TooLarge { maximum: 2_097_151 })));
+            let more = [member.as_slice(), b"more"].concat();
+            assert!(matches!(unpacked_up_to(&more, 2 << 20), Err(ImportError::Unpack(_))));
+        }
+        assert_eq!(unpacked_up_to(b"{}", 2).unwrap().as_ref(), b"{}");
+        assert!(matches!(unpacked_up_to(b"{} ", 2), Err(ImportError::TooLarge { .. })));
+    }
 }

@@ -7,17 +7,15 @@ use super::{ImportError, Imported, Input, part, text};
 use crate::advisory::collected::{Batch, Collected};
 use crate::advisory::{Space, Support, SupportLimit};
 
-/// Adds the list of a release: `12`, `13`.
+/// Adds the list of a release: `12`, `13`. Newer ones are known from distro-info, if that was imported before.
 pub fn import<'a>(
     input: impl Into<Input<'a>>,
     release: &str,
     collected: &mut Collected,
 ) -> Result<Imported, ImportError> {
     let input = input.into();
-    let Ok(space @ Space::Debian(_)) = format!("debian:{release}").parse() else {
-        let reason = format!("{:?} is no release", release.chars().take(40).collect::<String>());
-        return Err(ImportError::NotThat { expected: "a list of support", reason });
-    };
+    super::check_release(release, collected.numbers())?;
+    let space = Space::Debian(release.to_owned());
     let mut batch = Batch::new(format!("security-support:{release}"), input.digest(), input.time);
     let list = part::text(input.bytes)?;
     for (index, line) in list.lines().enumerate() {

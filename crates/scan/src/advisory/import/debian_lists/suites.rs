@@ -10,7 +10,7 @@ use crate::advisory::collected::is_less;
 /// Versions by source package.
 pub(super) type Versions = BTreeMap<String, String>;
 
-/// Reads the `Sources` of all suites of a release.
+/// Reads the `Sources` of all suites of a release, of which one has packages: without any nothing would be affected.
 pub(super) fn versions(indexes: &[Input<'_>]) -> Result<Versions, ImportError> {
     let mut versions = Versions::new();
     for index in indexes {
@@ -28,6 +28,10 @@ pub(super) fn versions(indexes: &[Input<'_>]) -> Result<Versions, ImportError> {
                 version = Some(text.trim());
             }
         }
+    }
+    if versions.is_empty() {
+        let reason = "no stanza has a package and a version".to_owned();
+        return Err(ImportError::NotThat { expected: "the Sources of a release", reason });
     }
     Ok(versions)
 }
