@@ -17,7 +17,7 @@ use crate::args::trust::{self, SbomFormat};
 use crate::failure::Named;
 use crate::keys;
 use crate::progress::Progress;
-use crate::text::{DIM, HELP, WARNING, count, note, say, styled};
+use crate::text::{DIM, HELP, WARNING, count, note, say, styled, visible};
 
 /// The longest licence in a table, in characters.
 const LICENSE_CHARS_MAX: usize = 60;
@@ -132,12 +132,7 @@ fn say_alone(attached: &AttachedSboms) {
 fn called(one: &Drifted) -> String {
     let version = one.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     let place = one.place.as_deref().map(|place| format!(" (/{place})")).unwrap_or_default();
-    line(&format!("{} {}{version}{place}", one.kind.as_str(), one.name))
-}
-
-/// Returns a text of somebody else on one line, without control characters.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    visible(&format!("{} {}{version}{place}", one.kind.as_str(), one.name))
 }
 
 /// Refuses directories that hold an image in a form which is not read: as a root file system they would be empty.
@@ -194,7 +189,8 @@ fn table(sbom: &Sbom, checked: &CheckedSbom) {
     let versions = width(|row| row.version.chars().count());
     for row in &rows {
         let Row { name, version, kind, license, .. } = row;
-        let license = shortened(license);
+        let (name, version) = (visible(name), visible(version));
+        let license = visible(&shortened(license));
         say!(
             "{name:<names$}  {version:<versions$}  {:<9} {}",
             kind.as_str(),
@@ -209,7 +205,7 @@ fn table(sbom: &Sbom, checked: &CheckedSbom) {
             DIM,
             &format!(
                 "{} ({platform}): {}, {}",
-                subject.name,
+                visible(&subject.name),
                 count(rows.len(), "component"),
                 count(sbom.files.len(), "file"),
             )

@@ -388,6 +388,19 @@ fn a_suppressed_finding_says_by_what() {
 }
 
 #[test]
+fn no_text_of_a_statement_looks_like_a_line_of_ours() {
+    let mut statement = said("CVE-1", "not_affected", &purl(PURL), 1);
+    statement["impact_statement"] = "x\n  result: it counts\u{2028}\u{202e}y\u{1b}[31m".into();
+    let findings = by_user(&[statement]);
+    let explained = findings.findings[0].explain(&packages()).to_string();
+    let results: Vec<&str> =
+        explained.lines().filter(|line| line.trim().starts_with("result:")).collect();
+    assert_eq!(results.len(), 1, "{explained}");
+    assert!(results[0].contains("result: suppressed: not_affected"), "{explained}");
+    assert!(!explained.contains(['\u{2028}', '\u{202e}', '\u{1b}']), "{explained}");
+}
+
+#[test]
 fn documents_of_several_formats_apply_together() {
     let of = |name: &str, document: &Value| {
         let document =
