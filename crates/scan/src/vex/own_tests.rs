@@ -231,6 +231,7 @@ fn what_is_stated_suppresses_what_is_found_and_nothing_else() {
         time: None,
         version: Some(1),
         statements,
+        left_out: 0,
         warnings: Vec::new(),
     };
     let source =
