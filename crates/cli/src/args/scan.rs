@@ -316,8 +316,12 @@ Examples:
     )]
     Add(Box<VexAdd>),
     /// Make one OpenVEX document of several (OpenVEX, CSAF, CycloneDX); of what they say of the same the newest counts
-    #[command(after_help = "Example:
-  hardpan vex merge a.json b.csaf.json --author Example --id https://example.org/vex/all -o all.json")]
+    #[command(
+        after_help = "What a scan would refuse is left out, with a warning; a document of which nothing can be used is refused.
+
+Example:
+  hardpan vex merge a.json b.csaf.json --author Example --id https://example.org/vex/all -o all.json"
+    )]
     Merge {
         /// The documents
         #[arg(required = true)]
