@@ -11,7 +11,9 @@ use hardpan::scan::vex::{
     AbsenceClaim, Absent, FixedWanted, Glob, Text, Time, Trust, VexError, VexRead, VexRepository,
     VexSource, VexStatement, lint, repository,
 };
-use hardpan::scan::{ScanSource, StateRequest, StatedVex, copied_vex, merge_vex, read_vex_file};
+use hardpan::scan::{
+    ScanSource, StateRequest, StatedVex, UncheckedName, copied_vex, merge_vex, read_vex_file,
+};
 use serde_json::json;
 
 use super::{place, scan};
@@ -214,6 +216,18 @@ fn add(common: &Common, command: &VexAdd) -> anyhow::Result<ExitCode> {
     finish(common, command, &stated?)
 }
 
+fn warn_unchecked(one: &UncheckedName) {
+    let near = one.near.as_ref();
+    let near = near.map(|near| format!("; did you mean {near}, which is installed?"));
+    let text = format!(
+        "no data says whether {} is a package of {}: a wrong name excuses what is there{}",
+        one.name,
+        one.package,
+        near.unwrap_or_default()
+    );
+    note!("{} {}", styled(WARNING, "warning:"), visible(&text));
+}
+
 fn finish(common: &Common, command: &VexAdd, stated: &StatedVex) -> anyhow::Result<ExitCode> {
     for refuted in &stated.refuted {
         let why = if refuted.found.is_empty() {
@@ -233,6 +247,9 @@ fn finish(common: &Common, command: &VexAdd, stated: &StatedVex) -> anyhow::Resu
             styled(WARNING, "warning:"),
             visible(&stated.unnamed.join(", "))
         );
+    }
+    if !common.quiet {
+        stated.unchecked.iter().for_each(warn_unchecked);
     }
     let Some(document) = &stated.document else {
         say!("there is nothing to state");

@@ -224,6 +224,21 @@ fn what_can_t_be_used_of_documents_is_told_wherever_it_is_left_out() {
     assert_eq!(read(&fixture, "vex.json"), read(&fixture, "bad.json"));
 }
 
+#[test]
+fn a_name_that_nothing_knows_is_told() {
+    let fixture = world();
+    let claim = |name: &str| {
+        let absent = ["--no-package", name, "--reason", "the flaw is there"];
+        add(&fixture, &[&CLAIM[..], &absent].concat())
+    };
+    let told = "no data says whether libssl3t46 is a package of openssl";
+    claim("libssl3t46").expect(0, &[told, "did you mean libssl3t64, which is installed?"]);
+    let notes = read(&fixture, "vex.json")["statements"].to_string();
+    assert!(notes.contains("not installed: libssl3t46, which whoever states this"), "{notes}");
+    let ran = claim("openssl-provider-legacy").expect(0, &["no data says whether"]);
+    assert!(!ran.stderr.contains("did you mean"), "{ran}");
+}
+
 /// Returns what Syft calls the packages of a layout, by their names.
 fn called_by_syft(fixture: &Fixture) -> Option<BTreeMap<String, String>> {
     let folder = std::env::var_os("HARDPAN_TEST_SBOM_TOOLS").map(PathBuf::from)?;

@@ -39,7 +39,7 @@ pub use attest::{AttestScans, AttestedScans};
 pub use copied::{CopiedVex, copied_vex};
 pub use error::ScanError;
 pub use hardpan_scan::{advisory, report};
-pub use own::{StateRequest, StatedVex, merge_vex};
+pub use own::{StateRequest, StatedVex, UncheckedName, merge_vex};
 pub use statements::read_vex_file;
 
 /// Statements about findings.
