@@ -21,5 +21,7 @@ pub mod signature;
 mod statement;
 pub mod timestamp;
 pub mod verify;
+mod visible;
 
 pub use statement::{STATEMENT_BYTES_MAX, Statement, StatementError, Subject};
+pub use visible::{is_obeyed, visible};

@@ -50,11 +50,6 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Returns a text of an image without what a terminal would obey.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 /// Writes a line to the standard output. A reader that went away (`| head`) ends the program as it
 /// would end any other; a full disk behind a redirection is an error.
 pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {
@@ -100,6 +95,7 @@ macro_rules! note {
     ($($part:tt)*) => { $crate::text::print_note(format_args!($($part)*)) };
 }
 
+pub(crate) use hardpan::visible;
 pub(crate) use {note, say};
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! step that a user may ask for: [`Session::resolve`], [`Session::build`], [`Session::explain`].
 //! Everything after `resolve` is a pure function of definition, lock and the definition's local files.
 
+pub use hardpan_attest::visible;
 pub use hardpan_definition as definition;
 pub use hardpan_package::deb::sources::mirror_of;
 pub use hardpan_package::scripts::{ScriptAction, Treatment};

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use hardpan_attest::predicate::Time;
 use hardpan_attest::predicate::vex::{Trust, read, read_any};
 use hardpan_attest::sbom::read::read as read_sbom;
 use hardpan_scan::inventory::Inventory;
@@ -52,12 +53,14 @@ fn vex(bytes: &[u8]) -> bool {
     let has_statements = !document.statements.is_empty();
     let source = VexSource { name: "a".to_owned(), trust: Trust::User, is_signed: false, document };
     let sources = [source];
+    let now = Time::from_seconds(1_728_000_000);
     for policy in [
         VexPolicy::default(),
         VexPolicy {
             needs_justification: true,
             needs_version: true,
             overdue: Some((20_000, 30)),
+            now: Some(now),
             ..VexPolicy::default()
         },
         VexPolicy { needs_signature: true, ..VexPolicy::default() },
@@ -70,6 +73,6 @@ fn vex(bytes: &[u8]) -> bool {
         let is_shown = findings.findings.iter().all(hardpan_scan::matching::Finding::is_open);
         assert!(is_shown || !policy.needs_signature, "an unsigned document suppresses");
     }
-    lint(&sources, Some((&INVENTORY, &image)));
+    lint(&sources, Some((&INVENTORY, &image)), now);
     has_statements
 }

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::visible;
+
 /// Why something is not the predicate that it should be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -62,8 +64,8 @@ const SHOWN_CHARACTERS_MAX: usize = 200;
 
 /// Returns a text for a message: in one line, without control characters, not endless.
 pub(crate) fn shortened(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut short: String = text.chars().take(SHOWN_CHARACTERS_MAX).map(visible).collect();
+    let first: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    let mut short = visible(&first);
     if text.chars().nth(SHOWN_CHARACTERS_MAX).is_some() {
         short.push('…');
     }

@@ -312,7 +312,7 @@ pub(crate) struct Vex {
 pub(crate) enum VexCommand {
     /// State what the files and versions of an image prove: fixes that were brought to older versions, and what is not there
     #[command(
-        after_help = "A claim that something is not in the image is checked against its files. If they contradict it nothing is written, and the exit code is 1. What a distribution merely left for later is never stated as unaffected.
+        after_help = "A claim that something is not in the image is checked against its files. If they contradict it nothing is written, and the exit code is 1. What a distribution merely left for later is never stated as unaffected. Nothing can check that the packages of --no-package are packages of that source: mind the warning.
 
 Examples:
   hardpan vex add out/python --author 'Example <security@example.org>' -o vex.json
@@ -321,8 +321,12 @@ Examples:
     )]
     Add(Box<VexAdd>),
     /// Make one OpenVEX document of several (OpenVEX, CSAF, CycloneDX); of what they say of the same the newest counts
-    #[command(after_help = "Example:
-  hardpan vex merge a.json b.csaf.json --author Example --id https://example.org/vex/all -o all.json")]
+    #[command(
+        after_help = "What a scan would refuse is left out, with a warning; a document of which nothing can be used is refused.
+
+Example:
+  hardpan vex merge a.json b.csaf.json --author Example --id https://example.org/vex/all -o all.json"
+    )]
     Merge {
         /// The documents
         #[arg(required = true)]

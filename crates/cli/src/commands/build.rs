@@ -21,7 +21,7 @@ use crate::failure::Usage;
 use crate::keys;
 use crate::machine::Machine;
 use crate::progress::Progress;
-use crate::text::{DIM, GOOD, HELP, WARNING, count, note, say, size, styled};
+use crate::text::{DIM, GOOD, HELP, WARNING, count, note, say, size, styled, visible};
 
 /// The most warnings about a VEX document that are printed.
 const VEX_WARNINGS_SHOWN_MAX: usize = 10;
@@ -150,7 +150,10 @@ fn said(common: &Common, command: &Build, project: &Project) -> anyhow::Result<S
     for (name, document) in documents {
         if !common.quiet {
             let shown = document.warnings.iter().take(VEX_WARNINGS_SHOWN_MAX);
-            shown.for_each(|warning| note!("{} {name}: {warning}", styled(WARNING, "warning:")));
+            shown.for_each(|warning| {
+                let text = visible(&format!("{name}: {warning}"));
+                note!("{} {text}", styled(WARNING, "warning:"));
+            });
             let more = document.warnings.len().saturating_sub(VEX_WARNINGS_SHOWN_MAX);
             if more > 0 {
                 let more = count(more, "more warning");

@@ -138,13 +138,13 @@ fn table(difference: &ImageDifference) {
         platform(changes);
     }
     for (platform, what) in platforms(difference) {
-        say!("{} {what}", styled(WARNING, platform));
+        say!("{} {what}", styled(WARNING, &visible(platform)));
     }
 }
 
 fn platform(changes: &Changelog) {
     let name = changes.to.platform.as_deref().unwrap_or("image");
-    say!("{}", styled(GOOD, name));
+    say!("{}", styled(GOOD, &visible(name)));
     for (build, mark) in [(&changes.from, "-"), (&changes.to, "+")] {
         let digest = build.digest.map(|digest| digest.to_string()).unwrap_or_default();
         say!("  {}", styled(DIM, &format!("{mark} {} {digest}", visible(&build.name))));

@@ -15,7 +15,7 @@ use crate::args::Common;
 use crate::args::trust::{self, SbomFormat};
 use crate::keys;
 use crate::progress::Progress;
-use crate::text::{DIM, HELP, WARNING, count, note, say, styled};
+use crate::text::{DIM, HELP, WARNING, count, note, say, styled, visible};
 
 /// The longest licence in a table, in characters.
 const LICENSE_CHARS_MAX: usize = 60;
@@ -124,12 +124,7 @@ fn say_alone(attached: &AttachedSboms) {
 fn called(one: &Drifted) -> String {
     let version = one.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     let place = one.place.as_deref().map(|place| format!(" (/{place})")).unwrap_or_default();
-    line(&format!("{} {}{version}{place}", one.kind.as_str(), one.name))
-}
-
-/// Returns a text of somebody else on one line, without control characters.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    visible(&format!("{} {}{version}{place}", one.kind.as_str(), one.name))
 }
 
 fn table_json(sbom: &Sbom, checked: &CheckedSbom) -> Value {
@@ -170,7 +165,8 @@ fn table(sbom: &Sbom, checked: &CheckedSbom) {
     let versions = width(|row| row.version.chars().count());
     for row in &rows {
         let Row { name, version, kind, license, .. } = row;
-        let license = shortened(license);
+        let (name, version) = (visible(name), visible(version));
+        let license = visible(&shortened(license));
         say!(
             "{name:<names$}  {version:<versions$}  {:<9} {}",
             kind.as_str(),
@@ -185,7 +181,7 @@ fn table(sbom: &Sbom, checked: &CheckedSbom) {
             DIM,
             &format!(
                 "{} ({platform}): {}, {}",
-                subject.name,
+                visible(&subject.name),
                 count(rows.len(), "component"),
                 count(sbom.files.len(), "file"),
             )

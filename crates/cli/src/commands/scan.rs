@@ -180,7 +180,7 @@ fn explain(common: &Common, report: &ScanReport, id: &str) -> anyhow::Result<Exi
     for row in rows {
         say!(
             "{} in {} {}",
-            styled(severity_style(row), &row.id),
+            styled(severity_style(row), &visible(&row.id)),
             visible(&row.package.name),
             visible(&row.package.version)
         );
@@ -257,7 +257,7 @@ fn table(common: &Common, report: &ScanReport, show_suppressed: bool) {
         };
         let line = format!(
             "{}  {severity:<13}  {:<packages$}  {:<versions$}  {:<fixes$}  {}",
-            styled(severity_style(row), &format!("{:<ids$}", row.id)),
+            styled(severity_style(row), &format!("{:<ids$}", visible(&row.id))),
             visible(package),
             visible(version),
             visible(&fix(row)),
@@ -350,16 +350,19 @@ fn summary(report: &ScanReport, show_suppressed: bool) {
     let from = match &report.inventory {
         InventoryOrigin::Files => "the files".to_owned(),
         InventoryOrigin::AttachedSbom { signed_by, is_checked: true } => {
-            format!("the SBOM signed by {signed_by} and the files")
+            format!("the SBOM signed by {} and the files", visible(signed_by))
         }
         InventoryOrigin::AttachedSbom { signed_by, is_checked: false } => {
-            format!("the SBOM signed by {signed_by}")
+            format!("the SBOM signed by {}", visible(signed_by))
         }
         InventoryOrigin::Document => "the SBOM".to_owned(),
     };
     let distribution = report.distribution.as_deref().unwrap_or("no distribution");
     let packages = count(report.packages, "package");
-    say!("{found} {}", styled(DIM, &format!("({packages} of {distribution}, from {from})")));
+    say!(
+        "{found} {}",
+        styled(DIM, &format!("({packages} of {}, from {from})", visible(distribution)))
+    );
     let suppressed = report.rows.iter().filter(|row| !row.counts()).count();
     if suppressed > 0 && !show_suppressed {
         let text = format!("{suppressed} suppressed; --show-suppressed shows them");

@@ -11,7 +11,9 @@ use hardpan::scan::vex::{
     AbsenceClaim, Absent, FixedWanted, Glob, Text, Time, Trust, VexError, VexRead, VexRepository,
     VexSource, VexStatement, lint, repository,
 };
-use hardpan::scan::{ScanSource, StateRequest, StatedVex, merge_vex, read_vex_file};
+use hardpan::scan::{
+    ScanSource, StateRequest, StatedVex, UncheckedName, copied_vex, merge_vex, read_vex_file,
+};
 use serde_json::json;
 
 use super::{place, scan};
@@ -19,7 +21,7 @@ use crate::args::Common;
 use crate::args::scan::{FixedChoice, Vex, VexAdd, VexCommand};
 use crate::failure::{Named, Usage};
 use crate::progress::Progress;
-use crate::text::{BAD, GOOD, WARNING, count, note, say, styled};
+use crate::text::{BAD, GOOD, WARNING, count, note, say, styled, visible};
 
 /// The exit code where a claim does not hold, or a document has something wrong.
 const NO: u8 = 1;
@@ -29,7 +31,7 @@ pub(crate) fn run(common: &Common, command: &Vex) -> anyhow::Result<ExitCode> {
     match &command.command {
         VexCommand::Add(command) => add(common, command),
         VexCommand::Merge { documents, author, id, output } => {
-            let read = documents_of(documents)?;
+            let read = documents_of(common, documents, now(common)?)?;
             let time = newest(&read);
             let document = merge_vex(&read, author, id, time)?;
             match output {
@@ -46,7 +48,7 @@ pub(crate) fn run(common: &Common, command: &Vex) -> anyhow::Result<ExitCode> {
         }
         VexCommand::Check { documents } => check(common, documents),
         VexCommand::Repository { documents, author, name, base, archive, output } => {
-            let read = documents_of(documents)?;
+            let read = documents_of(common, documents, now(common)?)?;
             let about = VexRepository {
                 name: name.clone(),
                 description: format!("statements of {author}"),
@@ -62,9 +64,24 @@ pub(crate) fn run(common: &Common, command: &Vex) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn documents_of(paths: &[PathBuf]) -> anyhow::Result<Vec<VexRead>> {
-    let read = paths.iter().map(|path| Ok(read_vex_file(path, Trust::User)?.document));
-    read.collect()
+fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<VexSource>> {
+    paths.iter().map(|path| Ok(read_vex_file(path, Trust::User)?)).collect()
+}
+
+/// Reads documents that become a part of another, and says what of them does not.
+fn documents_of(common: &Common, paths: &[PathBuf], now: Time) -> anyhow::Result<Vec<VexRead>> {
+    let copied = copied_vex(read(paths)?, now)?;
+    if !common.quiet {
+        for warning in &copied.warnings {
+            note!("{} {}", styled(WARNING, "warning:"), visible(&warning.text));
+        }
+    }
+    Ok(copied.documents)
+}
+
+fn now(common: &Common) -> anyhow::Result<Time> {
+    let progress = Progress::new(common);
+    Ok(Time::from_seconds(place::machine(common)?.session(&progress).now_seconds()))
 }
 
 /// Returns the newest time that documents have: what is made of them says nothing newer.
@@ -80,9 +97,8 @@ fn text(option: &str, text: &str) -> anyhow::Result<Text> {
 }
 
 fn check(common: &Common, paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
-    let read = paths.iter().map(|path| read_vex_file(path, Trust::User));
-    let sources = read.collect::<Result<Vec<VexSource>, _>>()?;
-    let lints = lint(&sources, None);
+    let sources = read(paths)?;
+    let lints = lint(&sources, None, now(common)?);
     if common.json {
         let list = lints
             .iter()
@@ -90,7 +106,8 @@ fn check(common: &Common, paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
         say!("{}", json!({"problems": list.collect::<Vec<_>>()}));
     } else {
         for lint in &lints {
-            say!("{} {}: {}", styled(WARNING, "warning:"), lint.document, lint.kind);
+            let text = format!("{}: {}", lint.document, lint.kind);
+            say!("{} {}", styled(WARNING, "warning:"), visible(&text));
         }
         let statements: usize = sources.iter().map(|source| source.document.statements.len()).sum();
         let style = if lints.is_empty() { GOOD } else { BAD };
@@ -168,14 +185,15 @@ fn add(common: &Common, command: &VexAdd) -> anyhow::Result<ExitCode> {
         )
         .into());
     };
-    let before = if command.output.exists() {
-        vec![read_vex_file(&command.output, Trust::User)?.document]
-    } else {
-        Vec::new()
-    };
     let machine = place::machine(common)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);
+    let time = Time::from_seconds(session.now_seconds());
+    let before = if command.output.exists() {
+        documents_of(common, std::slice::from_ref(&command.output), time)?
+    } else {
+        Vec::new()
+    };
     let advisories = match &command.db {
         Some(path) => AdvisoryData::read(path)?,
         None => session.advisories()?,
@@ -190,7 +208,7 @@ fn add(common: &Common, command: &VexAdd) -> anyhow::Result<ExitCode> {
             FixedChoice::None => FixedWanted::None,
         },
         before: &before,
-        time: Time::from_seconds(session.now_seconds()),
+        time,
         author: &command.author,
     };
     let stated = session.state_vex(&source, &request);
@@ -198,12 +216,24 @@ fn add(common: &Common, command: &VexAdd) -> anyhow::Result<ExitCode> {
     finish(common, command, &stated?)
 }
 
+fn warn_unchecked(one: &UncheckedName) {
+    let near = one.near.as_ref();
+    let near = near.map(|near| format!("; did you mean {near}, which is installed?"));
+    let text = format!(
+        "no data says whether {} is a package of {}: a wrong name excuses what is there{}",
+        one.name,
+        one.package,
+        near.unwrap_or_default()
+    );
+    note!("{} {}", styled(WARNING, "warning:"), visible(&text));
+}
+
 fn finish(common: &Common, command: &VexAdd, stated: &StatedVex) -> anyhow::Result<ExitCode> {
     for refuted in &stated.refuted {
         let why = if refuted.found.is_empty() {
             "no installed package of that name has this vulnerability".to_owned()
         } else {
-            format!("the image has {}", refuted.found.join(", "))
+            format!("the image has {}", visible(&refuted.found.join(", ")))
         };
         note!("{} the claim does not hold: {why}", styled(BAD, "error:"));
     }
@@ -215,8 +245,11 @@ fn finish(common: &Common, command: &VexAdd, stated: &StatedVex) -> anyhow::Resu
         note!(
             "{} statements can't name {packages}: {}",
             styled(WARNING, "warning:"),
-            stated.unnamed.join(", ")
+            visible(&stated.unnamed.join(", "))
         );
+    }
+    if !common.quiet {
+        stated.unchecked.iter().for_each(warn_unchecked);
     }
     let Some(document) = &stated.document else {
         say!("there is nothing to state");

@@ -261,10 +261,13 @@ fn what_can_not_be_read_is_refused() {
 #[test]
 fn what_an_image_says_reaches_no_terminal() {
     let fixture = world();
-    let status = STATUS.replace("Package: openssl", "Package: open\u{1b}[31mssl");
+    let status = STATUS.replace("Package: openssl", "Package: open\u{1b}[31m\u{202e}ssl");
     fixture.write("work/root/var/lib/dpkg/status", &status);
-    let ran = scan(&fixture, &["--show-suppressed"]);
-    assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
+    for form in [&["--show-suppressed"][..], &["-o", "markdown"], &["-o", "html"]] {
+        let ran = scan(&fixture, form);
+        let has = |text: &str| text.contains(['\u{1b}', '\u{202e}']);
+        assert!(!has(&ran.stdout) && !has(&ran.stderr), "{ran:?}");
+    }
 }
 
 /// JSON is written while it is made.

@@ -45,7 +45,7 @@ fn documents_become_one_about_this_image() {
     let ran = build_signed(&fixture, &["--vex", "a.json", "--vex", "b.json"]);
     let ran = ran.expect(0, &["vex", "3 statements, 1 about what is not in the image left out"]);
     // What holds for every version there will ever be is worth a word.
-    let ran = ran.expect(0, &["b.json: CVE-1: 1 products without a version"]);
+    let ran = ran.expect(0, &["b.json: CVE-1: 1 product without a version"]);
     let statement = attested(&fixture, "vex", "linux/amd64");
     assert_eq!(statement["predicateType"], "https://openvex.dev/ns/v0.2.0");
     assert_eq!(statement["subject"].as_array().unwrap().len(), 3);

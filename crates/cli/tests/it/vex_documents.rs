@@ -206,6 +206,73 @@ fn outputs_go_where_links_lead_and_into_pipes() {
     assert!(command.status().unwrap().success());
     let log = fs::read_to_string(at("log")).unwrap();
     assert_eq!(log, format!("before\n{plain}wrote out (1 statement)\n"));
+fn what_is_dated_into_the_future_is_told_and_excuses_nothing() {
+    let fixture = world();
+    let unaffected = json!({"status": "not_affected", "justification": "component_not_present"});
+    document(&fixture, "future.json", "2099-01-01T00:00:00Z", &unaffected);
+    let affected = json!({"status": "affected", "action_statement": "update"});
+    document(&fixture, "now.json", "2026-01-01T00:00:00Z", &affected);
+    let scan = ["scan", "root", "--db", "a.hpdb", "--vex", "future.json", "--vex", "now.json"];
+    let told = "a statement of future.json does not count: it is of 2099-01-01T00:00:00Z";
+    run(hardpan(&fixture, &scan)).expect(0, &["1 high", told]);
+    vex(&fixture, &["check", "now.json"]).expect(0, &["0 problems"]);
+    vex(&fixture, &["check", "future.json"]).expect(1, &["in the future", "1 problem"]);
+    let both = ["--author", "Both", "--id", "https://a.example/all", "-o", "all.json"];
+    let merge = [&["merge", "future.json", "now.json"], &both[..]].concat();
+    vex(&fixture, &merge).expect(0, &["future.json: CVE-2026-0001", "in the future"]);
+    let merged = read(&fixture, "all.json");
+    assert_eq!(statements(&merged), ["CVE-2026-0001 affected"]);
+    assert_eq!(merged["timestamp"], "2026-01-01T00:00:00Z");
+}
+
+#[test]
+fn what_can_t_be_used_of_documents_is_told_wherever_it_is_left_out() {
+    let fixture = world();
+    let time = "2026-01-01T00:00:00Z";
+    document(&fixture, "good.json", time, &json!({"status": "affected", "action_statement": "x"}));
+    document(&fixture, "bad.json", time, &json!({"status": "fine"}));
+    let mut some = read(&fixture, "good.json");
+    let bad = read(&fixture, "bad.json")["statements"][0].clone();
+    let mut nameless = bad.clone();
+    nameless["vulnerability"]["name"] = "".into();
+    some["statements"].as_array_mut().unwrap().extend([bad, nameless]);
+    fixture.write("work/some.json", some.to_string());
+    let any = json!({"status": "fixed", "products": [{"@id": "pkg:deb/debian/libssl3t64"}]});
+    document(&fixture, "any.json", time, &any);
+    let scan = ["scan", "root", "--db", "a.hpdb", "--vex", "bad.json", "--vex", "some.json"];
+    let first = "some.json: 2 statements are left out: CVE-2026-0001: its status is \"fine\"; ?: ";
+    run(hardpan(&fixture, &scan)).expect(0, &["bad.json: 1 statement is left out", first]);
+    let merge = |names: &[&str]| {
+        let _ = fs::remove_file(fixture.path("work/m.json"));
+        let rest = ["--author", "A", "--id", "https://a.example/m", "-o", "m.json"];
+        vex(&fixture, &[&["merge"], names, &rest].concat())
+    };
+    merge(&["some.json"]).expect(0, &[first, "wrote m.json (1 statement)"]);
+    merge(&["any.json", "good.json"])
+        .expect(0, &["any.json: CVE-2026-0001", "without saying in which version", "1 statement"]);
+    merge(&["good.json", "bad.json"])
+        .expect(2, &["no statement of bad.json can be used", "its status is \"fine\""]);
+    assert!(!fixture.path("work/m.json").exists());
+    merge(&["any.json"]).expect(2, &["the document has no statement"]);
+    // What is there already is not written over where it can't be read.
+    fs::copy(fixture.path("work/bad.json"), fixture.path("work/vex.json")).unwrap();
+    add(&fixture, &[]).expect(2, &["no statement of vex.json can be used"]);
+    assert_eq!(read(&fixture, "vex.json"), read(&fixture, "bad.json"));
+}
+
+#[test]
+fn a_name_that_nothing_knows_is_told() {
+    let fixture = world();
+    let claim = |name: &str| {
+        let absent = ["--no-package", name, "--reason", "the flaw is there"];
+        add(&fixture, &[&CLAIM[..], &absent].concat())
+    };
+    let told = "no data says whether libssl3t46 is a package of openssl";
+    claim("libssl3t46").expect(0, &[told, "did you mean libssl3t64, which is installed?"]);
+    let notes = read(&fixture, "vex.json")["statements"].to_string();
+    assert!(notes.contains("not installed: libssl3t46, which whoever states this"), "{notes}");
+    let ran = claim("openssl-provider-legacy").expect(0, &["no data says whether"]);
+    assert!(!ran.stderr.contains("did you mean"), "{ran}");
 }
 
 /// Returns what Syft calls the packages of a layout, by their names.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a test's commands print.
 
+use hardpan_attest::is_obeyed;
+
 /// How many lines are shown of a test that failed.
 const LINES_MAX: usize = 20;
 /// How much of a line is shown, in characters.
@@ -54,7 +56,7 @@ impl Output {
 fn clean(line: &str) -> String {
     let plain = line.chars().map(|character| match character {
         '\t' => ' ',
-        character if character.is_control() => '\u{fffd}',
+        character if is_obeyed(character) => '\u{fffd}',
         character => character,
     });
     plain.take(LINE_CHARACTERS_MAX).collect()

@@ -44,6 +44,14 @@ pub enum ScanError {
         #[source]
         source: VexError,
     },
+    /// A document with statements of which none can be used.
+    #[error("no statement of {name} can be used: {reasons}")]
+    NothingUsed {
+        /// The document.
+        name: String,
+        /// Why, of the first.
+        reasons: String,
+    },
     /// A document that is no VEX.
     #[error("{path} is no VEX document that can be read", path = path.display())]
     Vex {
@@ -63,6 +71,7 @@ impl ScanError {
             | Self::Document { .. }
             | Self::State { .. }
             | Self::Statement { .. }
+            | Self::NothingUsed { .. }
             | Self::Vex { .. } => Trouble::Usage,
         }
     }

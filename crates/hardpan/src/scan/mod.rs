@@ -6,6 +6,7 @@
 //! uses the network but to reach the image.
 
 mod attest;
+mod copied;
 mod document;
 mod error;
 mod own;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hardpan_attest::predicate::Time;
 use hardpan_attest::verify::Rules;
 use hardpan_scan::advisory::{Advisories, Space};
 use hardpan_scan::catalog::{Catalog, CatalogOptions};
@@ -34,9 +36,10 @@ use crate::sbom::{self, AttachedSboms, Known, SbomChoice, SbomSource, Target};
 use crate::session::Session;
 
 pub use attest::{AttestScans, AttestedScans};
+pub use copied::{CopiedVex, copied_vex};
 pub use error::ScanError;
 pub use hardpan_scan::{advisory, report};
-pub use own::{StateRequest, StatedVex, merge_vex};
+pub use own::{StateRequest, StatedVex, UncheckedName, merge_vex};
 pub use statements::read_vex_file;
 
 /// Statements about findings.
@@ -78,7 +81,7 @@ pub struct ScanRequest<'r> {
     pub trusts_sbom: bool,
     /// VEX documents of the user.
     pub vex: &'r [VexSource],
-    /// Which statements may excuse a row.
+    /// Which statements may excuse a row. The present is the session's.
     pub policy: VexPolicy,
     /// The release to look in, whatever the image says.
     pub release: Option<Space>,
@@ -165,8 +168,10 @@ impl Session<'_> {
         };
         let mut vex = surveyed.vex;
         vex.extend(request.vex.iter().cloned());
-        apply(&mut findings, &inventory, &names, &vex, &request.policy);
+        let now = Some(Time::from_seconds(self.now_seconds()));
+        apply(&mut findings, &inventory, &names, &vex, &VexPolicy { now, ..request.policy });
         let mut warnings = surveyed.warnings;
+        warnings.extend(vex.iter().filter_map(statements::left_out));
         warnings.extend(rows::warnings(&findings));
         warnings.extend(statements::warnings(&findings));
         warnings.extend(self.old_data(&database, request.max_age_days));
@@ -198,13 +203,14 @@ impl Session<'_> {
             Some(rules) => (target.evidence(self, rules)?, target.index_evidence(self, rules)?),
             None => (Vec::new(), Vec::new()),
         };
-        let vex = statements::attached(evidence.iter().chain(&of_index));
+        let (vex, unread_vex) = statements::attached(evidence.iter().chain(&of_index));
         let attached = if request.from_files {
             AttachedSboms::default()
         } else {
             sbom::attached(&evidence, None)
         };
         let mut warnings = vec_of_problems(&attached.problems);
+        warnings.extend(unread_vex);
         let subject = Subject {
             name: target.name.clone(),
             version: target.version.clone(),

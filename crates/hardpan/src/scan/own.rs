@@ -11,8 +11,9 @@ use hardpan_attest::predicate::vex::{
     merge_of_image,
 };
 use hardpan_attest::sbom::purl::PackageUrl;
+use hardpan_scan::inventory::{Inventory, Package};
 use hardpan_scan::matching::MatchOptions;
-use hardpan_scan::vex::own::{AbsenceClaim, FixedWanted, Refuted, state};
+use hardpan_scan::vex::own::{AbsenceClaim, Absent, FixedWanted, Refuted, state};
 use hardpan_tree::Digest;
 
 use super::vex::Trust;
@@ -52,6 +53,20 @@ pub struct StatedVex {
     pub refuted: Vec<Refuted>,
     /// Packages that statements can't name.
     pub unnamed: Vec<String>,
+    /// Names in claims that hold only if they are names of packages, which nothing says.
+    pub unchecked: Vec<UncheckedName>,
+}
+
+/// A binary package that is claimed not to be installed. Databases tell of sources and images of what is installed, so that
+/// nothing tells a name of a package from one that is mistyped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncheckedName {
+    /// The name.
+    pub name: String,
+    /// The package that it is claimed to be of.
+    pub package: String,
+    /// An installed package of the same source that is called nearly so.
+    pub near: Option<String>,
 }
 
 impl Session<'_> {
@@ -102,8 +117,39 @@ impl Session<'_> {
             .then(|| own_document(request, &target.name, &digest, version, statements))
             .transpose()
             .map_err(wrap)?;
-        Ok(StatedVex { document, refuted: own.refuted, unnamed: own.unnamed.into_iter().collect() })
+        Ok(StatedVex {
+            document,
+            unchecked: unchecked(&Inventory::from(&catalog), request.claims, &own.refuted),
+            refuted: own.refuted,
+            unnamed: own.unnamed.into_iter().collect(),
+        })
     }
+}
+
+fn unchecked(
+    inventory: &Inventory,
+    claims: &[AbsenceClaim],
+    refuted: &[Refuted],
+) -> Vec<UncheckedName> {
+    let installed = || inventory.packages.iter().filter(|package| package.kind.is_distribution());
+    let holds = |number: &usize| refuted.iter().all(|refuted| refuted.claim != *number);
+    let mut unchecked = Vec::new();
+    for (_, claim) in claims.iter().enumerate().filter(|(number, _)| holds(number)) {
+        let Absent::Packages(names) = &claim.absent else { continue };
+        let is_named = |package: &&Package| {
+            package.name == claim.package || package.source_or_own().0 == claim.package
+        };
+        let sources: BTreeSet<&str> =
+            installed().filter(is_named).map(|package| package.source_or_own().0).collect();
+        let of_source = installed().filter(|package| sources.contains(package.source_or_own().0));
+        let known: Vec<&str> = of_source.map(|package| package.name.as_str()).collect();
+        unchecked.extend(names.iter().map(|name| UncheckedName {
+            name: name.clone(),
+            package: claim.package.clone(),
+            near: hardpan_definition::nearest(name, known.iter().copied()).map(str::to_owned),
+        }));
+    }
+    unchecked
 }
 
 fn own_document(

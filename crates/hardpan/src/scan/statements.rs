@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hardpan_attest::predicate::vex::{Trust, VEX_BYTES_MAX, from_value, read_any};
+use hardpan_attest::predicate::vex::{
+    Trust, VEX_BYTES_MAX, VexRead, VexWarning, from_value, read_any,
+};
 use hardpan_attest::predicate::{find_all, uri};
 use hardpan_attest::verify::{Claim, Evidence};
 use hardpan_scan::matching::Findings;
@@ -13,6 +15,9 @@ use hardpan_scan::vex::{Outcome, VexSource};
 
 use super::ScanError;
 use crate::error::Error;
+
+/// How many of the statements that can't be used are told of a document with the reason.
+const REASONS_MAX: usize = 3;
 
 /// Reads a VEX document of the user: OpenVEX, CSAF or CycloneDX.
 ///
@@ -26,8 +31,12 @@ pub fn read_vex_file(path: &Path, trust: Trust) -> Result<VexSource, Error> {
     Ok(VexSource { name: path.display().to_string(), trust, is_signed: true, document })
 }
 
-/// Returns the VEX documents that trusted keys signed for the image or its index, each once.
-pub(super) fn attached<'e>(evidence: impl Iterator<Item = &'e Evidence>) -> Vec<VexSource> {
+/// Returns the VEX documents that trusted keys signed for the image or its index, each once, and warnings of those that can't
+/// be read.
+pub(super) fn attached<'e>(
+    evidence: impl Iterator<Item = &'e Evidence>,
+) -> (Vec<VexSource>, Vec<Warning>) {
+    let mut warnings = BTreeSet::new();
     let types: BTreeSet<&str> =
         (find_all("vex").into_iter().map(|kind| kind.uri)).chain([uri::VEX]).collect();
     let mut documents: BTreeMap<String, VexSource> = BTreeMap::new();
@@ -36,16 +45,46 @@ pub(super) fn attached<'e>(evidence: impl Iterator<Item = &'e Evidence>) -> Vec<
         if !types.contains(statement.predicate_type.as_str()) {
             continue;
         }
-        let Ok(document) = from_value(&statement.predicate) else { continue };
-        let source = VexSource {
-            name: format!("attached to the image, signed by {}", accepted.key_name),
-            trust: Trust::ImageAuthor,
-            is_signed: true,
-            document,
+        let name = format!("attached to the image, signed by {}", accepted.key_name);
+        let document = match from_value(&statement.predicate) {
+            Ok(document) => document,
+            Err(error) => {
+                warnings.insert(format!("a VEX document, {name}, can't be read: {error}"));
+                continue;
+            }
         };
+        let source = VexSource { name, trust: Trust::ImageAuthor, is_signed: true, document };
         documents.entry(statement.predicate.to_string()).or_insert(source);
     }
-    documents.into_values().collect()
+    (documents.into_values().collect(), warnings.into_iter().map(warning).collect())
+}
+
+/// Warns of the statements of a document that can't be used.
+pub(super) fn left_out(source: &VexSource) -> Option<Warning> {
+    let (name, document) = (&source.name, &source.document);
+    let statements = match document.left_out {
+        0 => return None,
+        1 => "1 statement is".to_owned(),
+        several => format!("{several} statements are"),
+    };
+    Some(warning(format!("{name}: {statements} left out: {}", reasons(document))))
+}
+
+/// Says why statements can't be used, of the first.
+pub(super) fn reasons(document: &VexRead) -> String {
+    let texts = document.reasons().filter_map(|it| match it {
+        VexWarning::LeftOut { vulnerability, reason } => Some(format!("{vulnerability}: {reason}")),
+        _ => None,
+    });
+    let mut texts: Vec<String> = texts.take(REASONS_MAX).collect();
+    if let Some(more) = document.left_out.checked_sub(REASONS_MAX).filter(|more| *more > 0) {
+        texts.push(format!("and {more} more"));
+    }
+    texts.join("; ")
+}
+
+pub(super) fn warning(text: String) -> Warning {
+    Warning { kind: "vex", text }
 }
 
 /// Warns of statements that were to excuse something and may not, and of those that hold for ever.
@@ -68,7 +107,13 @@ pub(super) fn warnings(findings: &Findings) -> Vec<Warning> {
                 }
                 _ => {}
             }
+            if one.is_in_future && !matches!(one.outcome, Outcome::Refused(_)) {
+                texts.insert(format!(
+                    "{}: a statement of {} is of {}, which is in the future: it counts as older than all others",
+                    finding.id, one.document, one.time
+                ));
+            }
         }
     }
-    texts.into_iter().map(|text| Warning { kind: "vex", text }).collect()
+    texts.into_iter().map(warning).collect()
 }

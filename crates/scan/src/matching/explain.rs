@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use hardpan_attest::visible;
+
 use crate::advisory::{DecisionKind, Order};
 use crate::inventory::{Inventory, Package};
 
@@ -77,63 +79,66 @@ fn order_name(order: Order) -> &'static str {
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let finding = self.finding;
-        write!(f, "{}", finding.id)?;
-        for alias in &finding.aliases {
-            write!(f, ", {alias}")?;
+        let names: Vec<&str> =
+            std::iter::once(&finding.id).chain(&finding.aliases).map(String::as_str).collect();
+        // Texts of others must not look like a line of ours.
+        writeln!(f, "{}", visible(&names.join(", ")))?;
+        for line in self.lines() {
+            writeln!(f, "  {}", visible(&line))?;
         }
-        writeln!(f)?;
-        self.package_lines(f)?;
-        writeln!(f, "  rule: {}", self.rule())?;
-        for record in &finding.records {
-            write!(f, "  {} says of {}: ", record.source, record.id)?;
-            match &record.outcome {
-                RecordOutcome::Affected(ranges) => {
-                    let ranges: Vec<_> =
-                        ranges.iter().map(|range| self.comparison(range)).collect();
-                    writeln!(f, "affected: {}", ranges.join("; "))?;
-                }
-                RecordOutcome::Fixed(version) => writeln!(f, "fixed since {version}")?,
-                RecordOutcome::Outside => writeln!(f, "not among the affected versions")?,
-                RecordOutcome::NotAffected => writeln!(f, "not affected")?,
-                RecordOutcome::Undetermined => writeln!(f, "not known yet")?,
-                RecordOutcome::Uncompared(why) => writeln!(f, "can't be compared: {why}")?,
-            }
-        }
-        self.assessment_lines(f)?;
-        for applied in &finding.statements {
-            writeln!(f, "  vex: {applied}")?;
-        }
-        match &finding.standing {
-            Standing::Open => writeln!(f, "  result: it counts"),
-            Standing::Suppressed(why) => writeln!(f, "  result: suppressed: {why}"),
-        }
+        Ok(())
     }
 }
 
 impl Explanation<'_> {
-    fn package_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(package) = self.package else {
-            return writeln!(f, "  package: {}", self.finding.package);
-        };
-        let version = package.version.as_deref().unwrap_or("of no known version");
-        write!(f, "  package: {} {version}", package.name)?;
-        if let Some(layer) = package.layer {
-            write!(f, ", in layer {layer}")?;
+    /// Returns what led to it, each under the name of what is said.
+    fn lines(&self) -> Vec<String> {
+        let finding = self.finding;
+        let mut lines = self.package_lines();
+        lines.push(format!("rule: {}", self.rule()));
+        for record in &finding.records {
+            let what = match &record.outcome {
+                RecordOutcome::Affected(ranges) => {
+                    let ranges: Vec<_> =
+                        ranges.iter().map(|range| self.comparison(range)).collect();
+                    format!("affected: {}", ranges.join("; "))
+                }
+                RecordOutcome::Fixed(version) => format!("fixed since {version}"),
+                RecordOutcome::Outside => "not among the affected versions".to_owned(),
+                RecordOutcome::NotAffected => "not affected".to_owned(),
+                RecordOutcome::Undetermined => "not known yet".to_owned(),
+                RecordOutcome::Uncompared(why) => format!("can't be compared: {why}"),
+            };
+            lines.push(format!("{} says of {}: {what}", record.source, record.id));
         }
-        if package.files > 0 {
-            write!(f, ", {} files", package.files)?;
-        }
-        writeln!(f)?;
-        for place in &package.evidence {
-            match &package.inside {
-                Some(inside) => writeln!(f, "  found in: {place}, in it {inside}")?,
-                None => writeln!(f, "  found in: {place}")?,
-            }
-        }
-        Ok(())
+        lines.extend(self.assessment_lines());
+        lines.extend(finding.statements.iter().map(|applied| format!("vex: {applied}")));
+        lines.push(match &finding.standing {
+            Standing::Open => "result: it counts".to_owned(),
+            Standing::Suppressed(why) => format!("result: suppressed: {why}"),
+        });
+        lines
     }
 
-    fn assessment_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn package_lines(&self) -> Vec<String> {
+        let Some(package) = self.package else {
+            return vec![format!("package: {}", self.finding.package)];
+        };
+        let version = package.version.as_deref().unwrap_or("of no known version");
+        let layer = package.layer.map(|layer| format!(", in layer {layer}")).unwrap_or_default();
+        let files = match package.files {
+            0 => String::new(),
+            files => format!(", {files} files"),
+        };
+        let found = package.evidence.iter().map(|place| match &package.inside {
+            Some(inside) => format!("found in: {place}, in it {inside}"),
+            None => format!("found in: {place}"),
+        });
+        let first = format!("package: {} {version}{layer}{files}", package.name);
+        std::iter::once(first).chain(found).collect()
+    }
+
+    fn assessment_lines(&self) -> Vec<String> {
         let finding = self.finding;
         let basis = match (finding.basis, &finding.score) {
             (Basis::Urgency, _) => "as the distribution says of this package".to_owned(),
@@ -141,12 +146,12 @@ impl Explanation<'_> {
             (Basis::Cvss | Basis::Word, _) => "as a source says".to_owned(),
             (Basis::Nobody, _) => "nobody says".to_owned(),
         };
-        writeln!(f, "  severity: {} ({basis})", finding.severity.as_str())?;
-        match &finding.fix {
-            Fix::In(version) => writeln!(f, "  fix: {version}")?,
-            Fix::After(version) => writeln!(f, "  fix: in some version after {version}")?,
-            Fix::None => writeln!(f, "  fix: none yet")?,
-        }
+        let mut lines = vec![format!("severity: {} ({basis})", finding.severity.as_str())];
+        lines.push(match &finding.fix {
+            Fix::In(version) => format!("fix: {version}"),
+            Fix::After(version) => format!("fix: in some version after {version}"),
+            Fix::None => "fix: none yet".to_owned(),
+        });
         if let Some(decision) = &finding.decision {
             let kind = match decision.kind {
                 DecisionKind::NoDsa => "no announcement of its own (no-dsa)",
@@ -157,15 +162,13 @@ impl Explanation<'_> {
             };
             let reason =
                 if decision.reason.is_empty() { "no reason given" } else { &decision.reason };
-            writeln!(f, "  decision: {kind}: {reason}")?;
+            lines.push(format!("decision: {kind}: {reason}"));
         }
-        for announcement in &finding.announcements {
-            writeln!(f, "  announced: {announcement}")?;
-        }
+        lines.extend(finding.announcements.iter().map(|one| format!("announced: {one}")));
         if finding.exploited_since.is_some() {
             let ransomware = if finding.in_ransomware { ", in ransomware too" } else { "" };
-            writeln!(f, "  known to be exploited{ransomware}")?;
+            lines.push(format!("known to be exploited{ransomware}"));
         }
-        Ok(())
+        lines
     }
 }

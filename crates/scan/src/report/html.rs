@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use hardpan_attest::is_obeyed;
+
 use super::{InventoryOrigin, PackageFacts, Row, RowStatus, ScanReport, link};
 use crate::advisory::Severity;
 
@@ -324,9 +326,10 @@ pub(crate) fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => escaped.push(' '),
+            '\n' => escaped.push('\n'),
+            c if c.is_control() => escaped.push(' '),
             // What turns or joins text by itself is shown as what it is: nothing to be seen.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
+            c if is_obeyed(c) => escaped.push('\u{fffd}'),
             // No document may have these.
             '\u{fffe}' | '\u{ffff}' => escaped.push(' '),
             c => escaped.push(c),

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use hardpan_attest::is_obeyed;
+
 use super::{Row, RowStatus, ScanReport, link};
 
 /// Writes a report: totals, a table, and what was excused.
@@ -107,6 +109,7 @@ pub(crate) fn escaped(text: &str) -> String {
                 escaped.push(c);
             }
             c if c.is_control() => escaped.push(' '),
+            c if is_obeyed(c) => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }

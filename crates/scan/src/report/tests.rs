@@ -153,6 +153,21 @@ fn texts_of_images_stay_texts() {
 }
 
 #[test]
+fn nothing_that_turns_text_is_in_forms_for_people_and_data_stays_as_it_is() {
+    let mut report = sample();
+    let version = "1\u{202e}2\u{2066}3\u{200f}4\u{61c}5\u{2028}6\u{9b}7";
+    for row in &mut report.rows {
+        row.package = Arc::new(package("tool", version));
+    }
+    for text in [html(&report), markdown(&report)] {
+        assert!(!text.lines().any(|line| line.contains(hardpan_attest::is_obeyed)), "{text}");
+        assert!(text.contains("1\u{fffd}2\u{fffd}3\u{fffd}4\u{fffd}5\u{fffd}6 7"), "{text}");
+    }
+    let data: Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(data["rows"][0]["package"]["version"], version);
+}
+
+#[test]
 fn every_form_is_the_same_twice_and_in_any_order_of_rows() {
     let (one, mut other) = (sample(), sample());
     other.rows.reverse();

@@ -4,20 +4,23 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use hardpan_attest::predicate::vex::{Status, VexStatement};
+use hardpan_attest::predicate::Time;
+use hardpan_attest::predicate::vex::{Status, Trust, VexStatement};
 
 use crate::inventory::Inventory;
 use crate::matching::{Finding, Findings, Standing};
 
 use super::subject::{Named, Subjects};
-use super::{Applied, ImageNames, Outcome, Refusal, Suppression, VexPolicy, VexSource};
+use super::{
+    Applied, ImageNames, Outcome, Refusal, Suppression, VexPolicy, VexSource, is_in_future,
+};
 
 /// Seconds of a day.
 const DAY_SECONDS: i64 = 86_400;
 
 /// Applies statements to findings. Of all that are about a finding those of the most trusted documents count, of
 /// them the newest, of those of one time the one that says worse. A document that says nothing about a finding
-/// hides nothing.
+/// hides nothing. What is dated into the future excuses nothing, and is older than all others.
 ///
 /// Nothing is removed: who is suppressed says by what, and all statements that were considered stand in
 /// [`Finding::statements`].
@@ -87,7 +90,7 @@ fn by_name(sources: &[VexSource]) -> BTreeMap<String, Vec<(&VexSource, &VexState
 }
 
 /// What decides between statements: trust, time, and how bad it is.
-type Merit = (hardpan_attest::predicate::vex::Trust, hardpan_attest::predicate::Time, u8);
+type Merit = (Trust, Time, u8);
 
 fn candidates(
     finding: &Finding,
@@ -101,8 +104,9 @@ fn candidates(
         let named = statement.products.iter().filter_map(|it| subjects.named(it, &finding.package));
         // Of several products the one that says most.
         let Some(named) = named.max() else { continue };
-        let refusal = refusal(source, &statement.status, named, policy);
+        let refusal = refusal(source, statement, named, policy);
         let time = statement.time;
+        let is_in_future = policy.now.is_some_and(|now| is_in_future(time, now));
         let applied = Applied {
             document: source.name.clone(),
             author: source.document.author.clone(),
@@ -112,10 +116,13 @@ fn candidates(
             status: statement.status.clone(),
             notes: statement.notes.as_ref().map(ToString::to_string),
             is_versionless: named == Named::AnyVersion,
+            is_in_future,
             is_overdue: is_overdue(statement, policy),
             outcome: refusal.map_or(Outcome::Older, Outcome::Refused),
         };
-        let merit = (source.trust, time, statement.status.exploitability());
+        // Whoever dates something into the future must not win by it.
+        let believed = if is_in_future { Time::EPOCH } else { time };
+        let merit = (source.trust, believed, statement.status.exploitability());
         if !found.iter().any(|(_, other)| *other == applied) {
             found.push((merit, applied));
         }
@@ -131,10 +138,11 @@ fn is_overdue(statement: &VexStatement, policy: &VexPolicy) -> bool {
 
 fn refusal(
     source: &VexSource,
-    status: &Status,
+    statement: &VexStatement,
     named: Named,
     policy: &VexPolicy,
 ) -> Option<Refusal> {
+    let status = &statement.status;
     let justification = match status {
         Status::NotAffected(reason) => reason.justification(),
         Status::Fixed if named == Named::AnyVersion => return Some(Refusal::FixedWithoutVersion),
@@ -142,6 +150,9 @@ fn refusal(
         // What raises a finding is never refused.
         Status::Affected { .. } | Status::UnderInvestigation => return None,
     };
+    if policy.now.is_some_and(|now| is_in_future(statement.time, now)) {
+        return Some(Refusal::InFuture(statement.time));
+    }
     if policy.needs_signature && !source.is_signed {
         return Some(Refusal::NotSigned);
     }

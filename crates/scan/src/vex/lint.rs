@@ -10,7 +10,7 @@ use hardpan_attest::predicate::vex::{Component, VexWarning, duplicated_ids};
 use crate::inventory::Inventory;
 
 use super::subject::Subjects;
-use super::{ImageNames, VexSource};
+use super::{ImageNames, VexSource, is_in_future};
 
 /// The most remarks of one document; those that follow are counted.
 const LINTS_MAX: usize = 1_000;
@@ -48,6 +48,13 @@ pub enum LintKind {
         /// The package URL.
         purl: String,
     },
+    /// A statement is dated into the future: it excuses nothing.
+    InFuture {
+        /// The vulnerability.
+        vulnerability: String,
+        /// When it is said to be so.
+        time: Time,
+    },
     /// A statement is about nothing in the image.
     Absent(String),
     /// There are more remarks than are listed.
@@ -68,14 +75,23 @@ impl fmt::Display for LintKind {
                 "{vulnerability}: {purl} is a source package, which scanners do not find: name the binary packages, or \
                  say arch=source"
             ),
+            Self::InFuture { vulnerability, time } => write!(
+                f,
+                "{vulnerability}: it is of {time}, which is in the future: it excuses nothing, and counts as older \
+                 than all others"
+            ),
             Self::Absent(name) => write!(f, "{name}: about nothing that is in the image"),
             Self::More(count) => write!(f, "and {count} more"),
         }
     }
 }
 
-/// Says what is wrong with documents, and with an image at hand also what of them is about something else.
-pub fn lint(documents: &[VexSource], image: Option<(&Inventory, &ImageNames)>) -> Vec<Lint> {
+/// Says what is wrong with documents at a time, and with an image at hand also what of them is about something else.
+pub fn lint(
+    documents: &[VexSource],
+    image: Option<(&Inventory, &ImageNames)>,
+    now: Time,
+) -> Vec<Lint> {
     let read: Vec<_> = documents.iter().map(|source| source.document.clone()).collect();
     let duplicated: BTreeSet<String> =
         duplicated_ids(&read).into_iter().map(str::to_owned).collect();
@@ -87,6 +103,10 @@ pub fn lint(documents: &[VexSource], image: Option<(&Inventory, &ImageNames)>) -
             kinds.push(LintKind::SameId(source.document.id.clone()));
         }
         contradictions(source, &mut kinds);
+        let statements = source.document.statements.iter();
+        kinds.extend(statements.filter(|one| is_in_future(one.time, now)).map(|one| {
+            LintKind::InFuture { vulnerability: one.vulnerability.name.clone(), time: one.time }
+        }));
         if let Some((inventory, names)) = image {
             for_image(source, inventory, names, &mut kinds);
         }

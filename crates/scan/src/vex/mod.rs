@@ -56,6 +56,8 @@ pub struct VexPolicy {
     pub needs_signature: bool,
     /// Only those that name a version.
     pub needs_version: bool,
+    /// The present: what is dated more than a day after it can't be known yet. Without one every time is believed.
+    pub now: Option<Time>,
     /// Today, as days since 1970, and after how many days "under investigation" is overdue.
     pub overdue: Option<(u32, u32)>,
 }
@@ -88,6 +90,8 @@ pub struct Applied {
     pub notes: Option<String>,
     /// Whether it holds for every version there will ever be.
     pub is_versionless: bool,
+    /// Whether it is dated into the future, and so counts as older than all others.
+    pub is_in_future: bool,
     /// Whether it has been under investigation for too long.
     pub is_overdue: bool,
     /// What came of it.
@@ -118,16 +122,29 @@ pub enum Refusal {
     NotSigned,
     /// It names no version.
     NoVersion,
+    /// It is dated into the future, and nobody knows yet what will be so.
+    InFuture(Time),
+}
+
+/// How far after the present a statement may be dated: clocks differ, and so do days between time zones.
+const FUTURE_SECONDS_MAX: i64 = 86_400;
+
+/// Returns whether nobody can know yet what is so at a time.
+pub fn is_in_future(time: Time, now: Time) -> bool {
+    time.as_seconds() > now.as_seconds().saturating_add(FUTURE_SECONDS_MAX)
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FixedWithoutVersion => "it says \"fixed\" without saying in which version",
-            Self::NoJustification => "it has no justification",
-            Self::NotSigned => "it is not signed",
-            Self::NoVersion => "it names no version",
-        })
+        match self {
+            Self::FixedWithoutVersion => {
+                f.write_str("it says \"fixed\" without saying in which version")
+            }
+            Self::NoJustification => f.write_str("it has no justification"),
+            Self::NotSigned => f.write_str("it is not signed"),
+            Self::NoVersion => f.write_str("it names no version"),
+            Self::InFuture(time) => write!(f, "it is of {time}, which is in the future"),
+        }
     }
 }
 
@@ -153,6 +170,9 @@ impl fmt::Display for Applied {
         }
         if self.is_versionless {
             f.write_str("; without a version, so it holds for ever")?;
+        }
+        if self.is_in_future && !matches!(self.outcome, Outcome::Refused(_)) {
+            f.write_str("; in the future, so it counts as older than all others")?;
         }
         if self.is_overdue {
             f.write_str("; overdue")?;

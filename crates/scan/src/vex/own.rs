@@ -326,7 +326,10 @@ impl<'e> Evidence<'e> {
                 let found = installed.filter(|it| names.contains(&it.name));
                 let found: Vec<String> = found.take(FOUND_MAX).map(|it| it.name.clone()).collect();
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                (found, format!("not installed: {}", names.join(", ")))
+                let names = names.join(", ");
+                // Nothing says which packages a source has that are not installed.
+                let claimed = "which whoever states this calls packages of";
+                (found, format!("not installed: {names}, {claimed} {}", claim.package))
             }
         };
         Self {

@@ -231,6 +231,7 @@ fn what_is_stated_suppresses_what_is_found_and_nothing_else() {
         time: None,
         version: Some(1),
         statements,
+        left_out: 0,
         warnings: Vec::new(),
     };
     let source =
@@ -242,6 +243,7 @@ fn what_is_stated_suppresses_what_is_found_and_nothing_else() {
         needs_justification: true,
         needs_signature: true,
         needs_version: true,
+        now: Some(Time::from_seconds(1_790_000_000)),
         overdue: None,
     };
     apply(&mut findings, &inventory, &names, &[source], &strict);
@@ -249,7 +251,7 @@ fn what_is_stated_suppresses_what_is_found_and_nothing_else() {
         findings.findings.iter().filter(|it| it.is_open()).map(|it| it.id.as_str()).collect();
     assert_eq!(open, ["CVE-IGNORED", "CVE-NODSA", "CVE-UPDATE"]);
     assert!(findings.findings.iter().all(|it| it.statements.len() == 1));
-    assert_eq!(super::lint(&[], Some((&inventory, &names))), []);
+    assert_eq!(super::lint(&[], Some((&inventory, &names)), Time::EPOCH), []);
 }
 
 #[test]
@@ -275,7 +277,11 @@ fn our_own_documents_have_no_fault_and_every_scanner_finds_the_packages() {
         VexSource { name: "own".into(), trust: Trust::ImageAuthor, is_signed: true, document };
     let names = ImageNames { name: "registry.example/app".into(), digests: vec![digest] };
     assert_eq!(
-        super::lint(std::slice::from_ref(&source), Some((&Inventory::from(&catalog), &names))),
+        super::lint(
+            std::slice::from_ref(&source),
+            Some((&Inventory::from(&catalog), &names)),
+            Time::from_seconds(1_790_000_000),
+        ),
         []
     );
 

@@ -78,6 +78,11 @@ fn applied(sources: &[VexSource]) -> Findings {
     applied_with(sources, &VexPolicy::default())
 }
 
+/// After all that is said here.
+fn now() -> Time {
+    "2026-02-01T00:00:00Z".parse().unwrap()
+}
+
 /// Returns the suppressed ones, as `PACKAGE ID`.
 fn suppressed(findings: &Findings) -> Vec<String> {
     let gone = findings.findings.iter().filter(|finding| !finding.is_open());
@@ -362,6 +367,50 @@ fn what_is_investigated_for_too_long_is_overdue() {
 }
 
 #[test]
+fn what_is_dated_into_the_future_excuses_nothing_and_is_not_the_newest() {
+    let at = |status: &str, day: u8| said("CVE-1", status, &purl(PURL), day);
+    let (count, older) = (Outcome::Counts, Outcome::Older);
+    let time = |day: u8| -> Time { format!("2026-01-{day:02}T00:00:00Z").parse().unwrap() };
+    let refused = |day: u8| Outcome::Refused(Refusal::InFuture(time(day)));
+    // The present is the 10th.
+    for (summary, statements, outcomes, is_open) in [
+        ("alone", vec![at("not_affected", 12)], vec![refused(12)], true),
+        ("fixed", vec![at("fixed", 31)], vec![refused(31)], true),
+        ("a day is no future", vec![at("not_affected", 11)], vec![count], false),
+        (
+            "beside what is so now",
+            vec![at("not_affected", 30), at("affected", 9)],
+            vec![count, refused(30)],
+            true,
+        ),
+        (
+            "worse, and not the newest",
+            vec![at("affected", 30), at("not_affected", 9)],
+            vec![count, older],
+            false,
+        ),
+        ("worse, and alone", vec![at("affected", 30)], vec![count], true),
+    ] {
+        let policy = VexPolicy { now: Some(time(10)), ..VexPolicy::default() };
+        let findings = applied_with(&[document("user", Trust::User, &statements)], &policy);
+        let finding = &findings.findings[0];
+        let found: Vec<Outcome> = finding.statements.iter().map(|it| it.outcome).collect();
+        assert_eq!((found, finding.is_open()), (outcomes, is_open), "{summary}");
+        let remarks = lint(&[document("user", Trust::User, &statements)], None, time(10));
+        let is_told = |it: &Lint| matches!(it.kind, LintKind::InFuture { .. });
+        assert_eq!(remarks.iter().any(is_told), summary != "a day is no future", "{summary}");
+    }
+    // Who is trusted more and says worse is still heard.
+    let more = document("user", Trust::User, &[at("affected", 30)]);
+    let less = document("upstream", Trust::Upstream, &[at("not_affected", 9)]);
+    let policy = VexPolicy { now: Some(time(10)), ..VexPolicy::default() };
+    let findings = applied_with(&[more, less], &policy);
+    assert!(findings.findings[0].is_open());
+    let text = findings.findings[0].statements[0].to_string();
+    assert!(text.contains("in the future, so it counts as older"), "{text}");
+}
+
+#[test]
 fn a_part_of_a_package_is_meant_where_the_package_is() {
     for (product, expected) in [
         (of_image("pkg:deb/debian/openssl@3.5.1-1", &[PURL]), &["libssl3t64 CVE-1"][..]),
@@ -385,6 +434,19 @@ fn a_suppressed_finding_says_by_what() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn no_text_of_a_statement_looks_like_a_line_of_ours() {
+    let mut statement = said("CVE-1", "not_affected", &purl(PURL), 1);
+    statement["impact_statement"] = "x\n  result: it counts\u{2028}\u{202e}y\u{1b}[31m".into();
+    let findings = by_user(&[statement]);
+    let explained = findings.findings[0].explain(&packages()).to_string();
+    let results: Vec<&str> =
+        explained.lines().filter(|line| line.trim().starts_with("result:")).collect();
+    assert_eq!(results.len(), 1, "{explained}");
+    assert!(results[0].contains("result: suppressed: not_affected"), "{explained}");
+    assert!(!explained.contains(['\u{2028}', '\u{202e}', '\u{1b}']), "{explained}");
 }
 
 #[test]
@@ -428,7 +490,7 @@ fn lint_says_what_is_wrong_with_documents() {
     let inventory = packages();
     let image = image();
     let kinds = |sources: &[VexSource]| -> Vec<LintKind> {
-        lint(sources, Some((&inventory, &image))).into_iter().map(|it| it.kind).collect()
+        lint(sources, Some((&inventory, &image)), now()).into_iter().map(|it| it.kind).collect()
     };
     let with = |statement: Value| document("user", Trust::User, &[statement]);
     assert_eq!(kinds(&[with(said("CVE-1", "fixed", &purl(PURL), 1))]), []);
@@ -462,7 +524,7 @@ fn lint_says_what_is_wrong_with_documents() {
     assert_eq!(kinds(&[first.clone(), first]), []);
     // Without an image nothing is said of one.
     let absent = said("CVE-1", "fixed", &purl("pkg:deb/debian/curl@8"), 1);
-    assert_eq!(lint(&[with(absent)], None), []);
+    assert_eq!(lint(&[with(absent)], None, now()), []);
 }
 
 #[test]
@@ -477,7 +539,7 @@ fn a_source_name_that_is_not_said_to_be_one_is_found_by_nobody() {
         ("pkg:npm/glibc@2.41-12", false),
     ] {
         let source = document("user", Trust::User, &[said("CVE-1", "fixed", &purl(product), 1)]);
-        let lints = lint(&[source], Some((&inventory, &names)));
+        let lints = lint(&[source], Some((&inventory, &names)), now());
         let is_source = |it: &Lint| matches!(it.kind, LintKind::SourceName { .. });
         assert_eq!(lints.iter().any(is_source), expected, "{product}: {lints:?}");
     }
@@ -489,7 +551,7 @@ fn documents_of_dhi_have_the_faults_that_are_known_of_them() {
     let document = hardpan_attest::predicate::vex::read(&std::fs::read(path).unwrap()).unwrap();
     let name = "redis".to_owned();
     let source = VexSource { name, trust: Trust::Upstream, is_signed: false, document };
-    let lints = lint(&[source], None);
+    let lints = lint(&[source], None, now());
     let has = |is: fn(&VexWarning) -> bool| {
         lints.iter().any(|it| matches!(&it.kind, LintKind::Format(warning) if is(warning)))
     };

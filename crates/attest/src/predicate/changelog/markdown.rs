@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Changelog, PackageChange};
+use crate::visible;
 
 /// The most lines of a list; the predicate has all of them.
 const LINES_MAX: usize = 200;
@@ -131,8 +132,7 @@ fn megabytes(bytes: u64) -> String {
 
 /// Writes a text as a code span, whatever is in it: one line, and more back quotes around it than in it.
 fn code(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let text: String = text.chars().map(visible).collect();
+    let text = visible(text);
     let (mut longest, mut current) = (0, 0);
     for c in text.chars() {
         current = if c == '`' { current + 1 } else { 0 };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::resource::{limited, shortened};
 use super::super::time::Time;
-use super::read::{KIND, Reader, Unfit, VexRead, list, long_text, text, time};
+use super::read::{DOCUMENT, KIND, NO_NAME, Reader, Unfit, VexRead, list, long_text, text};
 use super::warning::VexWarning;
 use super::{
     COMPONENTS_MAX, Component, Justification, Product, STATEMENTS_MAX, Status, Text, VexError,
@@ -38,15 +38,19 @@ pub(super) fn read(document: &Value) -> Result<VexRead, VexError> {
     let head = &document["document"];
     let tracking = &head["tracking"];
     let released = ["current_release_date", "initial_release_date"];
-    let mut reader = Reader::new(released.iter().find_map(|key| time(tracking, key)));
+    let mut reader = Reader::default();
+    reader.time = released.iter().find_map(|key| reader.time_in(tracking, key, DOCUMENT));
+    if text(tracking, "status") == Some("draft") {
+        reader.warn(VexWarning::Draft);
+    }
     let names = Names::of(&document["product_tree"])?;
     let mut statements = Vec::new();
     for vulnerability in list(document, "vulnerabilities") {
         let Some(named) = named(vulnerability) else {
-            reader.leave_out("?", "the vulnerability has no name");
+            reader.leave_out("?", NO_NAME);
             continue;
         };
-        let said = Said::new(vulnerability, named, &names)?;
+        let said = Said::new(vulnerability, named, &names, &mut reader)?;
         for (list_name, word) in STATUSES {
             said.statements(list_name, word, &names, &mut reader, &mut statements)?;
         }
@@ -54,14 +58,8 @@ pub(super) fn read(document: &Value) -> Result<VexRead, VexError> {
     }
     // `3`, or `3.1.0` of those who count in another way.
     let version = text(tracking, "version").and_then(|text| text.split('.').next()?.parse().ok());
-    Ok(VexRead {
-        id: text(tracking, "id").unwrap_or_default().to_owned(),
-        author: text(&head["publisher"], "name").unwrap_or_default().to_owned(),
-        time: reader.time,
-        version: version.filter(|number| *number > 0),
-        statements,
-        warnings: reader.warnings,
-    })
+    let id = text(tracking, "id").unwrap_or_default();
+    Ok(reader.finish(id, text(&head["publisher"], "name"), version, statements))
 }
 
 /// Returns the vulnerability: its CVE, or the first of its other ids.
@@ -143,7 +141,7 @@ impl<'d> Names<'d> {
     fn index<T: Clone>(
         &self,
         values: &'d [Value],
-        say: impl Fn(&'d Value) -> Option<T>,
+        mut say: impl FnMut(&'d Value) -> Option<T>,
     ) -> Result<BTreeMap<Option<&'d str>, T>, VexError> {
         let mut said = BTreeMap::new();
         let mut count = 0;
@@ -163,6 +161,16 @@ impl<'d> Names<'d> {
             }
         }
         Ok(said)
+    }
+
+    /// Says why a product can't be used.
+    fn unusable(&self, id: &str) -> String {
+        let why = match (self.purls.contains_key(id), self.parts.contains_key(id)) {
+            (false, _) => "is not defined in the document",
+            (true, true) => "consists of what has no package URL",
+            (true, false) => "has no package URL",
+        };
+        format!("the product {:?} {why}", shortened(id))
     }
 
     fn product(
@@ -220,7 +228,9 @@ impl<'d> Said<'d> {
         vulnerability: &'d Value,
         named: Vulnerability,
         names: &Names<'d>,
+        reader: &mut Reader,
     ) -> Result<Self, VexError> {
+        let name = shortened(&named.name);
         let details = |categories: &'static [&str]| {
             move |value: &'d Value| {
                 let category = text(value, "category").unwrap_or_default();
@@ -231,10 +241,10 @@ impl<'d> Said<'d> {
         let label = |flag: &'d Value| Justification::of(text(flag, "label")?);
         Ok(Self {
             vulnerability,
-            name: shortened(&named.name),
-            named,
             flags: names.index(flags, label)?,
-            dates: names.index(flags, |flag| time(flag, "date"))?,
+            dates: names.index(flags, |flag| reader.time_in(flag, "date", &name))?,
+            name,
+            named,
             impacts: names.index(list(vulnerability, "threats"), details(&["impact"]))?,
             actions: names.index(list(vulnerability, "remediations"), details(&REMEDIES))?,
         })
@@ -252,19 +262,19 @@ impl<'d> Said<'d> {
         let mut by_face: BTreeMap<(Status, Time), BTreeSet<Product>> = BTreeMap::new();
         let mut unfit = Unfit::default();
         for id in list(&self.vulnerability["product_status"], list_name) {
-            let Some(id) = id.as_str() else { continue };
+            let Some(id) = id.as_str() else {
+                reader.leave_out(&self.name, "the name of a product is no text");
+                continue;
+            };
             let products = names.product(id, &self.name, reader, &mut unfit)?;
             if products.is_empty() {
-                reader.warn(VexWarning::NoProductId(format!("{}: {}", self.name, shortened(id))));
+                reader.leave_out(&self.name, names.unusable(id));
                 continue;
             }
             let Some(status) = self.status(word, id, reader) else { continue };
             // A flag can be dated, and so be newer than the document.
             let date = of(&self.dates, id).copied().filter(|_| word == "not_affected");
-            let time = date.or(reader.time).unwrap_or_else(|| {
-                reader.warn(VexWarning::NoTime(self.name.clone()));
-                Time::EPOCH
-            });
+            let time = reader.known(date.or(reader.time), &self.name);
             by_face.entry((status, time)).or_default().extend(products);
         }
         reader.tell(&self.name, &unfit);

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::super::resource::{limited, shortened};
 use super::super::time::Time;
-use super::read::{KIND, Reader, Unfit, VexRead, list, long_text, text, time};
+use super::read::{
+    DOCUMENT, KIND, NO_NAME, Reader, Unfit, VexRead, list, long_text, no_product, text,
+};
 use super::warning::VexWarning;
 use super::{
     COMPONENTS_MAX, Component, Justification, Product, STATEMENTS_MAX, Status, Text, VexError,
@@ -18,7 +20,8 @@ use crate::sbom::purl::PackageUrl;
 /// Reads a document.
 pub(super) fn read(document: &Value) -> Result<VexRead, VexError> {
     let metadata = &document["metadata"];
-    let mut reader = Reader::new(time(metadata, "timestamp"));
+    let mut reader = Reader::default();
+    reader.time = reader.time_in(metadata, "timestamp", DOCUMENT);
     let names = names(document)?;
     let subject =
         metadata["component"]["purl"].as_str().filter(|purl| purl.starts_with("pkg:oci/"));
@@ -27,7 +30,7 @@ pub(super) fn read(document: &Value) -> Result<VexRead, VexError> {
         // Without an analysis it is a finding of whoever wrote it, and states nothing.
         let Some(state) = text(&vulnerability["analysis"], "state") else { continue };
         let Some(named) = named(vulnerability) else {
-            reader.leave_out("?", "the vulnerability has no name");
+            reader.leave_out("?", NO_NAME);
             continue;
         };
         let name = shortened(&named.name);
@@ -36,7 +39,7 @@ pub(super) fn read(document: &Value) -> Result<VexRead, VexError> {
         };
         let products = products(vulnerability, &names, subject, &name, &mut reader)?;
         if products.is_empty() {
-            reader.leave_out(&name, "it names no product");
+            reader.leave_out(&name, no_product(list(vulnerability, "affects")));
             continue;
         }
         let time = time_of(vulnerability, &name, &mut reader);
@@ -52,21 +55,15 @@ pub(super) fn read(document: &Value) -> Result<VexRead, VexError> {
         limited(KIND, "statements", statements.len(), STATEMENTS_MAX).map_err(VexError::TooMany)?;
     }
     let version = document["version"].as_u64().and_then(|number| u32::try_from(number).ok());
-    Ok(VexRead {
-        id: text(document, "serialNumber").unwrap_or_default().to_owned(),
-        author: author(metadata).unwrap_or_default(),
-        time: reader.time,
-        version: version.filter(|number| *number > 0),
-        statements,
-        warnings: reader.warnings,
-    })
+    let id = text(document, "serialNumber").unwrap_or_default();
+    Ok(reader.finish(id, author(metadata), version, statements))
 }
 
-fn author(metadata: &Value) -> Option<String> {
+fn author(metadata: &Value) -> Option<&str> {
     let authors = list(metadata, "authors").iter().filter_map(|author| text(author, "name"));
     let places = ["supplier", "manufacturer", "manufacture"];
     let others = places.iter().filter_map(|place| text(&metadata[*place], "name"));
-    authors.chain(others).next().map(str::to_owned)
+    authors.chain(others).next()
 }
 
 fn named(vulnerability: &Value) -> Option<Vulnerability> {
@@ -80,13 +77,14 @@ fn named(vulnerability: &Value) -> Option<Vulnerability> {
 
 fn time_of(vulnerability: &Value, name: &str, reader: &mut Reader) -> Time {
     let analysis = &vulnerability["analysis"];
-    let own = ["lastUpdated", "firstIssued"].iter().find_map(|key| time(analysis, key));
-    let of = ["updated", "published"].iter().find_map(|key| time(vulnerability, key));
+    let mut first = |value: &Value, keys: [&str; 2]| {
+        keys.iter().find_map(|key| reader.time_in(value, key, name))
+    };
+    let own = first(analysis, ["lastUpdated", "firstIssued"]);
+    let of = first(vulnerability, ["updated", "published"]);
     // When the vulnerability was published says nothing of when somebody looked at the product.
-    own.or(reader.time).or(of).unwrap_or_else(|| {
-        reader.warn(VexWarning::NoTime(name.to_owned()));
-        Time::EPOCH
-    })
+    let time = own.or(reader.time).or(of);
+    reader.known(time, name)
 }
 
 /// The words of the format, as those of OpenVEX. What protects from outside of the product has no word there.
@@ -168,7 +166,10 @@ fn products(
         let Some(purl) = text(affected, "ref").and_then(|reference| resolve(reference, names))
         else {
             let reference = text(affected, "ref").unwrap_or_default();
-            reader.warn(VexWarning::NoProductId(format!("{name}: {}", shortened(reference))));
+            reader.warn(VexWarning::UndefinedProduct {
+                vulnerability: name.to_owned(),
+                product: shortened(reference),
+            });
             continue;
         };
         for purl in versions(affected, &purl) {

@@ -99,23 +99,102 @@ fn csaf_says_what_it_says_of_products_and_parts() {
 
 #[test]
 fn csaf_that_says_nothing_usable_says_nothing() {
-    for (summary, vulnerability) in [
-        ("no reason", json!({"cve": "C", "product_status": {"known_not_affected": ["A"]}})),
+    for (expected, vulnerability) in [
         (
-            "a reason for another",
+            "not_affected needs a reason",
+            json!({"cve": "C", "product_status": {"known_not_affected": ["A"]}}),
+        ),
+        (
+            "not_affected needs a reason",
             json!({"cve": "C", "product_status": {"known_not_affected": ["A"]},
                    "flags": [{"label": "component_not_present", "product_ids": ["C"]}]}),
         ),
-        ("an unknown product", json!({"cve": "C", "product_status": {"fixed": ["Z"]}})),
-        ("a product without a purl", json!({"cve": "C", "product_status": {"fixed": ["X"]}})),
-        ("a part of nobody knows what", json!({"cve": "C", "product_status": {"fixed": ["X:C"]}})),
+        (
+            "\"Z\" is not defined in the document",
+            json!({"cve": "C", "product_status": {"fixed": ["Z"]}}),
+        ),
+        ("\"X\" has no package URL", json!({"cve": "C", "product_status": {"fixed": ["X"]}})),
+        (
+            "\"X:C\" consists of what has no package URL",
+            json!({"cve": "C", "product_status": {"fixed": ["X:C"]}}),
+        ),
         ("no name", json!({"product_status": {"fixed": ["A"]}})),
-        ("an odd product", json!({"cve": "C", "product_status": {"fixed": [7, null]}})),
-        ("no products", json!({"cve": "C", "product_status": {"recommended": ["A"]}})),
+        (
+            "the name of a product is no text",
+            json!({"cve": "C", "product_status": {"fixed": [7, null]}}),
+        ),
+        ("states nothing", json!({"cve": "C", "product_status": {"recommended": ["A"]}})),
     ] {
         let read = csaf(&json!([vulnerability]));
-        assert_eq!(lines(&read), [""; 0], "{summary}");
+        assert_eq!(lines(&read), [""; 0], "{expected}");
+        let warnings: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
+        assert!(warnings.join("\n").contains(expected), "{expected}: {warnings:?}");
+        assert_eq!(read.left_out == 0, expected == "states nothing", "{warnings:?}");
     }
+}
+
+#[test]
+fn what_openvex_says_of_itself_is_looked_at() {
+    let good = || {
+        json!({
+            "@context": URI, "@id": "a:b", "author": "A", "version": 1,
+            "timestamp": "2026-01-01T00:00:00Z", "statements": [
+                {"vulnerability": "C", "status": "fixed", "products": ["pkg:deb/debian/a@1"]},
+            ],
+        })
+    };
+    for (key, value, expected) in [
+        ("author", json!(null), "the document has no author"),
+        ("author", json!(" "), "the document has no author"),
+        ("statements", json!([]), "the document states nothing"),
+        ("@context", json!("https://openvex.dev/ns/v9.9.9"), "of no known version"),
+        ("timestamp", json!("yesterday"), "the document: the time \"yesterday\" can't be read"),
+    ] {
+        let mut document = good();
+        document[key] = value;
+        let warnings = any(&document).warnings;
+        assert!(warnings[0].to_string().contains(expected), "{key}: {warnings:?}");
+    }
+    for context in ["https://openvex.dev/ns", "https://openvex.dev/ns/v0.0.1", URI] {
+        let mut document = good();
+        document["@context"] = json!(context);
+        assert_eq!(any(&document).warnings, [], "{context}");
+    }
+}
+
+#[test]
+fn a_draft_and_times_that_can_t_be_read_are_told() {
+    let csaf = |status: &str, date: &str| {
+        any(&json!({
+            "document": {"csaf_version": "2.0", "publisher": {"name": "M"},
+                         "tracking": {"status": status, "current_release_date": date}},
+            "product_tree": {"full_product_names": [{"name": "a", "product_id": "A",
+                "product_identification_helper": {"purl": "pkg:deb/debian/a@1"}}]},
+            "vulnerabilities": [{"cve": "C", "product_status": {"fixed": ["A"]},
+                                 "flags": [{"label": "component_not_present", "date": date}]}],
+        }))
+        .warnings
+    };
+    let time = "2026-01-01T00:00:00Z";
+    assert_eq!(csaf("final", time), []);
+    assert_eq!(csaf("draft", time), [VexWarning::Draft]);
+    let bad = |place: &str| VexWarning::BadTime { place: place.into(), text: "soon".into() };
+    let expected = [bad("the document"), bad("C"), VexWarning::NoTime("C".into())];
+    assert_eq!(csaf("final", "soon"), expected);
+    let cyclonedx = |reference: &str, updated: &str| {
+        any(&json!({
+            "bomFormat": "CycloneDX", "metadata": {"timestamp": "2026-01-01T00:00:00Z",
+            "supplier": {"name": "S"}}, "components": [{"bom-ref": "b", "purl": "pkg:npm/b@1"}],
+            "vulnerabilities": [{"id": "C", "affects": [{"ref": reference}, {"ref": "b"}],
+                                 "analysis": {"state": "in_triage", "lastUpdated": updated}}],
+        }))
+        .warnings
+    };
+    assert_eq!(cyclonedx("b", time), []);
+    assert_eq!(cyclonedx("b", "soon"), [bad("C")]);
+    let undefined =
+        VexWarning::UndefinedProduct { vulnerability: "C".into(), product: "urn:cdx:1/1#x".into() };
+    assert_eq!(cyclonedx("urn:cdx:1/1#x", time), [undefined]);
 }
 
 #[test]

@@ -313,6 +313,11 @@ impl Component {
         own.or_else(|| self.identifiers.get("purl").and_then(|purl| purl.parse().ok()))
     }
 
+    /// Returns whether it is a package in whatever version.
+    fn is_any_version(&self) -> bool {
+        self.hashes.is_empty() && self.purl().is_some_and(|purl| purl.version().is_none())
+    }
+
     /// Returns a text that is equal where components are the same.
     pub fn key(&self) -> String {
         if let Some(purl) = self.purl() {
@@ -330,6 +335,25 @@ pub struct Product {
     pub component: Component,
     /// The parts.
     pub subcomponents: BTreeSet<Component>,
+}
+
+impl Product {
+    /// Returns the same without what it names in no version; `None` if that is all of it. What is part of an image that is named
+    /// by its digest needs no version.
+    pub fn versioned(&self) -> Option<Self> {
+        if self.subcomponents.is_empty() {
+            return (!self.component.is_any_version()).then(|| self.clone());
+        }
+        let is_image = self.component.purl().is_some_and(|purl| purl.kind() == "oci");
+        let is_pinned = !self.component.hashes.is_empty();
+        if is_pinned || is_image && !self.component.is_any_version() {
+            return Some(self.clone());
+        }
+        let parts = self.subcomponents.iter().filter(|part| !part.is_any_version());
+        let subcomponents: BTreeSet<Component> = parts.cloned().collect();
+        let component = self.component.clone();
+        (!subcomponents.is_empty()).then_some(Self { component, subcomponents })
+    }
 }
 
 /// What somebody states about a vulnerability.

@@ -21,6 +21,12 @@ const WARNINGS_MAX: usize = 1_000;
 /// The most aliases of a vulnerability that are read.
 const ALIASES_MAX: usize = 1_000;
 pub(super) const KIND: &str = "VEX";
+/// What times that are of no statement are the times of.
+pub(super) const DOCUMENT: &str = "the document";
+pub(super) const NO_NAME: &str = "the vulnerability has no name";
+/// Versions of the format.
+const KNOWN_CONTEXTS: [&str; 3] =
+    ["https://openvex.dev/ns", "https://openvex.dev/ns/v0.0.1", super::URI];
 /// Hashes that the format knows.
 const HASHES: [&str; 12] = [
     "md5",
@@ -52,8 +58,17 @@ pub struct VexRead {
     pub version: Option<u32>,
     /// What it states, as far as it can be used.
     pub statements: Vec<VexStatement>,
+    /// How many statements can't be used, and so are none of these; of CSAF, how many products of statements.
+    pub left_out: usize,
     /// What is wrong with it.
     pub warnings: Vec<VexWarning>,
+}
+
+impl VexRead {
+    /// Returns why statements can't be used, of the first of them.
+    pub fn reasons(&self) -> impl Iterator<Item = &VexWarning> {
+        self.warnings.iter().filter(|warning| matches!(warning, VexWarning::LeftOut { .. }))
+    }
 }
 
 /// Reads a document from a file.
@@ -83,7 +98,11 @@ pub fn from_value(document: &Value) -> Result<VexRead, VexError> {
         return Err(VexError::NotOpenVex("it has no statements".to_owned()));
     };
     limited(KIND, "statements", statements.len(), STATEMENTS_MAX).map_err(VexError::TooMany)?;
-    let mut reader = Reader::new(time(document, "timestamp"));
+    let mut reader = Reader::default();
+    if !KNOWN_CONTEXTS.contains(&context) {
+        reader.warn(VexWarning::UnknownContext(shortened(context)));
+    }
+    reader.time = reader.time_in(document, "timestamp", DOCUMENT);
     let id = text(document, "@id").unwrap_or_default();
     reader.iri(id);
     // Older documents write the number as a text.
@@ -103,14 +122,8 @@ pub fn from_value(document: &Value) -> Result<VexRead, VexError> {
         }
         read.push(statement);
     }
-    Ok(VexRead {
-        id: id.to_owned(),
-        author: text(document, "author").unwrap_or_default().to_owned(),
-        time: reader.time,
-        version: number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0),
-        statements: read,
-        warnings: reader.warnings,
-    })
+    let version = number.and_then(|number| u32::try_from(number).ok());
+    Ok(reader.finish(id, text(document, "author"), version, read))
 }
 
 /// Reads a document of any of the formats: OpenVEX, CSAF 2, or CycloneDX with analyses; bare, or as the predicate of an
@@ -157,16 +170,15 @@ pub(super) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-pub(super) fn time(value: &Value, key: &str) -> Option<Time> {
-    text(value, key)?.parse().ok()
-}
-
 pub(super) fn long_text(value: &Value, key: &str) -> Option<Text> {
     Text::new(text(value, key)?).ok()
 }
 
+#[derive(Default)]
 pub(super) struct Reader {
-    pub(super) warnings: Vec<VexWarning>,
+    warnings: Vec<VexWarning>,
+    /// Statements that can't be used.
+    left_out: usize,
     components: usize,
     /// Names that were warned of.
     image_names: BTreeSet<String>,
@@ -175,9 +187,43 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Begins with the time of the document.
-    pub(super) fn new(time: Option<Time>) -> Self {
-        Self { warnings: Vec::new(), components: 0, image_names: BTreeSet::new(), time }
+    /// Ends with what the document says of itself.
+    pub(super) fn finish(
+        mut self,
+        id: &str,
+        author: Option<&str>,
+        version: Option<u32>,
+        statements: Vec<VexStatement>,
+    ) -> VexRead {
+        if author.is_none() {
+            self.warn(VexWarning::NoAuthor);
+        }
+        if statements.is_empty() && self.left_out == 0 {
+            self.warn(VexWarning::NoStatement);
+        }
+        VexRead {
+            id: id.to_owned(),
+            author: author.unwrap_or_default().to_owned(),
+            time: self.time,
+            version: version.filter(|number| *number > 0),
+            statements,
+            left_out: self.left_out,
+            warnings: self.warnings,
+        }
+    }
+
+    /// Reads a time; `place` is what it is the time of.
+    pub(super) fn time_in(&mut self, value: &Value, key: &str, place: &str) -> Option<Time> {
+        let value = value.get(key).filter(|value| !value.is_null())?;
+        let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
+        if text.is_empty() {
+            return None;
+        }
+        let time = text.parse().ok();
+        if time.is_none() {
+            self.warn(VexWarning::BadTime { place: place.to_owned(), text: shortened(&text) });
+        }
+        time
     }
 
     pub(super) fn warn(&mut self, warning: VexWarning) {
@@ -197,13 +243,14 @@ impl Reader {
     }
 
     pub(super) fn leave_out(&mut self, vulnerability: &str, reason: impl Into<String>) {
+        self.left_out += 1;
         let vulnerability = shortened(vulnerability);
         self.warn(VexWarning::LeftOut { vulnerability, reason: reason.into() });
     }
 
     fn statement(&mut self, value: &Value) -> Result<Option<VexStatement>, VexError> {
         let Some(vulnerability) = vulnerability(value)? else {
-            self.leave_out("?", "the vulnerability has no name");
+            self.leave_out("?", NO_NAME);
             return Ok(None);
         };
         let name = shortened(&vulnerability.name);
@@ -215,14 +262,12 @@ impl Reader {
         let products = self.products(value, &name)?;
         if products.is_empty() {
             // The format allows it where something else names the product; nothing does here.
-            self.leave_out(&name, "it names no product");
+            self.leave_out(&name, no_product(list(value, "products")));
             return Ok(None);
         }
-        let time = [time(value, "last_updated"), time(value, "timestamp"), self.time];
-        let time = time.into_iter().flatten().next().unwrap_or_else(|| {
-            self.warn(VexWarning::NoTime(name));
-            Time::EPOCH
-        });
+        let own = ["last_updated", "timestamp"].map(|key| self.time_in(value, key, &name));
+        let time = own.into_iter().flatten().next().or(self.time);
+        let time = self.known(time, &name);
         let (notes, supplier) = (long_text(value, "status_notes"), long_text(value, "supplier"));
         Ok(Some(VexStatement { vulnerability, time, status, products, notes, supplier, id }))
     }
@@ -250,6 +295,14 @@ impl Reader {
             }
         }
         Some(status)
+    }
+
+    /// Returns a time, or what stands for none.
+    pub(super) fn known(&mut self, time: Option<Time>, name: &str) -> Time {
+        time.unwrap_or_else(|| {
+            self.warn(VexWarning::NoTime(name.to_owned()));
+            Time::EPOCH
+        })
     }
 
     fn not_affected(&mut self, value: &Value, name: &str) -> Option<Status> {
@@ -296,7 +349,7 @@ impl Reader {
     }
 
     fn affected(&mut self, value: &Value, name: &str) -> Status {
-        let action_time = time(value, "action_statement_timestamp");
+        let action_time = self.time_in(value, "action_statement_timestamp", name);
         self.affected_with(long_text(value, "action_statement"), action_time, name)
     }
 
@@ -384,6 +437,15 @@ impl Reader {
             }
         }
         Ok(Some(component))
+    }
+}
+
+/// Says why a statement is about no product.
+pub(super) fn no_product(products: &[Value]) -> &'static str {
+    if products.is_empty() {
+        "it names no product"
+    } else {
+        "none of its products can be identified"
     }
 }
 

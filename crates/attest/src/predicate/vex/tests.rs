@@ -218,7 +218,7 @@ fn an_accepted_risk_is_never_unaffected() {
     // In a document of somebody else it becomes what it is.
     let read = read(
         br#"{"@context": "https://openvex.dev/ns/v0.2.0", "@id": "a:b", "version": 1,
-        "timestamp": "2026-01-01T00:00:00Z", "statements": [{
+        "author": "A", "timestamp": "2026-01-01T00:00:00Z", "statements": [{
         "vulnerability": {"name": "CVE-1"}, "products": [{"@id": "pkg:deb/debian/a@1"}],
         "status": "not_affected", "justification": "inline_mitigations_already_exist",
         "status_notes": "Marked no-dsa by Debian"}]}"#,
@@ -305,16 +305,30 @@ fn what_is_wrong_with_a_statement_is_said() {
         (json!({"products": []}), 0, "names no product"),
         (json!({"products": "pkg:deb/debian/a@1"}), 0, "names no product"),
         (json!({"products": [{}]}), 0, "has no id"),
+        (json!({"products": [{}]}), 0, "none of its products can be identified"),
         (json!({"products": [{"@id": "a b"}]}), 0, "has no id"),
         (json!({"products": [{"@id": "pkg:oci/a@1", "subcomponents": [{}]}]}), 0, "has no id"),
-        (json!({"products": [{"@id": "pkg:deb/debian/a"}]}), 1, "1 products without a version"),
+        (
+            json!({"products": [{"@id": "pkg:deb/debian/a"}]}),
+            1,
+            "CVE-1: 1 product without a version",
+        ),
+        (
+            json!({"products": [{"@id": "pkg:deb/debian/a"}, {"@id": "pkg:deb/debian/b"}]}),
+            1,
+            "2 products without a version",
+        ),
         (
             json!({"products": [{"@id": "pkg:deb/debian/a@1?distro=debian-13"}]}),
             1,
-            "more than `arch`",
+            "CVE-1: 1 package URL with more than `arch`: scanners may not find it",
         ),
         (json!({"products": [{"@id": "pkg:oci/dhi%2Fredis@1"}]}), 1, "slash"),
-        (json!({"timestamp": "x", "products": [{"identifiers": {"cpe23": "cpe:2.3:a"}}]}), 1, ""),
+        (json!({"products": [{"identifiers": {"cpe23": "cpe:2.3:a"}}]}), 1, ""),
+        (json!({"timestamp": null}), 1, ""),
+        (json!({"timestamp": "yesterday"}), 1, "CVE-1: the time \"yesterday\" can't be read"),
+        (json!({"timestamp": 1_700_000_000}), 1, "the time \"1700000000\" can't be read"),
+        (json!({"timestamp": "1969-12-31T23:59:59Z"}), 1, "can't be read"),
     ] {
         let mut value = good.clone();
         for (key, change) in changes.as_object().unwrap() {
@@ -325,13 +339,16 @@ fn what_is_wrong_with_a_statement_is_said() {
         assert_eq!(read.statements.len(), count, "{changes}: {warnings:?}");
         assert!(warnings.join("\n").contains(expected), "{changes}: {warnings:?}");
         assert_eq!(warnings.is_empty(), expected.is_empty(), "{changes}: {warnings:?}");
+        assert_eq!(read.left_out, 1 - count, "{changes}");
+        assert_eq!(read.reasons().count(), 1 - count, "{changes}");
     }
 }
 
 #[test]
 fn what_is_wrong_with_a_document_is_said() {
-    let one =
-        json!({"vulnerability": "CVE-1", "status": "fixed", "products": ["pkg:deb/debian/a@1"]});
+    let good =
+        || json!({"vulnerability": "CVE-1", "status": "fixed", "products": ["pkg:deb/debian/a@1"]});
+    let one = good();
     let mut document = statement(one.clone());
     document["@id"] = json!("my-document");
     document["version"] = json!("x");
@@ -362,7 +379,10 @@ fn what_is_wrong_with_a_document_is_said() {
     let read = from_value(
         &json!({"@context": "https://openvex.dev/ns", "@id": "a:b", "version": 1, "statements": many}),
     );
-    let warnings = read.unwrap().warnings;
+    let read = read.unwrap();
+    // All are counted, whatever is listed.
+    assert_eq!(read.left_out, 2_000);
+    let warnings = read.warnings;
     assert_eq!((warnings.len(), warnings.last()), (1_001, Some(&VexWarning::More)));
 }
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::URI;
+
 /// Something that is wrong with a document, and what was made of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -13,6 +15,21 @@ pub enum VexWarning {
     DuplicateId(String),
     /// The document has no version that is a number.
     NoVersion,
+    /// The document does not say who states it.
+    NoAuthor,
+    /// The document states nothing.
+    NoStatement,
+    /// The document is a draft.
+    Draft,
+    /// The document is of a version of OpenVEX that is not known. It is read as one of those that are.
+    UnknownContext(String),
+    /// A time that can't be read. It is not used.
+    BadTime {
+        /// What it is the time of: a vulnerability, or the document.
+        place: String,
+        /// The text.
+        text: String,
+    },
     /// A statement has no time, and neither has the document. It counts as older than all others.
     NoTime(String),
     /// Products without a version: the statement holds for every version there will ever be.
@@ -44,6 +61,13 @@ pub enum VexWarning {
     NoAction(String),
     /// A product that can't be identified. It is left out.
     NoProductId(String),
+    /// A reference to a product that the document does not have. It is left out.
+    UndefinedProduct {
+        /// The vulnerability.
+        vulnerability: String,
+        /// The reference.
+        product: String,
+    },
     /// A field of another status. It is ignored.
     WrongField {
         /// The vulnerability.
@@ -62,15 +86,29 @@ impl fmt::Display for VexWarning {
             Self::DuplicateId(id) => write!(f, "two statements have the id {id:?}"),
             Self::NoVersion => write!(f, "the document has no version"),
             Self::NoTime(name) => {
-                write!(f, "{name}: no time, so it counts as older than all others")
+                write!(f, "{name}: no time that can be used: it counts as older than all others")
+            }
+            Self::NoAuthor => write!(f, "the document has no author"),
+            Self::NoStatement => write!(f, "the document states nothing"),
+            Self::Draft => write!(f, "the document is a draft"),
+            Self::UnknownContext(context) => {
+                write!(f, "the @context {context:?} is of no known version, and is read as {URI}")
+            }
+            Self::BadTime { place, text } => {
+                write!(f, "{place}: the time {text:?} can't be read, and is not used")
             }
             Self::NoProductVersion { vulnerability, count } => {
-                write!(f, "{vulnerability}: {count} products without a version: it holds for ever")
+                let products = counted(*count, "product");
+                write!(f, "{vulnerability}: {products} without a version: it holds for ever")
             }
-            Self::TooNarrow { vulnerability, count } => write!(
-                f,
-                "{vulnerability}: {count} package URLs with more than `arch`: scanners may not find them"
-            ),
+            Self::TooNarrow { vulnerability, count } => {
+                let (purls, what) =
+                    (counted(*count, "package URL"), if *count == 1 { "it" } else { "them" });
+                write!(
+                    f,
+                    "{vulnerability}: {purls} with more than `arch`: scanners may not find {what}"
+                )
+            }
             Self::ImageName(name) => {
                 write!(f, "{name:?} has a slash in an image's name: scanners do not find it")
             }
@@ -82,10 +120,18 @@ impl fmt::Display for VexWarning {
             }
             Self::NoAction(name) => write!(f, "{name}: affected, and not what to do"),
             Self::NoProductId(name) => write!(f, "{name}: a product has no id, and is left out"),
+            Self::UndefinedProduct { vulnerability, product } => write!(
+                f,
+                "{vulnerability}: the product {product:?} is not defined in the document, and is left out"
+            ),
             Self::WrongField { vulnerability, field } => {
                 write!(f, "{vulnerability}: {field} does not go with its status, and is ignored")
             }
             Self::More => write!(f, "and more like this"),
         }
     }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
