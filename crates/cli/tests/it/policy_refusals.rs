@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use hardpan_testkit::fixture::Fixture;
 
 use crate::keys::{build_signed, signing};
+use crate::sboms::docker_archives;
 use crate::support::{Ran, hardpan, run};
 
 fn eval(fixture: &Fixture, policy: &str) -> Ran {
@@ -86,4 +87,21 @@ fn where_no_test_runs_that_is_no_success() {
     std::fs::remove_file(fixture.path("work/rules/p_test.rego")).unwrap();
     std::fs::remove_dir_all(fixture.path("work/rules/lib")).unwrap();
     test("rules").expect(2, &["there is no test"]);
+}
+
+#[test]
+fn archives_of_docker_without_a_layout_are_told_as_such() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    fixture.write("work/p.yaml", "keys: [k.pub]\n");
+    let (_, path) = docker_archives(&fixture).remove(0);
+    let line = ["policy", "eval", path.to_str().unwrap(), "--key", "k.pub", "--policy", "p.yaml"];
+    run(signing(&fixture, &line)).expect(
+        2,
+        &[
+            "is of `docker save` in its older form",
+            "Docker 25 and later",
+            "skopeo copy docker-archive:",
+        ],
+    );
 }
