@@ -105,3 +105,27 @@ fn archives_of_docker_without_a_layout_are_told_as_such() {
         ],
     );
 }
+
+#[test]
+fn a_test_that_needs_too_much_memory_fails_alone() {
+    let fixture = Fixture::new();
+    let large = "if count(numbers.range(1, 100000000)) > 5";
+    let text = format!(
+        "package a\n\ntest_first if true\n\ntest_large {large}\n\ntest_second if true\n\ntest_larger {large}\n"
+    );
+    fixture.write("work/a_test.rego", text);
+    let tested = run(hardpan(&fixture, &["policy", "test", "a_test.rego", "--json"]));
+    assert_eq!(tested.code, 1, "{tested}");
+    let value = tested.json();
+    assert_eq!((&value["passed"], &value["errors"]), (&2.into(), &2.into()), "{value}");
+    let lines = [(3, "passed"), (5, "error"), (7, "passed"), (9, "error")];
+    for (test, (line, result)) in value["tests"].as_array().unwrap().iter().zip(lines) {
+        assert_eq!((&test["line"], &test["result"]), (&line.into(), &result.into()), "{test}");
+        let problem = "it needs more than the 1024 MiB of memory that it may have, and was ended";
+        assert_eq!(
+            test.get("problem").is_some_and(|it| it == problem),
+            result == "error",
+            "{test}"
+        );
+    }
+}

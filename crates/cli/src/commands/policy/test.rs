@@ -65,7 +65,7 @@ fn outcomes(
         with_folder(path, own).map_err(hardpan::Error::from)?
     };
     let rego = Rego { modules: &bundle.modules, folder: &bundle.folder, now_seconds };
-    rego.test(Selection { file, name: filter.map(str::to_owned) })
+    rego.test(&Selection { file, name: filter.map(str::to_owned) })
 }
 
 /// Returns a file with the rest of its folder beside it, and what it is called there.
