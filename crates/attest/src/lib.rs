@@ -21,5 +21,6 @@ pub mod signature;
 mod statement;
 pub mod timestamp;
 pub mod verify;
+pub mod vulnerability;
 
 pub use statement::{STATEMENT_BYTES_MAX, Statement, StatementError, Subject};

@@ -90,6 +90,43 @@ fn where_no_test_runs_that_is_no_success() {
 }
 
 #[test]
+fn policies_that_can_t_be_are_shown_where_they_are_wrong() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    let wrong = "keys: [k.pub]\nrequire: [sbom]\n";
+    fixture.write("work/p.yaml", wrong);
+    eval(&fixture, "p.yaml")
+        .expect(2, &["an entry of `require` must be a mapping, found a string", "p.yaml:2:11"]);
+    let out = fixture.path("out");
+    let out = out.to_str().unwrap();
+    let verify = ["verify", out, "--key", "k.pub", "--policy", "p.yaml", "--json"];
+    let told = run(signing(&fixture, &verify)).json();
+    assert_eq!(told["error"]["diagnostics"][0]["labels"][0]["line"], 2, "{told}");
+    run(hardpan(&fixture, &["policy", "export", "p.yaml", "--to", "kyverno"]))
+        .expect(2, &["p.yaml:2:11"]);
+    eval(&fixture, "nope.yaml").expect(2, &["can't read nope.yaml", "No such file"]);
+}
+
+#[test]
+fn what_decides_nothing_is_warned_of() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    let exception = "exceptions: [{id: CVE-2026-1234, until: 2999-01-01, reason: r}]\n";
+    fixture.write("work/p.yaml", format!("keys: [nope.pub]\n{exception}"));
+    let unknown = "no key that is trusted is called \"nope.pub\"";
+    let unneeded = "the exception for CVE-2026-1234 decides nothing";
+    eval(&fixture, "p.yaml").expect(1, &[unknown, "are called k.pub", "p.yaml:1:1", unneeded]);
+    fixture.write("work/p.yaml", format!("keys: [k.pub]\n{exception}"));
+    eval(&fixture, "p.yaml").expect(0, &[unneeded, "p.yaml:2:19"]);
+    let export = ["policy", "export", "p.yaml", "--to", "kyverno", "--partial"];
+    let exported = run(signing(&fixture, &export)).expect(0, &[unneeded]);
+    assert!(!exported.stdout.contains("decides nothing"), "{exported}");
+    fixture.write("work/p.yaml", "keys: [k.pub]\n");
+    let quiet = eval(&fixture, "p.yaml").expect(0, &[]);
+    assert!(!quiet.stderr.contains("warning"), "{quiet}");
+}
+
+#[test]
 fn archives_of_docker_without_a_layout_are_told_as_such() {
     let fixture = Fixture::new();
     build_signed(&fixture, &[]).expect(0, &[]);
