@@ -22,6 +22,7 @@ mod statement;
 pub mod timestamp;
 pub mod verify;
 mod visible;
+pub mod vulnerability;
 
 pub use statement::{STATEMENT_BYTES_MAX, Statement, StatementError, Subject};
 pub use visible::{is_obeyed, visible};

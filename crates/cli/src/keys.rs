@@ -5,6 +5,7 @@
 mod keyless;
 mod open;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -172,6 +173,12 @@ impl Trusted {
     /// Returns whether there is nobody.
     pub(crate) fn is_nobody(&self) -> bool {
         self.keyring.keys().is_empty() && self.identity.is_none()
+    }
+
+    /// Returns what those are called who are trusted.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let keys = self.keyring.keys().iter().map(|key| key.name.clone());
+        keys.chain(self.identity.iter().map(ToString::to_string)).collect()
     }
 
     pub(crate) fn rules(&self) -> Rules<'_> {

@@ -132,11 +132,14 @@ containerRunOptions:
         assert!(tests.licenses[0].debian && tests.licenses[0].files.is_empty());
         assert_eq!(tests.run.user.as_deref(), Some("root"));
         assert_eq!(tests.run.env_file.unwrap().value, "some/file");
+        let mounts: Vec<BindMount> =
+            tests.run.bind_mounts.iter().map(|mount| mount.value.clone()).collect();
         let mount = |source: &str, target: &str| BindMount {
             source: source.to_owned(),
             target: target.to_owned(),
         };
-        assert_eq!(tests.run.bind_mounts, [mount("/a", "/b"), mount("/c", "/d")]);
+        assert_eq!(mounts, [mount("/a", "/b"), mount("/c", "/d")]);
+        assert_eq!(&ALL[tests.run.bind_mounts[1].span.range()], "'/c:/d:ro,Z'");
     }
 
     #[test]

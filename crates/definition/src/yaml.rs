@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde_saphyr::granit_parser::{
-    self as granit, Event, Parser, ScalarStyle, Span as Location, StrInput,
+    self as granit, ErrorKind, Event, Parser, ScalarStyle, Span as Location, StrInput,
 };
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -196,7 +196,10 @@ pub(crate) fn read(source: &Source, index: u32, diagnostics: &mut Vec<Diagnostic
             }
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(source.text.len());
-                reader.scan_error(at, error.info());
+                match error.kind() {
+                    ErrorKind::RecursionLimitExceeded => drop(reader.too_deep(reader.at(at))),
+                    _ => reader.scan_error(at, error.info()),
+                }
                 return None;
             }
         }
@@ -392,18 +395,20 @@ impl Reader<'_, '_> {
         Stop
     }
 
-    fn scan_error(&mut self, at: usize, message: String) {
-        let mut start = at.min(self.text.len());
+    /// The character at an offset, or the one before where that is inside of it.
+    fn at(&self, offset: usize) -> Span {
+        let mut start = offset.min(self.text.len());
         while !self.text.is_char_boundary(start) {
             start -= 1;
         }
         let width = self.text[start..].chars().next().map_or(0, char::len_utf8);
-        let span = Span::new(self.source, start..start + width);
-        let code = if message.contains("limit") || message.contains("nesting") {
-            Code::Limit
-        } else {
-            Code::BadYaml
-        };
+        Span::new(self.source, start..start + width)
+    }
+
+    fn scan_error(&mut self, at: usize, message: String) {
+        let span = self.at(at);
+        let start = span.range().start;
+        let code = if message.contains("limit") { Code::Limit } else { Code::BadYaml };
         let mut diagnostic = Diagnostic::error(code, span, message);
         let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
         if self.text[line_start..start].contains('\t') || self.text[start..].starts_with('\t') {

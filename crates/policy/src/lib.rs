@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Policies in Rego, and policies for admission controllers made of the one in YAML.
 //!
-//! [`decide`] holds an image, as [`input`] describes it, against [`Module`]s of Rego; [`run_tests`] runs their tests.
+//! [`decide`] holds an image, as [`input`] describes it, against [`Module`]s of Rego; [`Tests`] are theirs.
 //! [`export`] writes a policy (`hardpan_attest::policy`) for Kyverno, Sigstore's policy-controller, Gatekeeper and buildx.
 //!
 //! **Invariant**: a policy decides from its input alone. There is no function that reaches the network, the present is an
@@ -24,4 +24,4 @@ mod tests;
 
 pub use decision::{Decision, decide};
 pub use engine::{Files, MODULE_BYTES_MAX, MODULES_MAX, Module, RegoError, Settings};
-pub use testing::{NoTests, Selection, TestOutcome, TestResult, run_tests};
+pub use testing::{NoTests, Selection, TestOutcome, TestResult, Tests};

@@ -85,59 +85,88 @@ struct Found<'m> {
     end: usize,
 }
 
-/// Runs tests, in the order of files and lines.
-///
-/// # Errors
-/// If the modules are no Rego, or no test was run: that is no success.
-pub fn run_tests(
-    modules: &[Module],
-    selection: &Selection,
-    settings: &Settings,
-) -> Result<Vec<TestOutcome>, RegoError> {
-    let mut loaded = Loaded::new(modules, settings)?;
-    loaded.engine.set_enable_coverage(true);
-    let mut tests = Vec::new();
-    let mut seen = BTreeSet::new();
-    for (module, (_, package)) in modules.iter().zip(&loaded.packages) {
-        for found in find(module) {
-            let name = format!("{package}.{}", found.rule);
-            // A line of a text may look like a rule, and several bodies are one.
-            if loaded.has(&module.name, found.rule) && seen.insert(name.clone()) {
-                tests.push((name, found));
-            }
-        }
-    }
-    if tests.is_empty() {
-        return Err(NoTests::None.into());
-    }
-    if let Some(file) = &selection.file {
-        tests.retain(|(_, found)| found.module.name == *file);
-        if tests.is_empty() {
-            return Err(NoTests::InFile(file.clone()).into());
-        }
-    }
-    if let Some(part) = &selection.name {
-        tests.retain(|(name, _)| name.contains(part.as_str()));
-        if tests.is_empty() {
-            return Err(NoTests::Named(part.clone()).into());
-        }
-    }
-    if tests.iter().all(|(_, found)| found.rule.starts_with(TO_DO)) {
-        return Err(NoTests::ToDo(tests.len()).into());
-    }
-    Ok(tests.into_iter().map(|(name, found)| run(&mut loaded, name, &found)).collect())
+/// Tests that were chosen, in the order of files and lines.
+pub struct Tests<'m> {
+    loaded: Loaded,
+    all: Vec<(String, Found<'m>)>,
 }
 
-fn run(loaded: &mut Loaded, name: String, test: &Found<'_>) -> TestOutcome {
-    let mut outcome = TestOutcome {
+impl std::fmt::Debug for Tests<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl<'m> Tests<'m> {
+    /// Finds tests.
+    ///
+    /// # Errors
+    /// If the modules are no Rego, or there is no test to run: that is no success.
+    pub fn find(
+        modules: &'m [Module],
+        selection: &Selection,
+        settings: &Settings,
+    ) -> Result<Self, RegoError> {
+        let mut loaded = Loaded::new(modules, settings)?;
+        loaded.engine.set_enable_coverage(true);
+        let mut all = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (module, (_, package)) in modules.iter().zip(&loaded.packages) {
+            for found in find(module) {
+                let name = format!("{package}.{}", found.rule);
+                // A line of a text may look like a rule, and several bodies are one.
+                if loaded.has(&module.name, found.rule) && seen.insert(name.clone()) {
+                    all.push((name, found));
+                }
+            }
+        }
+        if all.is_empty() {
+            return Err(NoTests::None.into());
+        }
+        if let Some(file) = &selection.file {
+            all.retain(|(_, found)| found.module.name == *file);
+            if all.is_empty() {
+                return Err(NoTests::InFile(file.clone()).into());
+            }
+        }
+        if let Some(part) = &selection.name {
+            all.retain(|(name, _)| name.contains(part.as_str()));
+            if all.is_empty() {
+                return Err(NoTests::Named(part.clone()).into());
+            }
+        }
+        if all.iter().all(|(_, found)| found.rule.starts_with(TO_DO)) {
+            return Err(NoTests::ToDo(all.len()).into());
+        }
+        Ok(Self { loaded, all })
+    }
+
+    /// Returns all of them as if they were skipped: what is known before they run.
+    pub fn list(&self) -> Vec<TestOutcome> {
+        self.all.iter().map(|(name, found)| skipped(name, found)).collect()
+    }
+
+    /// Runs them one by one. The first ones can be left out, by their number.
+    pub fn run(mut self, first: usize) -> impl Iterator<Item = TestOutcome> + use<'m> {
+        let all = std::mem::take(&mut self.all);
+        all.into_iter().skip(first).map(move |(name, found)| run(&mut self.loaded, &name, &found))
+    }
+}
+
+fn skipped(name: &str, test: &Found<'_>) -> TestOutcome {
+    TestOutcome {
+        name: name.to_owned(),
         file: test.module.name.clone(),
         line: test.line,
         result: TestResult::Skipped,
         failed_at: None,
         problem: None,
         printed: Vec::new(),
-        name,
-    };
+    }
+}
+
+fn run(loaded: &mut Loaded, name: &str, test: &Found<'_>) -> TestOutcome {
+    let mut outcome = skipped(name, test);
     if test.rule.starts_with(TO_DO) {
         return outcome;
     }

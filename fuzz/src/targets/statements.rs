@@ -13,7 +13,7 @@ use hardpan_attest::predicate::test_result::{CtrfReport, TestResult};
 use hardpan_attest::predicate::virus::{ClamReport, VirusScan};
 use hardpan_attest::predicate::vsa::VerificationSummary;
 use hardpan_attest::predicate::{PredicateError, Time};
-use hardpan_definition::{Source, parse_data};
+use hardpan_definition::{DataFile, Source};
 use hardpan_tree::Digest;
 use serde::Serialize;
 use serde_json::Value;
@@ -133,7 +133,10 @@ fn virus(bytes: &[u8]) -> bool {
 
 /// Holds an image of which nothing is known against a policy: it never passes.
 fn policy(bytes: &[u8]) -> bool {
-    let Ok(policy) = Policy::parse(bytes) else { return false };
+    Policy::parse(bytes).is_ok_and(|policy| holds_nothing(&policy))
+}
+
+fn holds_nothing(policy: &Policy) -> bool {
     let evidence = Evidence {
         digests: [Digest::of(b"")].into(),
         name: None,
@@ -144,12 +147,29 @@ fn policy(bytes: &[u8]) -> bool {
         statements: vec![],
         vulnerabilities: None,
     };
-    let results = evaluate(&policy, &evidence, Time::from_seconds(1_795_651_200));
+    let results = evaluate(policy, &evidence, Time::from_seconds(1_795_651_200));
     assert!(results.iter().any(|result| !result.ok), "nothing is known, and it passes: {policy:?}");
     true
 }
 
 fn policy_yaml(bytes: &[u8]) -> bool {
-    let data = parse_data(&Source::new("policy.yaml", text(bytes)));
-    data.is_ok_and(|data| policy(data.to_string().as_bytes()))
+    let source = Source::new("policy.yaml", text(bytes));
+    let Ok(data) = DataFile::parse(&source) else { return false };
+    let policy: Policy = match data.decode("the policy") {
+        Ok(policy) => policy,
+        Err(problem) => {
+            assert!(problem.locate(&[source]).is_some(), "it is refused nowhere: {problem:?}");
+            return false;
+        }
+    };
+    for unneeded in policy.unneeded_exceptions() {
+        assert!(source.text.get(data.span_of(&unneeded.place).range()).is_some(), "{unneeded}");
+    }
+    match policy.check() {
+        Ok(()) => holds_nothing(&policy),
+        Err(error) => {
+            assert!(source.text.get(data.span_of(error.place()).range()).is_some(), "{error}");
+            false
+        }
+    }
 }

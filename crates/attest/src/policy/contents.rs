@@ -111,6 +111,14 @@ fn is_unknown(expression: &str) -> bool {
     expression.is_empty() || expression.contains(UNSTATED)
 }
 
+/// Whether a licence of this name is denied.
+pub(super) fn is_denied(rule: &LicenseRule, name: &str) -> bool {
+    rule.deny.iter().any(|pattern| {
+        let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
+        matches(pattern.as_bytes(), name.as_bytes())
+    })
+}
+
 /// Returns the licences of an expression that are denied; none if it can be met without them, as far as is known.
 fn denied(rule: &LicenseRule, expression: &str) -> Names {
     if expression.is_empty() {
@@ -122,11 +130,7 @@ fn denied(rule: &LicenseRule, expression: &str) -> Names {
     };
     let matching = |name: &str| {
         // `unknown` says what of that, and no pattern.
-        name != UNSTATED
-            && rule.deny.iter().any(|pattern| {
-                let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
-                matches(pattern.as_bytes(), name.as_bytes())
-            })
+        name != UNSTATED && is_denied(rule, name)
     };
     if parsed.evaluate(|requirement| !matching(&requirement.license.to_string())) {
         return Names::new();

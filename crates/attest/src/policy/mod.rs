@@ -18,6 +18,7 @@ mod level;
 mod pattern;
 mod rules;
 mod scans;
+mod unneeded;
 mod vulnerabilities;
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ mod tests;
 #[cfg(test)]
 mod tests_of_contents;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ pub use rules::{
     AuditRule, BaseRule, Denied, Exception, LicenseRule, ProvenanceRule, Required, Severity,
     UnknownLicenses, VulnerabilityRule,
 };
+pub use unneeded::UnneededException;
 
 /// The largest policy that is read, in bytes: people write them.
 pub const POLICY_BYTES_MAX: usize = 1 << 20;
@@ -131,14 +133,45 @@ pub enum PolicyError {
     #[error("the policy has no rule: everything would pass")]
     Empty,
     /// A name that stands for no predicate.
-    #[error("{0:?} is neither a short name of a predicate nor a URI")]
-    UnknownPredicate(String),
+    #[error("{name:?} is neither a short name of a predicate nor a URI")]
+    UnknownPredicate {
+        /// Where it stands, as a JSON pointer.
+        place: String,
+        /// The name.
+        name: String,
+    },
     /// A rule about who signed, and nobody who could have.
-    #[error("{0} must be signed, and neither the rule nor the policy names a key")]
-    NoKeys(String),
-    /// A value that can't be.
-    #[error("{0} can't be")]
-    Wrong(String),
+    #[error("{what} must be signed, and neither the rule nor the policy names a key")]
+    NoKeys {
+        /// Where the rule stands, as a JSON pointer.
+        place: String,
+        /// What has to be signed.
+        what: String,
+    },
+    /// A rule that means nothing.
+    #[error("{problem}")]
+    Wrong {
+        /// Where it stands, as a JSON pointer.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl PolicyError {
+    /// Returns where the mistake is, as a JSON pointer (RFC 6901).
+    pub fn place(&self) -> &str {
+        match self {
+            Self::UnknownPredicate { place, .. }
+            | Self::NoKeys { place, .. }
+            | Self::Wrong { place, .. } => place,
+            Self::TooLarge(_) | Self::Malformed(_) | Self::Empty => "",
+        }
+    }
+
+    fn wrong(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Wrong { place: place.into(), problem: problem.into() }
+    }
 }
 
 impl Policy {
@@ -150,7 +183,7 @@ impl Policy {
         let value: Value = serde_json::from_slice(bytes).map_err(PolicyError::Malformed)?;
         // A list would do, with rules by their places.
         if !value.is_object() {
-            return Err(PolicyError::Wrong("a policy that is not an object".to_owned()));
+            return Err(PolicyError::wrong("", "the policy is no object"));
         }
         let policy = Self::deserialize(value).map_err(PolicyError::Malformed)?;
         policy.check()?;
@@ -165,46 +198,96 @@ impl Policy {
         if *self == (Self { images, exceptions, ..Self::default() }) {
             return Err(PolicyError::Empty);
         }
-        for requirement in &self.require {
+        for (number, requirement) in self.require.iter().enumerate() {
             let name = &requirement.predicate;
+            let place = format!("/require/{number}");
             if predicate::find_all(name).is_empty() && !name.contains("://") {
-                return Err(PolicyError::UnknownPredicate(name.clone()));
+                let place = format!("{place}/predicate");
+                return Err(PolicyError::UnknownPredicate { place, name: name.clone() });
             }
-            self.check_keys(&requirement.keys, name)?;
+            self.check_keys(&place, &requirement.keys, name)?;
         }
-        for builder in &self.builders {
-            if !builder.id.contains(':') {
-                return Err(PolicyError::Wrong(format!("the builder {:?}", builder.id)));
+        for (number, builder) in self.builders.iter().enumerate() {
+            let place = format!("/builders/{number}");
+            let id = &builder.id;
+            if !id.contains(':') {
+                let problem = format!("the builder {id:?} is no URI");
+                return Err(PolicyError::wrong(format!("{place}/id"), problem));
             }
-            self.check_keys(&builder.keys, &builder.id)?;
-            if let Some(level) = builder.level.filter(|level| !(1..=3).contains(level)) {
-                return Err(PolicyError::Wrong(format!("the level {level} of {}", builder.id)));
+            self.check_keys(&place, &builder.keys, id)?;
+            if let Some(level) = builder.level {
+                check_level(format!("{place}/level"), level)?;
             }
         }
         if self.complete_sbom {
-            self.check_keys(&BTreeSet::new(), "the SBOM")?;
+            self.check_keys("/complete-sbom", &BTreeSet::new(), "the SBOM")?;
         }
         if self.max_age_days == Some(0) {
-            return Err(PolicyError::Wrong("an age of 0 days".to_owned()));
+            return Err(PolicyError::wrong("/max-age-days", AGE_PROBLEM));
         }
         if self.keys.contains("") {
-            return Err(PolicyError::Wrong("a key without a name".to_owned()));
+            return Err(PolicyError::wrong("/keys", KEY_PROBLEM));
         }
         self.check_rules()
     }
 
-    fn check_keys(&self, own: &BTreeSet<String>, what: &str) -> Result<(), PolicyError> {
+    fn check_keys(
+        &self,
+        place: &str,
+        own: &BTreeSet<String>,
+        what: &str,
+    ) -> Result<(), PolicyError> {
         match self.keys_for(own) {
-            keys if keys.is_empty() => Err(PolicyError::NoKeys(what.to_owned())),
-            keys if keys.contains("") => Err(PolicyError::Wrong("a key without a name".to_owned())),
+            keys if keys.is_empty() => {
+                Err(PolicyError::NoKeys { place: place.to_owned(), what: what.to_owned() })
+            }
+            keys if keys.contains("") => {
+                let place = if own.is_empty() { "/keys".into() } else { format!("{place}/keys") };
+                Err(PolicyError::wrong(place, KEY_PROBLEM))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns all keys that are named, with where that is, as JSON pointers.
+    pub fn named_keys(&self) -> BTreeMap<&str, String> {
+        let of_rules = self
+            .require
+            .iter()
+            .enumerate()
+            .map(|(number, rule)| (format!("/require/{number}/keys"), &rule.keys));
+        let of_builders = self
+            .builders
+            .iter()
+            .enumerate()
+            .map(|(number, builder)| (format!("/builders/{number}/keys"), &builder.keys));
+        let all = std::iter::once(("/keys".to_owned(), &self.keys));
+        let mut named = BTreeMap::new();
+        for (place, keys) in all.chain(of_rules).chain(of_builders) {
+            for key in keys {
+                named.entry(key.as_str()).or_insert_with(|| place.clone());
+            }
+        }
+        named
     }
 
     /// Returns the keys of a rule, or the policy's where it names none.
     fn keys_for<'p>(&'p self, own: &'p BTreeSet<String>) -> &'p BTreeSet<String> {
         if own.is_empty() { &self.keys } else { own }
     }
+}
+
+/// What is said of a key's name that is empty.
+const KEY_PROBLEM: &str = "a key without a name is nobody's";
+/// What is said of an age that nothing has.
+const AGE_PROBLEM: &str = "nothing is younger than 0 days: say 1 at least";
+
+fn check_level(place: String, level: u8) -> Result<(), PolicyError> {
+    if (1..=3).contains(&level) {
+        return Ok(());
+    }
+    let problem = format!("there is no level {level} of SLSA's build track: it has 1 to 3");
+    Err(PolicyError::wrong(place, problem))
 }
 
 /// What was found about an image, after signatures were verified.

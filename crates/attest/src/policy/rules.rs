@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::predicate::audit::{Grade, is_id};
 
-use super::{ImagePattern, Policy, PolicyError};
+use super::{AGE_PROBLEM, ImagePattern, Policy, PolicyError, check_level};
 
 /// The most exceptions: more than that is no policy any more.
 const EXCEPTIONS_MAX: usize = 10_000;
@@ -155,6 +156,7 @@ pub struct Exception {
     /// What: a vulnerability, a trait or control of audits, a licence, an image, or `nonroot`.
     pub id: String,
     /// The last day on which it counts, in UTC.
+    #[serde(deserialize_with = "day")]
     pub until: Date,
     /// Why.
     pub reason: String,
@@ -163,85 +165,108 @@ pub struct Exception {
 impl Policy {
     /// Checks the rules about what an image is.
     pub(super) fn check_rules(&self) -> Result<(), PolicyError> {
-        let wrong = |what: &str| Err(PolicyError::Wrong(what.to_owned()));
-        if let Some(rule) = self.provenance
-            && !(1..=3).contains(&rule.min_level)
-        {
-            return Err(PolicyError::Wrong(format!("the level {}", rule.min_level)));
+        if let Some(rule) = self.provenance {
+            check_level("/provenance/min-level".to_owned(), rule.min_level)?;
         }
         if self.provenance.is_some() && self.builders.is_empty() {
-            self.check_own("the provenance")?;
+            self.check_own("/provenance", "the provenance")?;
         }
         if let Some(rule) = &self.base {
             if rule.allow.is_empty() {
-                return wrong("a base without an image that is allowed");
+                let problem = "no base is allowed, so that none could be: name images";
+                return Err(PolicyError::wrong("/base/allow", problem));
             }
-            self.check_own("the base")?;
+            self.check_own("/base", "the base")?;
         }
         if let Some(rule) = &self.licenses {
             let is_wrong = |id: &String| id.is_empty() || id.len() > LICENSE_BYTES_MAX;
             if rule.deny.is_empty() || rule.deny.iter().any(is_wrong) {
-                return wrong("licences without an id that is denied");
+                let problem = format!(
+                    "licences are denied by their SPDX ids, which have 1 to {LICENSE_BYTES_MAX} bytes"
+                );
+                return Err(PolicyError::wrong("/licenses/deny", problem));
             }
-            self.check_own("the SBOM")?;
+            self.check_own("/licenses", "the SBOM")?;
         }
         if let Some(rule) = &self.vulnerabilities {
             check_vulnerabilities(rule)?;
         }
         if let Some(rule) = &self.audit {
-            if *rule == AuditRule::default() {
-                return wrong("an audit of which nothing is asked");
-            }
-            let names = rule.forbid.iter().chain(&rule.profile);
-            if let Some(name) = names.into_iter().find(|name| !is_id(name)) {
-                return Err(PolicyError::Wrong(format!("the control or profile {name:?}")));
-            }
-            self.check_own("the audit")?;
+            self.check_audit(rule)?;
         }
         self.check_exceptions()
     }
 
-    fn check_own(&self, what: &str) -> Result<(), PolicyError> {
-        self.check_keys(&BTreeSet::new(), what)
+    fn check_audit(&self, rule: &AuditRule) -> Result<(), PolicyError> {
+        if *rule == AuditRule::default() {
+            let problem = "of the audit nothing is asked: say `min-grade`, `forbid` or `profile`";
+            return Err(PolicyError::wrong("/audit", problem));
+        }
+        let forbidden = rule.forbid.iter().map(|id| (id, "/audit/forbid", "trait or control"));
+        let profile = rule.profile.iter().map(|id| (id, "/audit/profile", "profile"));
+        for (id, place, what) in forbidden.chain(profile) {
+            if !is_id(id) {
+                return Err(PolicyError::wrong(place, format!("no {what} is called {id:?}")));
+            }
+        }
+        self.check_own("/audit", "the audit")
+    }
+
+    fn check_own(&self, place: &str, what: &str) -> Result<(), PolicyError> {
+        self.check_keys(place, &BTreeSet::new(), what)
     }
 
     fn check_exceptions(&self) -> Result<(), PolicyError> {
         if self.exceptions.len() > EXCEPTIONS_MAX {
-            let problem = format!("more than {EXCEPTIONS_MAX} exceptions");
-            return Err(PolicyError::Wrong(problem));
+            let problem = format!("there are more than {EXCEPTIONS_MAX} exceptions");
+            return Err(PolicyError::wrong("/exceptions", problem));
         }
         let mut seen = BTreeSet::new();
-        for exception in &self.exceptions {
+        for (number, exception) in self.exceptions.iter().enumerate() {
             let id = &exception.id;
-            let problem = if id.trim().is_empty() || id.chars().any(char::is_control) {
-                "an exception without an id".to_owned()
+            let (key, problem) = if id.trim().is_empty() || id.chars().any(char::is_control) {
+                ("id", "an exception has no id, or one with control characters".to_owned())
             } else if exception.reason.trim().is_empty() {
-                format!("the exception {id} without a reason")
+                ("reason", format!("the exception for {id} has no reason"))
             } else if !seen.insert(id) {
-                format!("two exceptions for {id}")
+                ("id", format!("there are two exceptions for {id}"))
             } else {
                 continue;
             };
-            return Err(PolicyError::Wrong(problem));
+            return Err(PolicyError::wrong(format!("/exceptions/{number}/{key}"), problem));
         }
         Ok(())
     }
 }
 
 fn check_vulnerabilities(rule: &VulnerabilityRule) -> Result<(), PolicyError> {
-    let wrong = |what: &str| Err(PolicyError::Wrong(what.to_owned()));
+    let wrong = |place: &str, problem: &str| Err(PolicyError::wrong(place, problem));
     if rule.severity.is_some() && !rule.deny.is_empty() {
-        return wrong("a rule for vulnerabilities with both severity and deny");
+        let problem = "both `severity` and `deny` say which severities are denied: take one away";
+        return wrong("/vulnerabilities/severity", problem);
     }
     let has_severity = rule.severity.is_some() || !rule.deny.is_empty();
     if !has_severity && rule.kev.is_none() {
-        return wrong("a rule for vulnerabilities with none of severity, deny and kev");
+        let problem = "the rule denies nothing: say `severity`, `deny` or `kev`";
+        return wrong("/vulnerabilities", problem);
     }
     if !has_severity && (rule.fixable || rule.min_age_days.is_some()) {
-        return wrong("a rule for vulnerabilities with a fix or an age, and no severity");
+        let problem = "`fixable` and `min-age-days` are about severities that are denied, and none is: say `severity` or `deny`";
+        return wrong("/vulnerabilities", problem);
     }
     if rule.min_age_days == Some(0) {
-        return wrong("an age of 0 days");
+        return wrong("/vulnerabilities/min-age-days", AGE_PROBLEM);
     }
     Ok(())
+}
+
+/// Reads a day.
+fn day<'de, D: Deserializer<'de>>(from: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(from)?;
+    // Of times jiff would take the day.
+    let day = (text.len() == "2027-01-31".len()).then(|| text.parse().ok()).flatten();
+    day.ok_or_else(|| {
+        let text: String = text.chars().take(40).collect();
+        D::Error::custom(format!("{text:?} is no day, which is written like 2027-01-31"))
+    })
 }

@@ -36,10 +36,11 @@ struct Verdict {
 /// Verifies an image.
 pub(crate) fn run(common: &Common, command: &Verify) -> anyhow::Result<ExitCode> {
     let location = place::existing(&command.image)?;
-    let policies = PolicySet::read(&command.policy).map_err(hardpan::Error::from)?;
+    let policies = PolicySet::read(&command.policy)?;
     let required = command.require.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
     let machine = place::machine(common)?;
     let trusted = keys::trusted(&command.keys, &machine)?;
+    policy::eval::warn(&policies, &trusted);
     let signer = vsa::signer(common, &command.summary, &location)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);

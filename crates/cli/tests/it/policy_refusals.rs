@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use hardpan_testkit::fixture::Fixture;
 
 use crate::keys::{build_signed, signing};
+use crate::sboms::docker_archives;
 use crate::support::{Ran, hardpan, run};
 
 fn eval(fixture: &Fixture, policy: &str) -> Ran {
@@ -86,4 +87,82 @@ fn where_no_test_runs_that_is_no_success() {
     std::fs::remove_file(fixture.path("work/rules/p_test.rego")).unwrap();
     std::fs::remove_dir_all(fixture.path("work/rules/lib")).unwrap();
     test("rules").expect(2, &["there is no test"]);
+}
+
+#[test]
+fn policies_that_can_t_be_are_shown_where_they_are_wrong() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    let wrong = "keys: [k.pub]\nrequire: [sbom]\n";
+    fixture.write("work/p.yaml", wrong);
+    eval(&fixture, "p.yaml")
+        .expect(2, &["an entry of `require` must be a mapping, found a string", "p.yaml:2:11"]);
+    let out = fixture.path("out");
+    let out = out.to_str().unwrap();
+    let verify = ["verify", out, "--key", "k.pub", "--policy", "p.yaml", "--json"];
+    let told = run(signing(&fixture, &verify)).json();
+    assert_eq!(told["error"]["diagnostics"][0]["labels"][0]["line"], 2, "{told}");
+    run(hardpan(&fixture, &["policy", "export", "p.yaml", "--to", "kyverno"]))
+        .expect(2, &["p.yaml:2:11"]);
+    eval(&fixture, "nope.yaml").expect(2, &["can't read nope.yaml", "No such file"]);
+}
+
+#[test]
+fn what_decides_nothing_is_warned_of() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    let exception = "exceptions: [{id: CVE-2026-1234, until: 2999-01-01, reason: r}]\n";
+    fixture.write("work/p.yaml", format!("keys: [nope.pub]\n{exception}"));
+    let unknown = "no key that is trusted is called \"nope.pub\"";
+    let unneeded = "the exception for CVE-2026-1234 decides nothing";
+    eval(&fixture, "p.yaml").expect(1, &[unknown, "are called k.pub", "p.yaml:1:1", unneeded]);
+    fixture.write("work/p.yaml", format!("keys: [k.pub]\n{exception}"));
+    eval(&fixture, "p.yaml").expect(0, &[unneeded, "p.yaml:2:19"]);
+    let export = ["policy", "export", "p.yaml", "--to", "kyverno", "--partial"];
+    let exported = run(signing(&fixture, &export)).expect(0, &[unneeded]);
+    assert!(!exported.stdout.contains("decides nothing"), "{exported}");
+    fixture.write("work/p.yaml", "keys: [k.pub]\n");
+    let quiet = eval(&fixture, "p.yaml").expect(0, &[]);
+    assert!(!quiet.stderr.contains("warning"), "{quiet}");
+}
+
+#[test]
+fn archives_of_docker_without_a_layout_are_told_as_such() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    fixture.write("work/p.yaml", "keys: [k.pub]\n");
+    let (_, path) = docker_archives(&fixture).remove(0);
+    let line = ["policy", "eval", path.to_str().unwrap(), "--key", "k.pub", "--policy", "p.yaml"];
+    run(signing(&fixture, &line)).expect(
+        2,
+        &[
+            "is of `docker save` in its older form",
+            "Docker 25 and later",
+            "skopeo copy docker-archive:",
+        ],
+    );
+}
+
+#[test]
+fn a_test_that_needs_too_much_memory_fails_alone() {
+    let fixture = Fixture::new();
+    let large = "if count(numbers.range(1, 100000000)) > 5";
+    let text = format!(
+        "package a\n\ntest_first if true\n\ntest_large {large}\n\ntest_second if true\n\ntest_larger {large}\n"
+    );
+    fixture.write("work/a_test.rego", text);
+    let tested = run(hardpan(&fixture, &["policy", "test", "a_test.rego", "--json"]));
+    assert_eq!(tested.code, 1, "{tested}");
+    let value = tested.json();
+    assert_eq!((&value["passed"], &value["errors"]), (&2.into(), &2.into()), "{value}");
+    let lines = [(3, "passed"), (5, "error"), (7, "passed"), (9, "error")];
+    for (test, (line, result)) in value["tests"].as_array().unwrap().iter().zip(lines) {
+        assert_eq!((&test["line"], &test["result"]), (&line.into(), &result.into()), "{test}");
+        let problem = "it needs more than the 1024 MiB of memory that it may have, and was ended";
+        assert_eq!(
+            test.get("problem").is_some_and(|it| it == problem),
+            result == "error",
+            "{test}"
+        );
+    }
 }

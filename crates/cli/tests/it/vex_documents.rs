@@ -206,6 +206,9 @@ fn outputs_go_where_links_lead_and_into_pipes() {
     assert!(command.status().unwrap().success());
     let log = fs::read_to_string(at("log")).unwrap();
     assert_eq!(log, format!("before\n{plain}wrote out (1 statement)\n"));
+}
+
+#[test]
 fn what_is_dated_into_the_future_is_told_and_excuses_nothing() {
     let fixture = world();
     let unaffected = json!({"status": "not_affected", "justification": "component_not_present"});

@@ -171,7 +171,7 @@ fn what_can_t_be_asked_for_is_refused() {
             &fixture,
             &format!("keys: [k.pub]\nbuilders: [{{id: '{BUILDER}', level: {level}}}]\n"),
         );
-        verify(&fixture, &["--policy", "policy.yaml"]).expect(2, &["is no policy"]);
+        verify(&fixture, &["--policy", "policy.yaml"]).expect(2, &["policy.yaml:2:"]);
     }
     let out = fixture.path("out");
     let export = ["export", out.to_str().unwrap(), "image.tar"];

@@ -111,16 +111,23 @@ impl<'n> Fields<'n> {
                 format!("unknown key `{}` in {}", shorten(&entry.key), self.what),
             );
             let elsewhere = self.elsewhere.iter().find(|(key, _)| *key == entry.key);
-            diagnostic.help = match (nearest(&entry.key, self.known.iter().copied()), elsewhere) {
-                (Some(near), _) => Some(format!("did you mean `{near}`?")),
-                (None, Some((key, place))) => Some(format!("`{key}` belongs under `{place}`")),
-                (None, None) => {
-                    let mut known = self.known.clone();
-                    known.sort_unstable();
-                    Some(format!("known keys are {}", known.join(", ")))
+            diagnostic.help = Some(match elsewhere {
+                Some((key, place)) if nearest(&entry.key, self.known.iter().copied()).is_none() => {
+                    format!("`{key}` belongs under `{place}`")
                 }
-            };
+                _ => known_keys(&entry.key, &self.known),
+            });
             decoder.push(diagnostic);
         }
     }
+}
+
+/// What to say of a key that is not known.
+pub(crate) fn known_keys(key: &str, known: &[&str]) -> String {
+    if let Some(near) = nearest(key, known.iter().copied()) {
+        return format!("did you mean `{near}`?");
+    }
+    let mut known = known.to_vec();
+    known.sort_unstable();
+    format!("known keys are {}", known.join(", "))
 }

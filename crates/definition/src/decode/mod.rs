@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use build::{ACTIONS, SHARING};
 pub(crate) use contents::PATH_KINDS;
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, known_keys};
 pub(crate) use info::info;
 pub(crate) use root::{COMPRESSIONS, ENTITLEMENTS, OUTPUTS, SCRIPTS, VARIANTS, facts};
 pub(crate) use track::{TRACK_KINDS, track_keys};

@@ -10,6 +10,7 @@ use crate::model::{
     BindMount, CommandTest, ContainerRunOptions, ExecutableBy, Expectation, ExpectedValue,
     FileContentTest, FileExistenceTest, LicenseTest, MetadataTest, StructureSchema, StructureTests,
 };
+use crate::source::Spanned;
 use crate::template::RAW;
 use crate::yaml::{Entry, Kind, Node};
 
@@ -232,7 +233,8 @@ impl<'n> Decoder<'n> {
         });
         let capabilities = self.texts(fields.take("capabilities"), "a capability", RAW);
         let bind_mounts = self.list(fields.take("bindMounts"), |decoder, node| {
-            decoder.parsed_raw(node, "a mount", Code::BadPath, bind_mount)
+            let mount = decoder.parsed_raw(node, "a mount", Code::BadPath, bind_mount)?;
+            Some(Spanned::new(mount, node.span))
         });
         fields.finish(self);
         Some(ContainerRunOptions {

@@ -180,5 +180,5 @@ pub struct ContainerRunOptions {
     /// Capabilities beyond those that containers have.
     pub capabilities: Vec<String>,
     /// What of the host is mounted.
-    pub bind_mounts: Vec<BindMount>,
+    pub bind_mounts: Vec<Spanned<BindMount>>,
 }

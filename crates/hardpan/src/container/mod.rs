@@ -122,6 +122,14 @@ pub enum ContainerError {
         /// What is wrong with it.
         source: PathError,
     },
+    /// Something that can't be mounted.
+    #[error("can't mount {place}: {reason}")]
+    Mount {
+        /// What, by where it lies, or else where.
+        place: String,
+        /// The system's words.
+        reason: std::io::Error,
+    },
     /// A variable of the image or the caller that is none.
     #[error("{0:?} is not an environment variable")]
     Variable(String),
@@ -286,9 +294,15 @@ impl Prepared {
         Some(LayeredRoot::new(image.root(), scratch.path()))
     }
 
-    /// Says more of a program that is not there.
+    /// Says more of a program that is not there. What can't be mounted is the caller's mistake, not this machine's.
     fn explain(&self, image: &ContainerImage, error: SandboxError) -> Error {
-        let SandboxError::NoProgram { program } = error else { return error.into() };
+        let program = match error {
+            SandboxError::NoProgram { program } => program,
+            SandboxError::Mount { place, source: reason } => {
+                return ContainerError::Mount { place, reason }.into();
+            }
+            error => return error.into(),
+        };
         let path = self.program.environment.get(&OsString::from("PATH"));
         let path = path.map(|path| path.to_string_lossy().into_owned());
         image.unknown_program(&program, path.as_deref().unwrap_or(PATH_DEFAULT)).into()

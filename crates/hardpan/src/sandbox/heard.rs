@@ -129,7 +129,10 @@ impl Heard {
                     let reason = "the kernel allows that for root only, and the program runs as another user";
                     setup(&format!("{} {place}", step.text()))(io::Error::other(reason))
                 }
-                step @ (Step::Source | Step::Mount | Step::Emulator) => {
+                Step::Mount => {
+                    SandboxError::Mount { place: self.place.unwrap_or_default(), source: error }
+                }
+                step @ (Step::Source | Step::Emulator) => {
                     let place = self.place.unwrap_or_default();
                     setup(&format!("{} {place}", step.text()))(error)
                 }

@@ -259,6 +259,14 @@ pub enum SandboxError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// Something could not be mounted.
+    #[error("can't set up the sandbox: mount {place}")]
+    Mount {
+        /// What, by where it lies, or else where.
+        place: String,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// The program is not in the root.
     #[error("there is no program {program} in the root file system")]
     NoProgram {

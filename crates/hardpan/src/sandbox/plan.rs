@@ -216,8 +216,8 @@ pub(super) fn own_arguments() -> Result<(u64, usize), SandboxError> {
 pub(super) fn mount(mount: &Mount) -> Result<MountPlan, SandboxError> {
     let kind = match &mount.kind {
         MountKind::Bind { source, is_read_only } => {
-            let metadata = std::fs::metadata(source).map_err(|error| SandboxError::Setup {
-                what: format!("mount {}", source.display()),
+            let metadata = std::fs::metadata(source).map_err(|error| SandboxError::Mount {
+                place: source.display().to_string(),
                 source: error,
             })?;
             MountKindPlan::Bind {
@@ -233,8 +233,8 @@ pub(super) fn mount(mount: &Mount) -> Result<MountPlan, SandboxError> {
         MountKind::Secret(bytes) => MountKindPlan::Secret(bytes.clone()),
     };
     if mount.target.is_root() {
-        return Err(SandboxError::Setup {
-            what: "mount something as the root".to_owned(),
+        return Err(SandboxError::Mount {
+            place: "something as the root".to_owned(),
             source: io::ErrorKind::InvalidInput.into(),
         });
     }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::SbomError;
 use crate::error::Error;
-use crate::shelf::{ARCHIVE_ENTRIES_MAX, ARCHIVE_SIZE_BYTES_MAX, ShelfError};
+use crate::shelf::{ARCHIVE_ENTRIES_MAX, ARCHIVE_SIZE_BYTES_MAX, DOCKER_LIST, ShelfError};
 
 /// The most links that lead from one file to another: podman makes one for each layer.
 const LINKS_MAX: usize = 8;
@@ -66,9 +66,9 @@ pub(crate) fn open(path: &Path, wanted: Option<&str>) -> Result<Option<DockerIma
     if files.get("index.json").is_some() && files.get("oci-layout").is_some() {
         return Ok(None);
     }
-    let Some(place) = files.get("manifest.json") else { return Ok(None) };
+    let Some(place) = files.get(DOCKER_LIST) else { return Ok(None) };
     let bad = |reason: String| ShelfError::NotAnArchive { path: path.to_owned(), reason };
-    let bytes = document(&mut file, place, path, "manifest.json")?;
+    let bytes = document(&mut file, place, path, DOCKER_LIST)?;
     let entries: Vec<Entry> = serde_json::from_slice(&bytes)
         .map_err(|error| bad(format!("its manifest.json is no list of images: {error}")))?;
     if entries.len() > IMAGES_MAX {

@@ -24,6 +24,9 @@ pub(crate) const SIZE_BYTES_MAX: u64 = 64 << 30;
 /// The largest of the two files beside the blobs, in bytes.
 const ROOT_FILE_BYTES_MAX: u64 = 4 << 20;
 
+/// The list of images in archives of `docker save`, beside a layout or alone.
+pub(crate) const DOCKER_LIST: &str = "manifest.json";
+
 /// Unpacks the files of a layout that an archive has.
 pub(crate) fn read_archive(path: &Path, directory: &Path) -> Result<(), Error> {
     let wrap = |source| Error::Io { action: "read", path: path.to_owned(), source };
@@ -49,10 +52,13 @@ pub(crate) fn read_archive(path: &Path, directory: &Path) -> Result<(), Error> {
         source,
     })?;
     let mut reader = TarReader::new(BufReader::with_capacity(1 << 16, file), limits);
-    let mut found = 0;
+    let (mut found, mut is_docker) = (0, false);
     while let Some(entry) = reader.next_entry().map_err(tar)? {
         let TarEntryKind::File(size_bytes) = entry.kind else { continue };
-        let Some((name, max)) = place(&entry.path) else { continue };
+        let Some((name, max)) = place(&entry.path) else {
+            is_docker |= entry.path.as_bytes() == DOCKER_LIST.as_bytes();
+            continue;
+        };
         if size_bytes > max {
             return Err(misleading(format!("{name} has {size_bytes} bytes")).into());
         }
@@ -69,6 +75,9 @@ pub(crate) fn read_archive(path: &Path, directory: &Path) -> Result<(), Error> {
             }
             _ => Error::Io { action: "unpack", path: path.to_owned(), source },
         })?;
+    }
+    if found < 2 && is_docker {
+        return Err(ShelfError::DockerArchive { path: path.to_owned() }.into());
     }
     if found < 2 {
         return Err(bad("it has no oci-layout and index.json").into());

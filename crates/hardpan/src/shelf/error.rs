@@ -117,6 +117,15 @@ pub enum ShelfError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An archive of `docker save` that holds no layout.
+    #[error(
+        "{path} is of `docker save` in its older form, a manifest.json without a layout: it has no manifest that could be signed, stated about or copied as it is",
+        path = path.display()
+    )]
+    DockerArchive {
+        /// The archive.
+        path: PathBuf,
+    },
     /// An archive that no tool writes: with an entry twice, cut off, or larger than anything.
     #[error("{path} is made to mislead, or damaged: {reason}", path = path.display())]
     BadArchive {
@@ -180,6 +189,7 @@ impl ShelfError {
             | Self::NoSuchImage { .. }
             | Self::Empty { .. }
             | Self::NotAnArchive { .. }
+            | Self::DockerArchive { .. }
             | Self::NoTag { .. } => Trouble::Usage,
             Self::Document { .. }
             | Self::NotAnImage { .. }
@@ -204,8 +214,12 @@ impl ShelfError {
                 vec![format!("it has {}", images.join(", "))]
             }
             Self::NotAnArchive { .. } => vec![
-                "archives of `podman save`, `docker save`, `skopeo copy … oci-archive:` and `hardpan export` are read".to_owned(),
+                "archives that hold a layout are read: those of `docker save` of Docker 25 and later, `podman save --format oci-archive`, `skopeo copy … oci-archive:…` and `hardpan export`; `hardpan audit`, `scan`, `sbom` and `test` read those of any `docker save` and `podman save`".to_owned(),
             ],
+            Self::DockerArchive { path } => vec![format!(
+                "Docker 25 and later save a layout; `skopeo copy docker-archive:{} oci-archive:FILE` makes one of this; `hardpan audit`, `scan`, `sbom` and `test` read it as it is",
+                path.display()
+            )],
             _ => Vec::new(),
         }
     }

@@ -30,8 +30,8 @@ pub use error::ShelfError;
 pub use transfer::Copied;
 
 pub(crate) use archive::{
-    ENTRIES_MAX as ARCHIVE_ENTRIES_MAX, SIZE_BYTES_MAX as ARCHIVE_SIZE_BYTES_MAX, read_archive,
-    write_archive,
+    DOCKER_LIST, ENTRIES_MAX as ARCHIVE_ENTRIES_MAX, SIZE_BYTES_MAX as ARCHIVE_SIZE_BYTES_MAX,
+    read_archive, write_archive,
 };
 pub(crate) use derived::DerivedShelf;
 pub(crate) use layout::{LayoutDestination, LayoutShelf};

@@ -3,12 +3,12 @@
 
 use hardpan_attest::StatementError;
 use hardpan_attest::key::{KeyringError, PrivateKeyError, PublicKeyError};
-use hardpan_attest::policy::PolicyError;
 use hardpan_attest::predicate::PredicateError;
 use hardpan_attest::predicate::vex::VexError;
 use hardpan_attest::root::RootError;
 use hardpan_attest::signature::{AttachError, SignStatementError};
 use hardpan_image::ImageNameError;
+use hardpan_policy::MODULES_MAX;
 use hardpan_tree::{Digest, PathError};
 
 use std::path::PathBuf;
@@ -220,14 +220,17 @@ pub enum TrustError {
     /// An image without a name that a package URL could have.
     #[error("the image has no name")]
     Unnamed,
-    /// A policy.
-    #[error("{path} is no policy", path = path.display())]
-    Policy {
-        /// Its file.
+    /// A folder without Rego.
+    #[error("{path} is a folder without a file that ends with .rego", path = path.display())]
+    NoRego {
+        /// The folder.
         path: PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: PolicyError,
+    },
+    /// A folder with more Rego than is read.
+    #[error("{path} has more than {MODULES_MAX} files of Rego", path = path.display())]
+    TooMuchRego {
+        /// The folder.
+        path: PathBuf,
     },
     /// A policy in YAML in a folder of Rego.
     #[error("{path} is YAML in a folder of Rego, where it would decide nothing", path = path.display())]
@@ -285,7 +288,8 @@ impl TrustError {
             Self::PrivateKey { .. }
             | Self::PublicKey { .. }
             | Self::Keyring { .. }
-            | Self::Policy { .. }
+            | Self::NoRego { .. }
+            | Self::TooMuchRego { .. }
             | Self::PolicyBesideRego { .. }
             | Self::PolicyLink { .. }
             | Self::Platform { .. }

@@ -62,7 +62,7 @@ pub mod rego {
     };
     pub use hardpan_policy::{
         Decision, Files, MODULE_BYTES_MAX, MODULES_MAX, Module, NoTests, RegoError, Selection,
-        Settings, TestOutcome, TestResult, decide, run_tests,
+        Settings, TestOutcome, TestResult, Tests, decide,
     };
 }
 

@@ -6,15 +6,16 @@ use std::path::Path;
 
 pub use hardpan_attest::policy::{BuildLevel, POLICY_BYTES_MAX, Policy, PolicyError, RuleResult};
 use hardpan_attest::policy::{
-    Evidence, SignatureEvidence, StatementEvidence, evaluate, evaluate_index,
+    Evidence, SignatureEvidence, StatementEvidence, UnneededException, evaluate, evaluate_index,
 };
 use hardpan_attest::predicate::Time;
 use hardpan_attest::verify::Claim;
-use hardpan_definition::{Source, parse_data};
+use hardpan_definition::{Code, DataFile, Diagnostic, Source};
 use hardpan_tree::Digest;
 
-use super::TrustError;
 use super::verify::{SubjectReport, VerifyReport};
+use crate::error::Error;
+use crate::project::ProjectError;
 
 /// A policy of a file, with what names it.
 #[derive(Debug, Clone)]
@@ -27,20 +28,74 @@ pub struct PolicyFile {
     pub digest: Digest,
 }
 
+/// A policy as it is written.
+#[derive(Debug, Clone)]
+pub struct WrittenPolicy {
+    /// Its rules, with what names it.
+    pub file: PolicyFile,
+    /// Its text.
+    pub source: Source,
+    data: DataFile,
+}
+
 /// Reads a policy, a YAML file.
-pub fn read(path: &Path) -> Result<PolicyFile, TrustError> {
-    let wrap = |source| TrustError::Policy { path: path.to_owned(), source };
-    let text = crate::project::read_text(path, POLICY_BYTES_MAX as u64);
-    let text = text.map_err(|error| wrap(PolicyError::Wrong(error.to_string())))?;
+///
+/// # Errors
+/// If it can't be read, or is no policy: with the place, what is there, and what may be.
+pub fn read(path: &Path) -> Result<WrittenPolicy, Error> {
+    let text = crate::project::read_text(path, POLICY_BYTES_MAX as u64)?;
     let digest = Digest::of(text.as_bytes());
     let source = Source::new(path.to_string_lossy(), text);
-    let value = parse_data(&source).map_err(|diagnostics| {
-        let first = diagnostics.first().map(|diagnostic| diagnostic.message.clone());
-        wrap(PolicyError::Wrong(first.unwrap_or_else(|| "this YAML".to_owned())))
+    let refuse = |diagnostics: Vec<Diagnostic>| ProjectError::Diagnostics {
+        path: path.to_owned(),
+        diagnostics,
+        sources: vec![source.clone()],
+    };
+    let data = DataFile::parse(&source).map_err(refuse)?;
+    let policy: Policy = data.decode("the policy").map_err(|problem| refuse(vec![problem]))?;
+    policy.check().map_err(|error| {
+        let span = data.span_of(error.place());
+        refuse(vec![Diagnostic::error(code_of(&error), span, error.to_string())])
     })?;
-    let policy = Policy::parse(value.to_string().as_bytes()).map_err(wrap)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    Ok(PolicyFile { policy, name: name.unwrap_or_else(|| "policy".to_owned()), digest })
+    let name = name.unwrap_or_else(|| "policy".to_owned());
+    Ok(WrittenPolicy { file: PolicyFile { policy, name, digest }, source, data })
+}
+
+fn code_of(error: &PolicyError) -> Code {
+    match error {
+        PolicyError::Empty => Code::EmptyValue,
+        PolicyError::NoKeys { .. } => Code::MissingKey,
+        _ => Code::UnknownValue,
+    }
+}
+
+impl WrittenPolicy {
+    /// Returns what of it decides nothing: exceptions that no rule can need.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        let warning = |unneeded: UnneededException| {
+            let span = self.data.span_of(&unneeded.place);
+            Diagnostic::warning(Code::Conflict, span, unneeded.to_string())
+        };
+        self.file.policy.unneeded_exceptions().into_iter().map(warning).collect()
+    }
+
+    /// Returns keys that it names and that are none of those that are trusted: whatever they signed does not count.
+    pub fn unknown_keys(&self, trusted: &BTreeSet<String>) -> Vec<Diagnostic> {
+        let named = self.file.policy.named_keys();
+        let unknown = named.into_iter().filter(|(name, _)| !trusted.contains(*name));
+        let known = trusted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let warning = |(name, place): (&str, String)| {
+            let message =
+                format!("no key that is trusted is called {name:?}: nothing that it signed counts");
+            let warning =
+                Diagnostic::warning(Code::UnknownValue, self.data.span_of(&place), message);
+            warning.help(format!(
+                "those that are trusted are called {known}: a file as `--key` names it, one of a folder as it is called there"
+            ))
+        };
+        unknown.map(warning).collect()
+    }
 }
 
 impl VerifyReport {
@@ -135,10 +190,12 @@ fn policy_evidence(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use hardpan_attest::Statement;
     use hardpan_attest::key::PublicKey;
     use hardpan_attest::policy::is_satisfied;
-    use hardpan_attest::verify::{self, Accepted, Form, Source, Witnessed};
+    use hardpan_attest::verify::{self, Accepted, Form, Witnessed};
     use hardpan_image::{ContainerConfig, Descriptor, Platform, media_type};
 
     use super::*;
@@ -157,7 +214,7 @@ EcK1QWTBo1Tu54+/C/Ofz4BgT4hHXH0UlwZhm2lAO+aq/+zxNtfYKz7Ajw==
     ) -> SubjectReport {
         let digest = Digest::of(name.as_bytes());
         let signature = |signer: &str| verify::Evidence {
-            source: Source::Layout,
+            source: verify::Source::Layout,
             manifest: digest,
             form: Form::Bundle,
             announced: None,
@@ -274,5 +331,150 @@ EcK1QWTBo1Tu54+/C/Ofz4BgT4hHXH0UlwZhm2lAO+aq/+zxNtfYKz7Ajw==
         // By the one the image, by the other what is said of it: neither is both.
         assert_eq!(failing(&report, &require("k")), ["linux/amd64"]);
         assert_eq!(failing(&report, &require("other")), ["linux/amd64"]);
+    }
+
+    /// Writes a policy and reads it.
+    fn written(text: &str) -> Result<WrittenPolicy, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.yaml");
+        fs::write(&path, text).unwrap();
+        read(&path)
+    }
+
+    /// Returns diagnostics in words, without the folder.
+    fn said(diagnostics: &[Diagnostic], source: &Source) -> Vec<String> {
+        let sources = [Source::new("p.yaml", source.text.clone())];
+        diagnostics.iter().map(|one| one.render_plain(&sources)).collect()
+    }
+
+    /// What is no policy, and what is said of it. `KNOWN` stands for the help with all keys, `DEEP` for what is too deep.
+    const WRONG: &[(&str, &str)] = &[
+        ("", "1:1: error[wrong-type]: the policy must be a mapping, found nothing\n  help: KNOWN"),
+        (
+            "- keys",
+            "1:1: error[wrong-type]: the policy must be a mapping, found a list\n  help: KNOWN",
+        ),
+        ("{}", "1:1: error[empty-value]: the policy has no rule: everything would pass"),
+        (
+            "nonroot: required\nsigner: k",
+            "2:1: error[unknown-key]: the policy has no key `signer`\n  help: KNOWN",
+        ),
+        ("nonroot: true", "1:10: error[wrong-type]: `nonroot` must be `required`, found a boolean"),
+        ("nonroot:", "1:1: error[wrong-type]: `nonroot` must be `required`, found nothing"),
+        (
+            "nonroot: required\nnonroot: required",
+            "2:1: error[duplicate-key]: the key `nonroot` stands here twice",
+        ),
+        ("keys: k.pub", "1:7: error[wrong-type]: `keys` must be a list, found a string"),
+        ("keys: ['']", "1:1: error[unknown-value]: a key without a name is nobody's"),
+        (
+            "keys: [k]\nrequire: [sbom]",
+            "2:11: error[wrong-type]: an entry of `require` must be a mapping, found a string\n  help: known keys are keys, predicate",
+        ),
+        (
+            "keys: [k]\nrequire:\n- predicate: sboom",
+            "3:14: error[unknown-value]: \"sboom\" is neither a short name of a predicate nor a URI",
+        ),
+        (
+            "nonroot: required\nrequire:\n- predicate: sbom",
+            "3:3: error[missing-key]: sbom must be signed, and neither the rule nor the policy names a key",
+        ),
+        (
+            "keys: [k]\nbuilders: [{id: ci}]",
+            "2:17: error[unknown-value]: the builder \"ci\" is no URI",
+        ),
+        (
+            "keys: [k]\nprovenance: {min-level: 4}",
+            "2:25: error[unknown-value]: there is no level 4 of SLSA's build track: it has 1 to 3",
+        ),
+        (
+            "keys: [k]\nmax-age-days: -1",
+            "2:15: error[wrong-type]: `max-age-days` must be a whole number from 0 to 4294967295, found -1",
+        ),
+        (
+            "keys: [k]\nimages: ['a b']",
+            "2:10: error[unknown-value]: an entry of `images` is wrong: \"a b\" is no pattern for names of images, such as registry.example/team/**",
+        ),
+        (
+            "vulnerabilities:\n  severity: severe",
+            "2:13: error[unknown-value]: `severity` must be one of `negligible`, `low`, `medium`, `unknown`, `high`, `critical`, found `severe`",
+        ),
+        (
+            "vulnerabilities: {fixable: true}",
+            "1:1: error[unknown-value]: the rule denies nothing: say `severity`, `deny` or `kev`",
+        ),
+        (
+            "keys: [k]\naudit: {forbid: [No Shell]}",
+            "2:9: error[unknown-value]: no trait or control is called \"No Shell\"",
+        ),
+        (
+            "keys: [k]\nexceptions:\n- id: CVE-2026-1234\n  reason: r\n  until: tomorrow",
+            "5:10: error[unknown-value]: `until` is wrong: \"tomorrow\" is no day, which is written like 2027-01-31",
+        ),
+        (
+            "keys: [k]\nexceptions:\n- id: CVE-2026-1234\n  reason: r\n  until: 2027-02-30",
+            "5:10: error[unknown-value]: `until` is wrong: \"2027-02-30\" is no day, which is written like 2027-01-31",
+        ),
+        (
+            "keys: [k]\nexceptions: [{id: a, until: 2027-01-31, reason: ''}]",
+            "2:49: error[unknown-value]: the exception for a has no reason",
+        ),
+        ("keys: [k", "1:7: error[bad-yaml]: unclosed bracket '['"),
+        ("DEEP", "1:55: error[limit]: more than 48 levels of nesting"),
+    ];
+
+    #[test]
+    fn what_is_no_policy_is_told_with_its_place() {
+        let known = "known keys are audit, base, builders, complete-sbom, exceptions, images, keys, licenses, max-age-days, nonroot, provenance, require, vulnerabilities";
+        let deep = format!("keys: {}k.pub{}\n", "[".repeat(5_000), "]".repeat(5_000));
+        for (text, expected) in WRONG {
+            let expected = format!("p.yaml:{}", expected.replace("KNOWN", known));
+            match written(&text.replace("DEEP", &deep)).unwrap_err() {
+                Error::Project(ProjectError::Diagnostics { diagnostics, sources, .. }) => {
+                    assert_eq!(said(&diagnostics, &sources[0]), [expected], "{text}");
+                }
+                error => panic!("{text}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_text_are_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.yaml");
+        assert!(read(&path).unwrap_err().to_string().starts_with("can't read "));
+        fs::write(&path, b"keys: [\xff]").unwrap();
+        assert!(read(&path).unwrap_err().to_string().ends_with("is not UTF-8 text"));
+        fs::write(&path, vec![b'#'; POLICY_BYTES_MAX + 1]).unwrap();
+        assert!(read(&path).unwrap_err().to_string().ends_with("has more than 1048576 bytes"));
+    }
+
+    #[test]
+    fn what_decides_nothing_is_told_with_its_place() {
+        let text = "keys: [k, other]\nrequire:\n- predicate: sbom\n  keys: [third]\nexceptions:\n- {id: CVE-2026-1234, until: 2027-01-31, reason: r}\n- {id: CVE-1, until: 2027-01-31, reason: r}\n";
+        let policy = written(text).unwrap();
+        assert_eq!(
+            said(&policy.warnings(), &policy.source),
+            [
+                "p.yaml:6:8: warning[conflict]: the exception for CVE-2026-1234 decides nothing: the policy has no rule about vulnerabilities",
+                "p.yaml:7:8: warning[conflict]: the exception for CVE-1 decides nothing: no CVE is called so; they are called like CVE-2026-12345",
+            ]
+        );
+        let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect();
+        let unknown = policy.unknown_keys(&names(&["k", "mine"]));
+        let help = "help: those that are trusted are called k, mine: a file as `--key` names it, one of a folder as it is called there";
+        assert_eq!(
+            said(&unknown, &policy.source),
+            [
+                format!(
+                    "p.yaml:1:1: warning[unknown-value]: no key that is trusted is called \"other\": nothing that it signed counts\n  {help}"
+                ),
+                format!(
+                    "p.yaml:4:3: warning[unknown-value]: no key that is trusted is called \"third\": nothing that it signed counts\n  {help}"
+                ),
+            ]
+        );
+        assert!(policy.unknown_keys(&names(&["k", "other", "third"])).is_empty());
+        assert!(written("keys: [k]\n").unwrap().warnings().is_empty());
     }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hardpan_attest::policy::{Policy, PolicyError};
+use hardpan_attest::policy::Policy;
 use hardpan_policy::{MODULE_BYTES_MAX, MODULES_MAX, Module};
 use hardpan_tree::Digest;
 
 use super::TrustError;
-use super::policy::{PolicyFile, read};
+use super::policy::{PolicyFile, WrittenPolicy, read};
+use crate::error::Error;
 
 /// How deep folders with Rego are looked into.
 const DEPTH_MAX: usize = 8;
@@ -27,7 +28,7 @@ const OF_KUBELET: &str = "..";
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     /// Those in YAML.
-    pub files: Vec<PolicyFile>,
+    pub files: Vec<WrittenPolicy>,
     /// Those in Rego.
     pub bundles: Vec<Bundle>,
 }
@@ -46,13 +47,13 @@ pub struct Bundle {
 impl PolicySet {
     /// Reads policies: a file that ends with `.rego` and a folder are Rego, anything else is YAML. In a folder YAML is refused:
     /// whoever put a policy there means it to decide.
-    pub fn read(paths: &[PathBuf]) -> Result<Self, TrustError> {
+    pub fn read(paths: &[PathBuf]) -> Result<Self, Error> {
         let mut set = Self::default();
         for path in paths {
             if path.is_dir() || path.extension().is_some_and(|end| end == REGO) {
                 let found = Found::of(path)?;
                 if let Some(yaml) = found.yaml.first() {
-                    return Err(TrustError::PolicyBesideRego { path: yaml.clone() });
+                    return Err(TrustError::PolicyBesideRego { path: yaml.clone() }.into());
                 }
                 set.bundles.push(Bundle::of(path, &found.rego)?);
             } else {
@@ -71,10 +72,10 @@ impl PolicySet {
     /// believes of builders.
     pub fn as_one(&self) -> PolicyFile {
         if let ([file], []) = (self.files.as_slice(), self.bundles.as_slice()) {
-            return file.clone();
+            return file.file.clone();
         }
         let of_bundle = |bundle: &Bundle| (bundle.name.clone(), bundle.digest());
-        let of_file = |file: &PolicyFile| (file.name.clone(), file.digest);
+        let of_file = |one: &WrittenPolicy| (one.file.name.clone(), one.file.digest);
         let all: Vec<(String, Digest)> =
             self.files.iter().map(of_file).chain(self.bundles.iter().map(of_bundle)).collect();
         let digest = if let [(_, digest)] = all.as_slice() {
@@ -85,41 +86,34 @@ impl PolicySet {
             Digest::of(lines.concat().as_bytes())
         };
         let names: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
-        let policy = self.files.first().map_or_else(Policy::default, |file| file.policy.clone());
+        let first = self.files.first();
+        let policy = first.map_or_else(Policy::default, |one| one.file.policy.clone());
         PolicyFile { policy, name: names.join(", "), digest }
     }
 }
 
 impl Bundle {
     /// Reads a file, or all Rego of a folder.
-    pub fn read(path: &Path) -> Result<Self, TrustError> {
+    pub fn read(path: &Path) -> Result<Self, Error> {
         Self::of(path, &Found::of(path)?.rego)
     }
 
-    fn of(path: &Path, paths: &BTreeSet<PathBuf>) -> Result<Self, TrustError> {
+    fn of(path: &Path, paths: &BTreeSet<PathBuf>) -> Result<Self, Error> {
         let folder = if path.is_dir() {
             path.to_owned()
         } else {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
         };
-        let wrong = |path: &Path, problem: String| TrustError::Policy {
-            path: path.to_owned(),
-            source: PolicyError::Wrong(problem),
-        };
         if paths.is_empty() {
-            return Err(wrong(path, "a folder without a file that ends with .rego".to_owned()));
+            return Err(TrustError::NoRego { path: path.to_owned() }.into());
         }
         if paths.len() > MODULES_MAX {
-            return Err(wrong(
-                path,
-                format!("a folder with more than {MODULES_MAX} files of Rego"),
-            ));
+            return Err(TrustError::TooMuchRego { path: path.to_owned() }.into());
         }
         let module = |path: &PathBuf| {
-            let text = crate::project::read_text(path, MODULE_BYTES_MAX as u64);
-            let text = text.map_err(|error| wrong(path, error.to_string()))?;
-            Ok::<_, TrustError>(Module { name: path.to_string_lossy().into_owned(), text })
+            let text = crate::project::read_text(path, MODULE_BYTES_MAX as u64)?;
+            Ok::<_, Error>(Module { name: path.to_string_lossy().into_owned(), text })
         };
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self {
@@ -244,8 +238,15 @@ mod tests {
         folder
     }
 
+    fn of_trust(error: Error) -> TrustError {
+        match error {
+            Error::Trust(error) => *error,
+            error => panic!("{error}"),
+        }
+    }
+
     fn names(folder: &Path) -> Result<Vec<String>, TrustError> {
-        let set = PolicySet::read(&[folder.to_owned()])?;
+        let set = PolicySet::read(&[folder.to_owned()]).map_err(of_trust)?;
         let start = format!("{}/", folder.display());
         let all = set.bundles[0].modules.iter();
         Ok(all.map(|module| module.name.strip_prefix(&start).unwrap().to_owned()).collect())
@@ -266,7 +267,7 @@ mod tests {
         let only = folder(&["team.yaml"]);
         assert!(matches!(names(only.path()), Err(TrustError::PolicyBesideRego { .. })));
         let none = folder(&["README.md"]);
-        assert!(matches!(names(none.path()), Err(TrustError::Policy { .. })));
+        assert!(matches!(names(none.path()), Err(TrustError::NoRego { .. })));
     }
 
     #[test]
@@ -278,7 +279,8 @@ mod tests {
         symlink(more.path(), linked.path().join("more")).unwrap();
         let error = names(linked.path()).unwrap_err();
         assert!(error.to_string().contains("/more leads to another folder"), "{error}");
-        assert!(matches!(Bundle::read(linked.path()), Err(TrustError::PolicyLink { .. })));
+        let linked_too = Bundle::read(linked.path()).map_err(of_trust);
+        assert!(matches!(linked_too, Err(TrustError::PolicyLink { .. })));
         // The link itself may be named.
         assert_eq!(
             PolicySet::read(&[linked.path().join("more")]).unwrap().bundles[0].modules.len(),

@@ -2,7 +2,16 @@
 //! Tests of running tests.
 
 use super::{module, settings};
-use crate::{Module, NoTests, RegoError, Selection, TestResult, run_tests};
+use crate::{Module, NoTests, RegoError, Selection, Settings, TestOutcome, TestResult, Tests};
+
+/// Runs all tests that are chosen.
+fn run_tests(
+    modules: &[Module],
+    selection: &Selection,
+    settings: &Settings,
+) -> Result<Vec<TestOutcome>, RegoError> {
+    Ok(Tests::find(modules, selection, settings)?.run(0).collect())
+}
 
 const POLICY: &str = "package docker
 
@@ -95,4 +104,21 @@ fn where_no_test_is_that_is_an_error() {
     }
     let all = Selection::default();
     assert!(run_tests(&[module("p.rego", "nonsense")], &all, &settings()).is_err());
+}
+
+#[test]
+fn tests_are_listed_and_run_from_any_of_them_on() {
+    let modules = modules();
+    let find = || Tests::find(&modules, &Selection::default(), &settings()).unwrap();
+    let (list, all) = (find().list(), find().run(0).collect::<Vec<_>>());
+    assert!(list.len() == all.len() && list.len() > 3);
+    for (known, outcome) in list.iter().zip(&all) {
+        assert_eq!(
+            (&known.name, &known.file, known.line),
+            (&outcome.name, &outcome.file, outcome.line)
+        );
+        assert_eq!(known.result, TestResult::Skipped);
+    }
+    assert_eq!(find().run(2).collect::<Vec<_>>(), all[2..]);
+    assert_eq!(find().run(list.len()).count(), 0);
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hardpan::trust::policy::RuleResult;
+use hardpan::trust::policy::{RuleResult, WrittenPolicy};
 use hardpan::trust::rego::Decision;
 use hardpan::trust::{Bundle, PolicySet, VerifyReport};
 use serde_json::{Map, Value, json};
@@ -14,7 +14,8 @@ use crate::args::Common;
 use crate::args::trust::{Keys, Summary};
 use crate::commands::verify::{ALTERED, NO, print_rules};
 use crate::commands::{place, vsa};
-use crate::keys;
+use crate::diagnostics;
+use crate::keys::{self, Trusted};
 use crate::progress::Progress;
 use crate::text::{BAD, DIM, GOOD, WARNING, note, say, styled, visible};
 
@@ -29,9 +30,10 @@ pub(super) struct Eval<'c> {
 /// Holds an image against policies.
 pub(super) fn run(common: &Common, eval: &Eval<'_>) -> anyhow::Result<ExitCode> {
     let location = place::existing(eval.image)?;
-    let policies = PolicySet::read(eval.policies).map_err(hardpan::Error::from)?;
+    let policies = PolicySet::read(eval.policies)?;
     let machine = place::machine(common)?;
     let trusted = keys::trusted(eval.keys, &machine)?;
+    warn(&policies, &trusted);
     let signer = vsa::signer(common, eval.summary, &location)?;
     let progress = Progress::new(common);
     let session = machine.session(&progress);
@@ -73,6 +75,17 @@ pub(super) fn run(common: &Common, eval: &Eval<'_>) -> anyhow::Result<ExitCode> 
         (false, true) => ExitCode::from(ALTERED),
         (false, false) => ExitCode::from(NO),
     })
+}
+
+/// Warns of what policies say that decides nothing.
+pub(in crate::commands) fn warn(policies: &PolicySet, trusted: &Trusted) {
+    let names = trusted.names();
+    for policy in &policies.files {
+        let sources = [policy.source.clone()];
+        for warning in policy.unknown_keys(&names).into_iter().chain(policy.warnings()) {
+            note!("{}\n", diagnostics::draw(&warning, &sources));
+        }
+    }
 }
 
 /// Prints the input of policies in Rego.
@@ -143,7 +156,7 @@ pub(in crate::commands) fn hold(
     now_seconds: i64,
 ) -> Held {
     let mut held = Held { rules: Vec::new(), problem: None };
-    for file in &policies.files {
+    for WrittenPolicy { file, .. } in &policies.files {
         held.add(report.evaluate(&file.policy, now_seconds));
     }
     if policies.bundles.is_empty() {

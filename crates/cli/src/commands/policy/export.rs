@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan policy export`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hardpan::trust::policy::Policy;
-use hardpan::trust::rego::{ExportRequest, RemarkKind, Target, export};
+use hardpan::trust::rego::{ExportError, ExportRequest, RemarkKind, Target, export};
 use serde_json::json;
 
 use crate::args::Common;
 use crate::args::policy::ExportTarget;
 use crate::commands::place;
+use crate::diagnostics;
 use crate::failure::Named;
 use crate::keys;
 use crate::progress::Progress;
@@ -31,7 +32,11 @@ pub(super) fn run(
     command: &Export<'_>,
     partial: bool,
 ) -> anyhow::Result<ExitCode> {
-    let file = hardpan::trust::policy::read(command.policy).map_err(hardpan::Error::from)?;
+    let written = hardpan::trust::policy::read(command.policy)?;
+    for warning in written.warnings() {
+        note!("{}\n", diagnostics::draw(&warning, std::slice::from_ref(&written.source)));
+    }
+    let file = &written.file;
     let machine = place::machine(common)?;
     let progress = Progress::new(common);
     let now_seconds = machine.session(&progress).now_seconds();
@@ -52,8 +57,11 @@ pub(super) fn run(
         ExportTarget::Buildx => Target::Buildx,
     };
     let exported = export(&request, target).map_err(|error| {
-        let is_part = matches!(error, hardpan::trust::rego::ExportError::NotExpressible { .. });
-        let help = is_part.then(|| "`--partial` leaves that out".to_owned());
+        let help = match &error {
+            ExportError::NotExpressible { .. } => Some("`--partial` leaves that out".to_owned()),
+            ExportError::Key(_) => Some(where_keys_are(command)),
+            _ => None,
+        };
         let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
         Named { message: visible(&format!("{error}{}", source.unwrap_or_default())), help }
     })?;
@@ -79,20 +87,30 @@ pub(super) fn run(
 
 /// Returns the keys that a policy names, as PEM: those given, or the files of their names.
 fn public_keys(policy: &Policy, command: &Export<'_>) -> anyhow::Result<BTreeMap<String, String>> {
-    let of_rules = policy.require.iter().map(|rule| &rule.keys);
-    let of_builders = policy.builders.iter().map(|builder| &builder.keys);
-    let all = std::iter::once(&policy.keys).chain(of_rules).chain(of_builders);
-    let names: BTreeSet<&String> = all.flatten().collect();
+    let names = policy.named_keys();
     let given = if command.keys.is_empty() {
         // What is not there is told by the export, with the policy's word for it.
         let there =
-            names.iter().map(PathBuf::from).filter(|path| path.is_file()).collect::<Vec<_>>();
+            names.into_keys().map(PathBuf::from).filter(|path| path.is_file()).collect::<Vec<_>>();
         if there.is_empty() { None } else { Some(keys::keyring_of(&there)?) }
     } else {
         Some(keys::keyring_of(command.keys)?)
     };
     let keys = given.iter().flat_map(hardpan::trust::key::Keyring::keys);
     Ok(keys.map(|key| (key.name.clone(), key.key.to_pem())).collect())
+}
+
+/// Says where the keys of a policy were looked for.
+fn where_keys_are(command: &Export<'_>) -> String {
+    if command.keys.is_empty() {
+        let here = std::env::current_dir().map(|here| format!(", {}", here.display()));
+        return format!(
+            "the names of keys are paths from the working directory{}; keys elsewhere are named with `--key`, and called there as in the policy",
+            here.unwrap_or_default()
+        );
+    }
+    "of the keys that `--key` names none is called so: a file as it is named there, one of a folder as it is called in it"
+        .to_owned()
 }
 
 /// Returns a name for objects: that of the file, as far as objects can be called so.

@@ -58,21 +58,14 @@ fn outcomes(
     filter: Option<&str>,
     now_seconds: i64,
 ) -> anyhow::Result<Vec<TestOutcome>> {
-    let own = Bundle::read(path).map_err(hardpan::Error::from)?;
-    let (bundle, file) = if path.is_dir() {
-        (own, None)
-    } else {
-        with_folder(path, own).map_err(hardpan::Error::from)?
-    };
+    let own = Bundle::read(path)?;
+    let (bundle, file) = if path.is_dir() { (own, None) } else { with_folder(path, own)? };
     let rego = Rego { modules: &bundle.modules, folder: &bundle.folder, now_seconds };
-    rego.test(Selection { file, name: filter.map(str::to_owned) })
+    rego.test(&Selection { file, name: filter.map(str::to_owned) })
 }
 
 /// Returns a file with the rest of its folder beside it, and what it is called there.
-fn with_folder(
-    path: &Path,
-    own: Bundle,
-) -> Result<(Bundle, Option<String>), hardpan::trust::TrustError> {
+fn with_folder(path: &Path, own: Bundle) -> Result<(Bundle, Option<String>), hardpan::Error> {
     let mut whole = Bundle::read(&own.folder)?;
     // Under the name by which it was asked for. Others of the same name are in other folders.
     let is_it = |name: &str| match (Path::new(name).canonicalize(), path.canonicalize()) {

@@ -5,13 +5,14 @@
 use std::borrow::Cow;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hardpan::trust::rego::{
-    Decision, Files, Module, NoTests, RegoError, Selection, Settings, TestOutcome, decide,
-    run_tests,
+    Decision, Files, Module, NoTests, RegoError, Selection, Settings, TestOutcome, TestResult,
+    Tests, decide,
 };
 use hardpan::trust::{limit_memory, read_beside};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,14 @@ use crate::text::visible;
 const EVALUATION_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long all of a process may take: reading modules has no clock of its own, and there may be many tests.
 const PROCESS_TIME_MAX: Duration = Duration::from_mins(1);
+/// How long after the first one another process may begin for the tests that are left.
+const TESTS_TIME_MAX: Duration = Duration::from_mins(5);
+/// The most processes of one run of tests: two for each test that ends its own.
+const PROCESSES_MAX: usize = 40;
+/// The most that is read of what a process says as it ends, in bytes.
+const LAST_WORDS_BYTES_MAX: u64 = 64 << 10;
+/// What the standard library says of memory that it does not get.
+const NO_MEMORY: &str = "memory allocation of";
 /// The most address space of a process: the program itself takes some hundred megabytes of it.
 const MEMORY_BYTES_MAX: u64 = 1 << 30;
 /// The stack that modules are read and run on.
@@ -50,16 +59,32 @@ struct Question<'q> {
 enum What<'q> {
     /// Decide about each of these.
     Decide(Cow<'q, [Value]>),
-    /// Run tests.
-    Test(Selection),
+    /// Run tests, without the first ones.
+    Test { selection: Cow<'q, Selection>, first: usize },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
     Decided(Vec<Vec<Decision>>),
-    Tested(Vec<TestOutcome>),
+    /// All tests that were chosen, before any runs.
+    Found(Vec<TestOutcome>),
+    /// What came of the next test.
+    Tested(TestOutcome),
     NoTests(NoTests),
     Failed(String),
+}
+
+/// What a process answered.
+struct Heard {
+    answers: Vec<Answer>,
+    /// Why it ended before its time, if it did.
+    end: Option<String>,
+}
+
+impl Heard {
+    fn unanswered(&self) -> anyhow::Error {
+        self.end.as_deref().map_or_else(other_answer, undecided)
+    }
 }
 
 /// Modules that belong together, and when it is.
@@ -73,27 +98,45 @@ pub(super) struct Rego<'b> {
 impl Rego<'_> {
     /// Decides about each input.
     pub(super) fn decide(&self, inputs: &[Value]) -> anyhow::Result<Vec<Vec<Decision>>> {
-        match self.ask(What::Decide(Cow::Borrowed(inputs)))? {
-            Answer::Decided(decided) => Ok(decided),
-            Answer::Failed(problem) => Err(undecided(&problem)),
-            Answer::Tested(_) | Answer::NoTests(_) => Err(other_answer()),
+        let mut heard = self.ask(What::Decide(Cow::Borrowed(inputs)))?;
+        match heard.answers.pop() {
+            Some(Answer::Decided(decided)) if heard.end.is_none() => Ok(decided),
+            Some(Answer::Failed(problem)) => Err(undecided(&problem)),
+            _ => Err(heard.unanswered()),
         }
     }
 
-    /// Runs tests.
-    pub(super) fn test(&self, selection: Selection) -> anyhow::Result<Vec<TestOutcome>> {
-        match self.ask(What::Test(selection))? {
-            Answer::Tested(outcomes) => Ok(outcomes),
-            Answer::NoTests(none) => {
-                let help = "what does not run proves nothing".to_owned();
-                Err(Named { message: visible(&none.to_string()), help: Some(help) }.into())
+    /// Runs tests. One that ends its process has failed, and those after it run in another one.
+    pub(super) fn test(&self, selection: &Selection) -> anyhow::Result<Vec<TestOutcome>> {
+        let start = Instant::now();
+        let mut outcomes = Vec::new();
+        for number in 1.. {
+            let first = outcomes.len();
+            let selection = Cow::Borrowed(selection);
+            let mut heard = self.ask(What::Test { selection, first })?;
+            let all = take(&mut heard, &mut outcomes)?;
+            if outcomes.len() < all.len() {
+                let Some(end) = &heard.end else { return Err(other_answer()) };
+                // Where others ran before it in the process, they may have used up what it had.
+                if outcomes.len() == first {
+                    outcomes.push(failed(&all[first], end));
+                }
             }
-            Answer::Failed(problem) => Err(undecided(&problem)),
-            Answer::Decided(_) => Err(other_answer()),
+            if outcomes.len() >= all.len() {
+                break;
+            }
+            if number >= PROCESSES_MAX || start.elapsed() > TESTS_TIME_MAX {
+                let problem =
+                    "it did not run: tests before it ended too many processes, or took too long";
+                let left = all[outcomes.len()..].iter().map(|one| failed(one, problem));
+                outcomes.extend(left.collect::<Vec<_>>());
+                break;
+            }
         }
+        Ok(outcomes)
     }
 
-    fn ask(&self, what: What<'_>) -> anyhow::Result<Answer> {
+    fn ask(&self, what: What<'_>) -> anyhow::Result<Heard> {
         let question = Question {
             modules: Cow::Borrowed(self.modules),
             folder: Cow::Borrowed(self.folder),
@@ -106,34 +149,77 @@ impl Rego<'_> {
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()?;
-        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let input = child.stdin.take();
+        let output = child.stdout.take().map(|output| read_all(output, ANSWER_BYTES_MAX));
+        let said = child.stderr.take().map(|said| read_all(said, LAST_WORDS_BYTES_MAX));
         // Who ends early reads no more: what it says, or how it ended, tells why.
         let writer = std::thread::spawn(move || {
             let _ = input.map(|mut input| input.write_all(&question));
         });
-        let reader = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = output.map(|output| output.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes));
-            bytes
-        });
         let ended = wait(&mut child)?;
-        let bytes = reader.join().unwrap_or_default();
-        let _ = writer.join();
-        let Some(status) = ended else {
-            let seconds = PROCESS_TIME_MAX.as_secs();
-            return Err(undecided(&format!(
-                "it took longer than {seconds} seconds, and was ended"
-            )));
+        let joined = |reader: Option<JoinHandle<Vec<u8>>>| {
+            reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
         };
-        serde_json::from_slice(&bytes).map_err(|_| {
-            let memory = MEMORY_BYTES_MAX >> 20;
-            undecided(&format!(
-                "it ended its process ({status}), which may have {memory} MiB of memory"
-            ))
-        })
+        let (bytes, said) = (joined(output), joined(said));
+        let _ = writer.join();
+        let answers = serde_json::Deserializer::from_slice(&bytes).into_iter();
+        let end = match ended {
+            None => {
+                let seconds = PROCESS_TIME_MAX.as_secs();
+                Some(format!("it took longer than {seconds} seconds, and was ended"))
+            }
+            Some(status) if status.success() => None,
+            Some(status) => Some(last_words(status, &String::from_utf8_lossy(&said))),
+        };
+        // The last may be cut off.
+        Ok(Heard { answers: answers.map_while(Result::ok).collect(), end })
     }
+}
+
+/// Reads what a process writes, as far as it may.
+fn read_all(from: impl std::io::Read + Send + 'static, bytes_max: u64) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.take(bytes_max).read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+/// Says why a process ended.
+fn last_words(status: ExitStatus, said: &str) -> String {
+    let memory = MEMORY_BYTES_MAX >> 20;
+    if said.contains(NO_MEMORY) {
+        return format!(
+            "it needs more than the {memory} MiB of memory that it may have, and was ended"
+        );
+    }
+    format!("it ended its process ({status}), which may have {memory} MiB of memory")
+}
+
+/// Takes what came of tests. Returns all that were to run.
+fn take(heard: &mut Heard, outcomes: &mut Vec<TestOutcome>) -> anyhow::Result<Vec<TestOutcome>> {
+    let mut all = None;
+    for answer in std::mem::take(&mut heard.answers) {
+        match answer {
+            Answer::Found(found) => all = Some(found),
+            Answer::Tested(outcome) => outcomes.push(outcome),
+            Answer::NoTests(none) => {
+                let help = "what does not run proves nothing".to_owned();
+                return Err(Named { message: visible(&none.to_string()), help: Some(help) }.into());
+            }
+            Answer::Failed(problem) => return Err(undecided(&problem)),
+            Answer::Decided(_) => return Err(other_answer()),
+        }
+    }
+    all.ok_or_else(|| heard.unanswered())
+}
+
+/// Returns a test as one that could not be evaluated.
+fn failed(test: &TestOutcome, problem: &str) -> TestOutcome {
+    let problem = Some(problem.to_owned());
+    TestOutcome { result: TestResult::Error, problem, ..test.clone() }
 }
 
 /// What is said of an answer that does not fit the question.
@@ -148,7 +234,7 @@ fn undecided(problem: &str) -> anyhow::Error {
 }
 
 /// Waits until a process ends; ends it where it takes too long.
-fn wait(child: &mut Child) -> std::io::Result<Option<std::process::ExitStatus>> {
+fn wait(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
@@ -171,29 +257,41 @@ pub(super) fn serve() -> anyhow::Result<ExitCode> {
     let question: Question<'static> = serde_json::from_slice(&bytes)?;
     drop(bytes);
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-    let answer = thread.spawn(move || answer(question))?.join();
-    let answer = answer.unwrap_or_else(|_| Answer::Failed("the engine panicked".to_owned()));
-    let mut output = std::io::stdout().lock();
-    serde_json::to_writer(&mut output, &answer)?;
-    output.flush()?;
+    let told = thread.spawn(move || answer(question))?.join();
+    told.unwrap_or_else(|_| tell(&Answer::Failed("the engine panicked".to_owned())))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn answer(question: Question<'_>) -> Answer {
+/// Writes an answer. Each is written at once: who ends this process does not take with it what came before.
+fn tell(answer: &Answer) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    serde_json::to_writer(&mut output, answer)?;
+    output.write_all(b"\n")?;
+    output.flush()
+}
+
+fn answer(question: Question<'_>) -> std::io::Result<()> {
     let folder = question.folder.into_owned();
     let files: Files = Arc::new(move |path| read_beside(&folder, path, FILE_BYTES_MAX));
     let now_nanoseconds = question.now_seconds.saturating_mul(1_000_000_000);
     let settings = Settings { now_nanoseconds, time_max: EVALUATION_TIME_MAX, files };
     let modules = &question.modules;
-    let result = match question.what {
-        What::Decide(inputs) => (inputs.iter())
-            .map(|input| decide(modules, input, &settings))
-            .collect::<Result<_, _>>()
-            .map(Answer::Decided),
-        What::Test(selection) => run_tests(modules, &selection, &settings).map(Answer::Tested),
-    };
-    result.unwrap_or_else(|error| match error {
+    let failed = |error: RegoError| match error {
         RegoError::NoTests(none) => Answer::NoTests(none),
         error => Answer::Failed(error.to_string()),
-    })
+    };
+    match question.what {
+        What::Decide(inputs) => {
+            let decided = inputs.iter().map(|input| decide(modules, input, &settings));
+            tell(&decided.collect::<Result<_, _>>().map_or_else(failed, Answer::Decided))
+        }
+        What::Test { selection, first } => {
+            let tests = match Tests::find(modules, &selection, &settings) {
+                Ok(tests) => tests,
+                Err(error) => return tell(&failed(error)),
+            };
+            tell(&Answer::Found(tests.list()))?;
+            tests.run(first).try_for_each(|outcome| tell(&Answer::Tested(outcome)))
+        }
+    }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::expand::expand;
 use super::{Patterns, StructureRun, lossy};
-use crate::container::{ChangedRoot, ContainerMount, ContainerOptions};
+use crate::container::{ChangedRoot, ContainerError, ContainerMount, ContainerOptions};
+use crate::error::Error;
 use crate::image_test::observe::Output;
 use crate::image_test::{Stop, limits, shown};
 use crate::sandbox::{Exit, Network, Stream, Streams};
@@ -37,9 +38,34 @@ pub(super) struct Shared {
     /// Variables of the file.
     pub(super) environment: BTreeMap<String, String>,
     pub(super) user: Option<String>,
-    pub(super) mounts: Vec<ContainerMount>,
+    pub(super) mounts: Vec<FileMount>,
     /// What is asked for and not given to tests.
     pub(super) refused: Vec<&'static str>,
+}
+
+/// What of the host commands see, and where that is asked for.
+#[derive(Debug)]
+pub(super) struct FileMount {
+    pub(super) file: String,
+    pub(super) line: usize,
+    pub(super) mount: ContainerMount,
+}
+
+impl Shared {
+    /// Says which entry is to blame if something can't be mounted.
+    fn blame(&self, error: Error) -> Stop {
+        if let Error::Container(ContainerError::Mount { place, .. }) = &error {
+            let is_it = |one: &&FileMount| {
+                one.mount.source.display().to_string() == *place || one.mount.target == *place
+            };
+            if let Some(FileMount { file, line, mount }) = self.mounts.iter().find(is_it) {
+                let (source, target) = (mount.source.display(), &mount.target);
+                let entry = format!("{source}:{target}");
+                return Stop::Failed(format!("`{entry}` of `bindMounts` ({file}:{line}): {error}"));
+            }
+        }
+        error.into()
+    }
 }
 
 /// What a command printed, and how it ended.
@@ -103,14 +129,20 @@ impl StructureRun<'_> {
     }
 
     fn wrong_end(&self, case: &CommandCase, words: &[String], exit: Exit) -> Option<String> {
+        let (words, expected) = (shown(&words.join(" ")), case.exit_code);
+        let ended = self.deadline.ended(exit);
         let code = match exit {
-            Exit::Code(code) => Some(i64::from(code)),
-            Exit::Signal(signal) => Some(SIGNALLED + i64::from(signal)),
-            Exit::TimedOut | Exit::TooMuchOutput => None,
+            Exit::Code(code) => i64::from(code),
+            Exit::Signal(signal) => SIGNALLED + i64::from(signal),
+            Exit::TimedOut | Exit::TooMuchOutput => {
+                return Some(format!(
+                    "`{words}` {ended} and was stopped, where exit code {expected} is expected"
+                ));
+            }
         };
-        (code != Some(case.exit_code)).then(|| {
-            let (words, expected) = (shown(&words.join(" ")), case.exit_code);
-            format!("`{words}` {}, not with exit code {expected}", self.deadline.ended(exit))
+        (code != expected).then(|| match exit {
+            Exit::Code(_) => format!("`{words}` {ended}, not with exit code {expected}"),
+            _ => format!("`{words}` {ended}, where exit code {expected} is expected"),
         })
     }
 }
@@ -122,7 +154,7 @@ impl Place<'_> {
             user: self.shared.user.clone(),
             environment: self.environment.clone(),
             network: if test.options.with_network { Network::Host } else { Network::Loopback },
-            mounts: self.shared.mounts.clone(),
+            mounts: self.shared.mounts.iter().map(|one| one.mount.clone()).collect(),
             is_writable: true,
             keeps_volumes: true,
             entrypoint: Some(words.to_vec()),
@@ -138,7 +170,8 @@ impl Place<'_> {
             }
         };
         let streams = Streams::Captured(&mut take);
-        let exit = test.session.run_container_in(test.image, &self.root, &options, streams)?;
+        let exit = test.session.run_container_in(test.image, &self.root, &options, streams);
+        let exit = exit.map_err(|error| self.shared.blame(error))?;
         output.end();
         Ok(Ended { output: printed, error, exit })
     }

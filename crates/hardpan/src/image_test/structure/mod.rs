@@ -35,7 +35,7 @@ use crate::session::Session;
 
 pub use named::{CheckedStructureFile, check_structure_files};
 
-use command::{CommandCase, Shared};
+use command::{CommandCase, FileMount, Shared};
 use files::Files;
 use metadata::{MetadataCase, Value};
 
@@ -104,7 +104,7 @@ impl StructureFile {
                 None => compiler.refuse_variable(name),
             }
         }
-        let cases = compiler.cases(&source.name, tests, given);
+        let cases = compiler.cases(source, tests, given);
         if !compiler.diagnostics.is_empty() {
             return Err(refuse(compiler.diagnostics).into());
         }
@@ -140,7 +140,7 @@ struct Compiler {
 impl Compiler {
     fn cases(
         &mut self,
-        file: &str,
+        file: &Source,
         tests: StructureTests,
         given: BTreeMap<String, String>,
     ) -> Vec<TestCase> {
@@ -152,11 +152,15 @@ impl Compiler {
             (run.terminal, "`allocateTty`"),
             (!run.capabilities.is_empty(), "`capabilities`"),
         ];
-        let mounts = run.bind_mounts.into_iter().map(|mount| ContainerMount {
-            source: mount.source.into(),
-            target: mount.target,
-            // A test changes nothing beside itself.
-            is_read_only: true,
+        let mounts = run.bind_mounts.into_iter().map(|mount| FileMount {
+            line: file.line_column(mount.span.range().start).0,
+            file: file.name.clone(),
+            mount: ContainerMount {
+                source: mount.value.source.into(),
+                target: mount.value.target,
+                // A test changes nothing beside itself.
+                is_read_only: true,
+            },
         });
         let shared = Arc::new(Shared {
             given,
@@ -189,7 +193,7 @@ impl Compiler {
         checks.extend(metadata.map(|test| ("metadata".to_owned(), Check::Metadata(test))));
         let case = |(name, check)| TestCase {
             name,
-            file: Some(file.to_owned()),
+            file: Some(file.name.clone()),
             time: time(None),
             kind: TestKind::Structure(Box::new(StructureCase { is_new, check })),
         };

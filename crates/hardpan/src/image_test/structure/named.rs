@@ -80,7 +80,7 @@ fn problems(source: &Source) -> Vec<Diagnostic> {
         Err(diagnostics) => return diagnostics,
     };
     let mut compiler = Compiler::default();
-    compiler.cases(&source.name, tests, BTreeMap::new());
+    compiler.cases(source, tests, BTreeMap::new());
     compiler.diagnostics
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Names, times and texts, checked.
 
+pub(super) use hardpan_attest::vulnerability::{is_cve, leading_cve};
 use hardpan_package::deb::version::VersionRef;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -45,21 +46,6 @@ pub(super) fn is_id(id: &str) -> bool {
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':');
     let starts = id.starts_with(|first: char| first.is_ascii_alphabetic());
     starts && id.len() <= ID_BYTES_MAX && id.bytes().all(is_letter)
-}
-
-/// Returns the CVE that a text begins with, and what follows it.
-pub(super) fn leading_cve(text: &str) -> Option<(&str, &str)> {
-    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let rest = text.strip_prefix("CVE-")?;
-    let year = digits(rest);
-    let number = digits(rest.get(year..)?.strip_prefix('-')?);
-    let is_cve = year == 4 && (4..=19).contains(&number);
-    is_cve.then(|| text.split_at("CVE-".len() + year + 1 + number))
-}
-
-/// Whether a text is a CVE and nothing more.
-pub(super) fn is_cve(text: &str) -> bool {
-    leading_cve(text).is_some_and(|(_, rest)| rest.is_empty())
 }
 
 /// Whether a text has the shape of a CVSS vector.

@@ -1,24 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
-//! YAML files of others than definitions: policies and the like, as plain data.
+//! YAML files of others than definitions: policies and the like, as plain data or as types of others.
 
+mod typed;
+
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 use crate::diagnostic::Diagnostic;
-use crate::source::Source;
+use crate::source::{Source, Span};
 use crate::yaml::{self, Kind, Node, Scalar};
+
+/// A YAML file, with the places of all that is in it.
+#[derive(Debug, Clone)]
+pub struct DataFile(Node);
+
+impl DataFile {
+    /// Reads a YAML file.
+    ///
+    /// # Errors
+    /// All problems, with their places. A key that stands twice is one.
+    pub fn parse(source: &Source) -> Result<Self, Vec<Diagnostic>> {
+        let mut diagnostics = Vec::new();
+        match yaml::read(source, 0, &mut diagnostics) {
+            Some(node) if diagnostics.iter().all(|diagnostic| !diagnostic.is_error()) => {
+                Ok(Self(node))
+            }
+            _ => Err(diagnostics),
+        }
+    }
+
+    /// Returns the file as a type, called `what` as a whole. Nothing stands for what is absent, and no list for a mapping.
+    ///
+    /// # Errors
+    /// The first thing that does not fit, with its place, its key, and what may be there.
+    pub fn decode<T: DeserializeOwned>(&self, what: &str) -> Result<T, Diagnostic> {
+        typed::decode(&self.0, what)
+    }
+
+    /// Returns where something stands, by its JSON pointer (RFC 6901): a scalar itself, of all else its key. Of what is not
+    /// there it is the place of what would hold it.
+    pub fn span_of(&self, pointer: &str) -> Span {
+        let (mut node, mut span) = (&self.0, self.0.span.at_start());
+        for step in pointer.split('/').skip(1) {
+            let next = match &node.kind {
+                Kind::Scalar(_) => None,
+                Kind::List(items) => {
+                    let item = step.parse().ok().and_then(|number: usize| items.get(number));
+                    item.map(|item| (item, item.span))
+                }
+                Kind::Map(_) => {
+                    let entry = node.get(&step.replace("~1", "/").replace("~0", "~"));
+                    entry.map(|entry| (&entry.value, entry.key_span))
+                }
+            };
+            let Some(next) = next else { return span };
+            (node, span) = next;
+        }
+        if matches!(node.kind, Kind::Scalar(_)) && !node.is_null() { node.span } else { span }
+    }
+}
 
 /// Reads a YAML file as the data that it means in YAML 1.2. An empty file is `null`.
 ///
 /// # Errors
 /// All problems, with their places. A key that stands twice is one.
 pub fn parse_data(source: &Source) -> Result<Value, Vec<Diagnostic>> {
-    let mut diagnostics = Vec::new();
-    match yaml::read(source, 0, &mut diagnostics) {
-        Some(node) if diagnostics.iter().all(|diagnostic| !diagnostic.is_error()) => {
-            Ok(value(&node))
-        }
-        _ => Err(diagnostics),
-    }
+    DataFile::parse(source).map(|file| value(&file.0))
 }
 
 fn value(node: &Node) -> Value {
