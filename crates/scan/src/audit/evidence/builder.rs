@@ -21,8 +21,8 @@ use crate::catalog::{Catalog, FormatError};
 use crate::controls::image::{Hidden, ImageFacts, LayerFacts, Special};
 use crate::controls::traits::ContentTraits;
 use crate::layer::{self, EntryCounter, TooMany};
-use crate::secrets::SecretReport;
 use crate::secrets::owned::{Databases, PackageManagers, Sums};
+use crate::secrets::{Rules, SecretReport};
 
 /// The most steps through links: a hundred for each file of a large image. Links that lead to and fro would take for ever.
 const STEPS_MAX: u64 = 5_000_000;
@@ -139,9 +139,11 @@ impl EvidenceBuilder {
         }
     }
 
-    /// Takes the image's configuration.
-    pub fn config(&mut self, config: &ImageConfig) {
-        self.config = Some(config.clone());
+    /// Takes the image's configuration. What the rules find in its history is masked: that is told with the layers.
+    pub fn config(&mut self, config: &ImageConfig, rules: &Rules) {
+        let mut config = config.clone();
+        rules.mask_history(&mut config);
+        self.config = Some(config);
     }
 
     /// Takes the next higher layer, an uncompressed tar archive.

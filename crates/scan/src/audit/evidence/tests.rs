@@ -181,6 +181,30 @@ fn secrets_are_facts() {
 }
 
 #[test]
+fn layers_are_told_without_secrets() {
+    let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let config = serde_json::from_value(serde_json::json!({
+        "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
+        "history": [{"created_by": format!("RUN export TOKEN={token} && x")}],
+    }))
+    .unwrap();
+    let layers = [layer(&["4755 f bin/su x"])];
+    let evidence = super::of_layers(Some(&config), &layers).unwrap();
+    let told = evidence.image.layers[0].created_by.as_deref();
+    assert_eq!(told, Some("RUN export TOKEN=ghp_… && x"));
+    assert!(!format!("{:?}", evidence.image).contains(token));
+    let measured = crate::controls::measure(
+        &evidence.inspection(crate::controls::Profile::Runtime),
+        &crate::controls::ControlPolicy::default(),
+    );
+    let setuid = measured.findings.iter().find(|one| one.help.contains("layer 0")).unwrap();
+    assert!(setuid.help.contains("export TOKEN=ghp_…"), "{}", setuid.help);
+    let place = "history entry 0 has what a secret looks like";
+    assert!(measured.findings.iter().any(|one| one.message.starts_with(place)));
+    assert!(!format!("{:?}", measured.findings).contains(&token[4..]));
+}
+
+#[test]
 fn hostile_layers_end_in_errors_or_warnings() {
     let small = EvidenceOptions { entries_max: 3, ..EvidenceOptions::DEFAULT };
     let mut builder = EvidenceBuilder::new(small);
