@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Collects what the checks see and turns it into findings.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hardpan_tree::{Origin, TreePath};
 
-use super::{ControlId, ControlPolicy, Finding, Inspection, Measured, Severity};
+use super::{ControlId, ControlPolicy, Finding, Inspection, Measured, Severity, lasting};
 
 /// How many further paths a message spells out; the finding itself has them all.
 const PATHS_IN_MESSAGE_MAX: usize = 3;
@@ -27,6 +28,8 @@ pub(super) struct Observation {
 pub(super) struct Report<'a> {
     input: &'a Inspection<'a>,
     policy: &'a ControlPolicy,
+    /// What each exception is compared by, if it is for what a finding says.
+    messages: Vec<Option<Cow<'a, str>>>,
     groups: BTreeMap<GroupKey, Vec<TreePath>>,
     unmeasured: BTreeMap<ControlId, String>,
 }
@@ -35,7 +38,11 @@ type GroupKey = (ControlId, Severity, Option<Origin>, String, Option<usize>, Opt
 
 impl<'a> Report<'a> {
     pub(super) fn new(input: &'a Inspection<'a>, policy: &'a ControlPolicy) -> Self {
-        Self { input, policy, groups: BTreeMap::new(), unmeasured: BTreeMap::new() }
+        let exceptions = policy.exceptions.iter();
+        let messages = exceptions
+            .map(|one| one.message.as_deref().map(|message| lasting(one.control, message)))
+            .collect();
+        Self { input, policy, messages, groups: BTreeMap::new(), unmeasured: BTreeMap::new() }
     }
 
     /// Adds something about a path of the tree.
@@ -113,23 +120,29 @@ impl<'a> Report<'a> {
         if seen.is_asked_for {
             severity = severity.min(Severity::Warn);
         }
-        let exception = self.policy.exceptions.iter().position(|exception| {
-            exception.control == seen.control
-                && exception.message.as_ref().is_none_or(|message| *message == seen.text)
-                && exception.path.as_ref().is_none_or(|accepted| {
-                    let is_exact = exception.message.is_some();
-                    let is_it = |path: &TreePath| {
-                        if is_exact { path == accepted } else { path.starts_with(accepted) }
-                    };
-                    seen.path.as_ref().is_some_and(is_it)
-                })
-        });
+        let exception = self.exception(&seen);
         if exception.is_some() {
             severity = Severity::Info;
         }
         let layer = layer.or_else(|| self.layer(seen.path.as_ref()));
         let key = (seen.control, severity, seen.origin, seen.text, exception, layer);
         self.groups.entry(key).or_default().extend(seen.path);
+    }
+
+    /// Returns the number of the exception by which something is accepted.
+    fn exception(&self, seen: &Observation) -> Option<usize> {
+        let text = lasting(seen.control, &seen.text);
+        self.policy.exceptions.iter().zip(&self.messages).position(|(exception, message)| {
+            exception.control == seen.control
+                && message.as_ref().is_none_or(|message| *message == text)
+                && exception.path.as_ref().is_none_or(|accepted| {
+                    let is_exact = message.is_some();
+                    let is_it = |path: &TreePath| {
+                        if is_exact { path == accepted } else { path.starts_with(accepted) }
+                    };
+                    seen.path.as_ref().is_some_and(is_it)
+                })
+        })
     }
 
     /// Says that some controls can't be measured here, and why.
