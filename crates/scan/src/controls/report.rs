@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hardpan_tree::{Origin, TreePath};
+use hardpan_tree::{Kind, Origin, TreePath};
 
 use super::{ControlId, ControlPolicy, Finding, Inspection, Measured, Severity, lasting};
 
@@ -30,6 +30,8 @@ pub(super) struct Report<'a> {
     policy: &'a ControlPolicy,
     /// What each exception is compared by, if it is for what a finding says.
     messages: Vec<Option<Cow<'a, str>>>,
+    /// The further names of files that have several.
+    names: BTreeMap<&'a TreePath, Vec<&'a TreePath>>,
     groups: BTreeMap<GroupKey, Vec<TreePath>>,
     unmeasured: BTreeMap<ControlId, String>,
 }
@@ -42,7 +44,14 @@ impl<'a> Report<'a> {
         let messages = exceptions
             .map(|one| one.message.as_deref().map(|message| lasting(one.control, message)))
             .collect();
-        Self { input, policy, messages, groups: BTreeMap::new(), unmeasured: BTreeMap::new() }
+        let mut names: BTreeMap<&TreePath, Vec<&TreePath>> = BTreeMap::new();
+        for (path, node) in input.tree.walk() {
+            if let Kind::HardLink(target) = &node.kind {
+                names.entry(target).or_default().push(path);
+            }
+        }
+        let (groups, unmeasured) = (BTreeMap::new(), BTreeMap::new());
+        Self { input, policy, messages, names, groups, unmeasured }
     }
 
     /// Adds something about a path of the tree.
@@ -113,8 +122,25 @@ impl<'a> Report<'a> {
         self.add_at_most(seen, Severity::Fail, None);
     }
 
-    /// Adds an observation. One about a path without a layer is about what a container sees there.
+    /// Adds an observation. One about a path without a layer is about what a container sees there; what holds for a file by
+    /// whatever name is added for each of its names, so that nobody accepts one by another.
     pub(super) fn add_at_most(&mut self, seen: Observation, most: Severity, layer: Option<u32>) {
+        let file =
+            seen.path.as_ref().filter(|_| layer.is_none() && holds_by_any_name(seen.control));
+        let names = file.and_then(|file| self.names.get(file)).cloned().unwrap_or_default();
+        for name in names {
+            let origin = self.input.tree.get(name).map(|node| node.origin);
+            let is_same_package =
+                matches!(origin, Some(Origin::Package(_))) && origin == seen.origin;
+            let is_asked_for =
+                seen.is_asked_for && (is_same_package || self.input.requested_paths.contains(name));
+            let path = Some(name.clone());
+            self.add_one(Observation { path, origin, is_asked_for, ..seen.clone() }, most, layer);
+        }
+        self.add_one(seen, most, layer);
+    }
+
+    fn add_one(&mut self, seen: Observation, most: Severity, layer: Option<u32>) {
         let Some(severity) = self.severity(seen.control) else { return };
         let mut severity = severity.min(most);
         if seen.is_asked_for {
@@ -232,7 +258,9 @@ fn message(paths: &[TreePath], text: &str) -> String {
 
 /// Says where a finding comes from, who pulled that in, and what to do.
 fn help(input: &Inspection<'_>, control: ControlId, origin: Option<Origin>) -> String {
-    let fix = control.control().fix;
+    let known = control.control();
+    // What is built here has a definition.
+    let fix = if input.image.is_some() { known.fix } else { known.fix_in_definition() };
     let Some(origin) = origin else { return fix.to_owned() };
     let Origin::Package(index) = origin else {
         return format!("{}; {fix}", source(input, origin));
@@ -299,6 +327,26 @@ fn short(instruction: &str) -> String {
         text.push('…');
     }
     text
+}
+
+/// Whether what a control finds of a file is in its bytes, mode or owner, and not in what it is called.
+fn holds_by_any_name(control: ControlId) -> bool {
+    matches!(
+        control,
+        ControlId::SetuidFile
+            | ControlId::FileCapability
+            | ControlId::WorldWritableFile
+            | ControlId::WritableSystemFile
+            | ControlId::WritableProgram
+            | ControlId::UnownedFile
+            | ControlId::ExecutableStack
+            | ControlId::WritableCode
+            | ControlId::UnsafeRunpath
+            | ControlId::FixedAddress
+            | ControlId::PartialRelro
+            | ControlId::NoStackProtector
+            | ControlId::NoFortify
+    )
 }
 
 /// Whether cutting the package is the natural answer, rather than changing the one file.

@@ -88,6 +88,8 @@ pub struct EvidenceBuilder {
     entries: Vec<Entry>,
     is_open: bool,
     counter: EntryCounter,
+    /// The layers in which files got further names.
+    links: BTreeMap<TreePath, u32>,
     whiteouts: BTreeSet<TreePath>,
     hidden_bytes: u64,
     hidden_files: Vec<Hidden>,
@@ -131,6 +133,7 @@ impl EvidenceBuilder {
             entries: Vec::new(),
             is_open: false,
             counter: EntryCounter::default(),
+            links: BTreeMap::new(),
             whiteouts: BTreeSet::new(),
             hidden_bytes: 0,
             hidden_files: Vec::new(),
@@ -228,7 +231,7 @@ impl EvidenceBuilder {
         }
         self.tell_layers(&mut image);
         let owners = Owners::new(catalog, &self.databases);
-        let tree = tree_of(self.stack, &owners, &mut image, &mut self.whiteouts);
+        let tree = tree_of(self.stack, &owners, &mut image, &mut self.whiteouts, &self.links);
         image.whiteouts = self.whiteouts.into_iter().collect();
         let variables = self.config.iter().flat_map(|config| &config.config.env);
         let environment = variables
@@ -301,7 +304,7 @@ impl EvidenceBuilder {
         }
         self.is_open = false;
         let layer = self.number();
-        let (mut whiteouts, mut others) = (Vec::new(), Vec::new());
+        let (mut whiteouts, mut others, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for mut entry in std::mem::take(&mut self.entries) {
             if let Some(whiteout) = Whiteout::of(&entry.path) {
                 if self.is_stray(&whiteout, layer) && self.whiteouts.len() < ODD_FILES_MAX {
@@ -310,6 +313,9 @@ impl EvidenceBuilder {
                 whiteouts.push(whiteout);
             } else {
                 self.keep_layer_of_directory(&mut entry);
+                if matches!(entry.kind, LayerKind::HardLink(_)) {
+                    links.push(entry.path.clone());
+                }
                 others.push(entry);
             }
         }
@@ -339,6 +345,8 @@ impl EvidenceBuilder {
         for (number, said) in self.stack.take_said_by_links() {
             widen(&mut self.stack.metadata_mut(number).metadata, &said.metadata);
         }
+        let places = links.iter().filter_map(|path| self.stack.place(path).ok());
+        self.links.extend(places.map(|place| (place, layer)));
         self.tell_hidden(layer);
         Ok(())
     }
@@ -423,8 +431,11 @@ fn tree_of(
     owners: &Owners,
     image: &mut ImageFacts,
     whiteouts: &mut BTreeSet<TreePath>,
+    links: &BTreeMap<TreePath, u32>,
 ) -> Tree {
-    stack.into_tree_by(ContentName::First, |path, seen| {
+    stack.into_tree_by(ContentName::AsWritten, |path, seen| {
+        // A further name of a file is no older than the file, and what replaced the name is no older than that.
+        let layer = links.get(path).map_or(seen.layer, |layer| seen.layer.max(*layer));
         if path.name().starts_with(b".wh.") && whiteouts.len() < ODD_FILES_MAX {
             whiteouts.insert(path.clone());
         }
@@ -433,8 +444,8 @@ fn tree_of(
             let (path, what) = (path.clone(), special.to_string());
             image.special.push(Special { path, what, is_device });
         }
-        image.introduced.insert(path.clone(), seen.layer);
+        image.introduced.insert(path.clone(), layer);
         let package = owners.of(path, seen.sums.as_deref());
-        (seen.metadata, package.map_or(Origin::Layer(seen.layer), Origin::Package))
+        (seen.metadata, package.map_or(Origin::Layer(layer), Origin::Package))
     })
 }

@@ -181,6 +181,70 @@ fn secrets_are_facts() {
 }
 
 #[test]
+fn each_name_of_a_file_is_told_with_its_layer() {
+    let told = |layers: &[&[&str]], accepted: Option<&'static str>| -> Vec<String> {
+        let exceptions = accepted.map(|accepted| crate::controls::Exception {
+            control: ControlId::SetuidFile,
+            path: Some(path(accepted)),
+            message: None,
+            reason: "wanted".to_owned(),
+        });
+        let policy =
+            ControlPolicy { exceptions: exceptions.into_iter().collect(), ..Default::default() };
+        let evidence = of(layers);
+        let findings = measure(&evidence.inspection(Profile::Runtime), &policy).findings;
+        let setuid = findings.iter().filter(|one| one.control == ControlId::SetuidFile);
+        setuid
+            .map(|one| format!("{} {} {:?}", one.severity, one.message, one.layer.unwrap()))
+            .collect()
+    };
+    let file = "4755 f usr/bin/suid x";
+    for (layers, accepted, expected) in [
+        (&[&[file][..]][..], None, &["fail /usr/bin/suid is setuid 0 0"][..]),
+        (
+            &[&[file], &["h bin/aa usr/bin/suid"]],
+            None,
+            &["fail /bin/aa is setuid 0 1", "fail /usr/bin/suid is setuid 0 0"],
+        ),
+        (
+            &[&[file, "h bin/aa usr/bin/suid"]],
+            None,
+            &["fail /bin/aa is setuid 0 (and 1 more: /usr/bin/suid) 0"],
+        ),
+        (
+            &[&[file, "h bin/aa usr/bin/suid"]],
+            Some("usr/bin/suid"),
+            &["fail /bin/aa is setuid 0 0", "info /usr/bin/suid is setuid 0 0"],
+        ),
+        (
+            &[&[file, "h bin/aa usr/bin/suid"]],
+            Some("bin/aa"),
+            &["fail /usr/bin/suid is setuid 0 0", "info /bin/aa is setuid 0 0"],
+        ),
+        // The name that it came with is gone.
+        (
+            &[&[file], &["h bin/aa usr/bin/suid"], &["0644 f usr/bin/.wh.suid"]],
+            None,
+            &["fail /bin/aa is setuid 0 1"],
+        ),
+        // The name is another file's now.
+        (
+            &[&[file], &["h bin/aa usr/bin/suid"], &["4711 f bin/aa y"]],
+            None,
+            &["fail /bin/aa is setuid 0 2", "fail /usr/bin/suid is setuid 0 0"],
+        ),
+        // By way of a link of directories.
+        (
+            &[&[file, "l bin usr/bin"], &["h bin/zz bin/suid"]],
+            Some("usr/bin/suid"),
+            &["fail /usr/bin/zz is setuid 0 1", "info /usr/bin/suid is setuid 0 0"],
+        ),
+    ] {
+        assert_eq!(told(layers, accepted), expected, "{layers:?}");
+    }
+}
+
+#[test]
 fn layers_are_told_without_secrets() {
     let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
     let config = serde_json::from_value(serde_json::json!({
