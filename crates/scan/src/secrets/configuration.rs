@@ -90,18 +90,25 @@ impl Rules {
     /// stays that a finding shows, too.
     pub fn mask_history(&self, config: &mut ImageConfig) {
         let mut detector = Detector::new(self, MASKED_MAX);
-        for (number, history) in config.history.iter_mut().enumerate() {
+        for history in &mut config.history {
             for text in [&mut history.created_by, &mut history.comment].into_iter().flatten() {
-                *text = mask(&mut detector, number, text);
+                *text = mask(&mut detector, "history", text);
             }
         }
     }
+
+    /// Returns a variable or a label, `NAME=value`, or the words of a command, in which whatever these rules find is masked.
+    pub fn masked(&self, text: &str) -> String {
+        mask(&mut Detector::new(self, MASKED_MAX), "environment", text)
+    }
 }
 
-fn mask(detector: &mut Detector<'_>, number: usize, text: &str) -> String {
+fn mask(detector: &mut Detector<'_>, name: &'static str, text: &str) -> String {
     // With such a byte it would be looked at as a program, of which only strings count.
     let text = text.replace('\0', " ");
-    let (hits, is_cut) = Text::history(number, &text).find(detector, Detector::end_with_all);
+    let place = Place::Environment { name: String::new() };
+    let looked_at = Text { name, text: text.as_str().into(), place };
+    let (hits, is_cut) = looked_at.find(detector, Detector::end_with_all);
     if is_cut {
         return MASK.to_owned();
     }
