@@ -22,18 +22,18 @@ const MASK: &str = "…";
 pub(super) struct Text<'c> {
     /// How that file would be called.
     name: &'static str,
-    text: Cow<'c, str>,
+    content: Cow<'c, str>,
     pub(super) place: Place,
 }
 
 impl<'c> Text<'c> {
     pub(super) fn annotation(name: &str, value: &str) -> Self {
         let place = Place::Annotation { name: name.to_owned() };
-        Self { name: "annotations", text: format!("{name}={value}").into(), place }
+        Self { name: "annotations", content: format!("{name}={value}").into(), place }
     }
 
     fn history(number: usize, text: &'c str) -> Self {
-        Self { name: "history", text: text.into(), place: Place::History { number } }
+        Self { name: "history", content: text.into(), place: Place::History { number } }
     }
 
     /// Looks through it. Returns whether there may be more than the hits.
@@ -42,12 +42,12 @@ impl<'c> Text<'c> {
         detector: &mut Detector<'r>,
         end: impl FnOnce(&mut Detector<'r>) -> (Vec<Hit>, bool),
     ) -> (Vec<Hit>, bool) {
-        let seen = self.text.floor_char_boundary(TEXT_BYTES_MAX);
+        let seen = self.content.floor_char_boundary(TEXT_BYTES_MAX);
         let path = format!("image-configuration/{}.env", self.name);
         detector.begin(path.as_bytes(), self.place.stable());
-        detector.feed(&self.text.as_bytes()[..seen]);
+        detector.feed(&self.content.as_bytes()[..seen]);
         let (hits, is_cut) = end(detector);
-        (hits, is_cut || seen < self.text.len())
+        (hits, is_cut || seen < self.content.len())
     }
 }
 
@@ -58,11 +58,11 @@ pub(super) fn texts(config: &ImageConfig) -> Vec<Text<'_>> {
     for variable in &run.env {
         let name = variable.split_once('=').map_or("", |(name, _)| name).to_owned();
         let place = Place::Environment { name };
-        texts.push(Text { name: "environment", text: variable.into(), place });
+        texts.push(Text { name: "environment", content: variable.into(), place });
     }
     for (name, value) in &run.labels {
         let place = Place::Label { name: name.clone() };
-        texts.push(Text { name: "labels", text: format!("{name}={value}").into(), place });
+        texts.push(Text { name: "labels", content: format!("{name}={value}").into(), place });
     }
     for (number, history) in config.history.iter().enumerate() {
         let told = [&history.created_by, &history.comment].into_iter().flatten();
@@ -76,11 +76,11 @@ pub(super) fn texts(config: &ImageConfig) -> Vec<Text<'_>> {
         ("Healthcheck", health),
     ] {
         let place = Place::Command { key };
-        texts.push(Text { name: "command", text: words.join(" ").into(), place });
+        texts.push(Text { name: "command", content: words.join(" ").into(), place });
     }
     for instruction in &run.on_build {
         let place = Place::Command { key: "OnBuild" };
-        texts.push(Text { name: "command", text: instruction.into(), place });
+        texts.push(Text { name: "command", content: instruction.into(), place });
     }
     texts
 }
@@ -107,7 +107,7 @@ fn mask(detector: &mut Detector<'_>, name: &'static str, text: &str) -> String {
     // With such a byte it would be looked at as a program, of which only strings count.
     let text = text.replace('\0', " ");
     let place = Place::Environment { name: String::new() };
-    let looked_at = Text { name, text: text.as_str().into(), place };
+    let looked_at = Text { name, content: text.as_str().into(), place };
     let (hits, is_cut) = looked_at.find(detector, Detector::end_with_all);
     if is_cut {
         return MASK.to_owned();

@@ -179,13 +179,16 @@ impl<'r> SecretScanner<'r> {
 
     /// Looks through environment, labels, history, commands and health check of an image.
     pub fn config(&mut self, config: &ImageConfig) {
-        texts(config).iter().for_each(|text| self.text(text));
+        for text in texts(config) {
+            self.text(&text);
+        }
     }
 
     /// Looks through the annotations of an image's manifest and index.
     pub fn annotations(&mut self, annotations: &BTreeMap<String, String>) {
-        let texts = annotations.iter().map(|(name, value)| Text::annotation(name, value));
-        texts.for_each(|text| self.text(&text));
+        for (name, value) in annotations {
+            self.text(&Text::annotation(name, value));
+        }
     }
 
     /// Returns what was found.
