@@ -163,7 +163,7 @@ fn mask(rules: &Rules, key: &str, value: &mut Value) {
             let name = key.split_once('.').map_or(key, |(_, name)| name);
             let shown = rules.masked(&format!("{name}={text}"));
             let value = shown.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
-            *text = value.unwrap_or(&shown).to_owned();
+            value.unwrap_or(&shown).clone_into(text);
         }
         Value::Array(words) => {
             let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
