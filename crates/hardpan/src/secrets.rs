@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Secrets in images and root file systems: `hardpan_scan::secrets` on everything that an SBOM can be made of.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use hardpan_attest::predicate::secrets::{FoundSecret, SecretScan};
@@ -31,7 +32,7 @@ pub struct ImageSecrets {
 
 impl Session<'_> {
     /// Looks for secrets in all layers of an image, those that upper layers delete included, in its environment, labels,
-    /// history and command; or in a root file system. Of several images and platforms, `choice` says which.
+    /// annotations, history and commands; or in a root file system. Of several images and platforms, `choice` says which.
     ///
     /// ```no_run
     /// use hardpan::secrets::{Rules, SecretOptions};
@@ -89,6 +90,10 @@ struct Visitor<'r>(SecretScanner<'r>);
 impl LayerVisitor for Visitor<'_> {
     fn config(&mut self, config: &ImageConfig) {
         self.0.config(config);
+    }
+
+    fn annotations(&mut self, annotations: &BTreeMap<String, String>) {
+        self.0.annotations(annotations);
     }
 
     fn layer(&mut self, reader: &mut dyn Read) -> Result<(), Error> {

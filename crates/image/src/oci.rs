@@ -189,6 +189,9 @@ pub struct ContainerConfig {
     /// The shell of the health check's text; empty is `/bin/sh -c`. Read and never written, too.
     #[serde(default, with = "list", skip_serializing)]
     pub shell: Vec<String>,
+    /// Instructions for a build on the image. Read and never written, too.
+    #[serde(default, with = "list", skip_serializing)]
+    pub on_build: Vec<String>,
 }
 
 /// How a runtime finds out whether a container is well: the part of it that names a program.

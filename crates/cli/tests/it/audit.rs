@@ -218,8 +218,15 @@ fn a_baseline_accepts_what_is_known_and_nothing_else() {
         &["busybox", "--write-baseline", "known.json", "--baseline-until", "2099-01-01"],
     )
     .expect(0, &["wrote the findings of"]);
-    audit(&fixture, &["busybox", "--baseline", "known.json"])
-        .expect(0, &["ACCEPTED shell", "accepted until 2099-01-01 by known.json", "hardened"]);
+    audit(&fixture, &["busybox", "--baseline", "known.json"]).expect(
+        0,
+        &[
+            "ACCEPTED shell",
+            "accepted until 2099-01-01 by known.json",
+            "hardened",
+            "found what is accepted: the grade says nothing of them",
+        ],
+    );
     // What was mended is no exception any more.
     let known = fs::read_to_string(fixture.path("work/known.json")).unwrap();
     fixture.write("work/known.json", known.replace("\"bin/busybox\"", "\"bin/other\""));
@@ -247,6 +254,61 @@ fn what_an_image_carries_counts_where_somebody_says_so() {
     layout(&fixture, &json!({"dev.hardpan.audit.exceptions": "everything"}));
     let ran = audit(&fixture, &["busybox", "--accept-image-exceptions"]);
     ran.expect(1, &["does not count: not a list of exceptions", "FAIL shell"]);
+}
+
+#[test]
+fn no_form_tells_a_secret_of_the_history() {
+    let fixture = Fixture::new();
+    let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let mut config = config(&json!({}));
+    config["history"] = json!([
+        {"created_by": format!("RUN export TOKEN={token} && x")},
+        {"created_by": "RUN DB_PASSWORD=kD93jf8sLq0Zx71mPw ./setup"},
+    ]);
+    config["config"]["OnBuild"] = json!([format!("RUN TOKEN={token} x")]);
+    let layers: Vec<Layer> = busybox().iter().map(|tar| Layer::gzip(tar)).collect();
+    write(&fixture, "planted", config, &layers);
+    audit(&fixture, &["planted"]).expect(
+        1,
+        &[
+            "put there by layer 0: RUN export TOKEN=ghp_… && x",
+            "put there by layer 1: RUN DB_PASSWORD=kD93… ./setup",
+            "OnBuild has what a secret looks like",
+        ],
+    );
+    let compared = run(hardpan(&fixture, &["compare", "planted", "planted", "--json"]));
+    let forms = ["table", "json", "html", "sarif", "junit", "markdown", "xccdf"];
+    let told = forms.map(|form| audit(&fixture, &["planted", "-o", form]));
+    for ran in told.iter().chain([&compared]) {
+        for secret in [&token[4..], "kD93jf8sLq0Zx71mPw"] {
+            assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{ran}");
+        }
+    }
+    for ran in told.iter().skip(1).chain([&compared]) {
+        assert!(ran.stdout.replace('\\', "").contains("TOKEN=ghp_"), "{ran}");
+    }
+}
+
+#[test]
+fn what_is_not_for_linux_is_refused() {
+    let fixture = Fixture::new();
+    let mut config = config(&json!({}));
+    config["os"] = json!("windows");
+    let layers: Vec<Layer> = busybox().iter().map(|tar| Layer::gzip(tar)).collect();
+    write(&fixture, "windows", config, &layers);
+    audit(&fixture, &["windows"]).expect(2, &["is for windows", "only images for Linux"]);
+}
+
+#[test]
+fn what_to_do_is_said_once() {
+    let fixture = Fixture::new();
+    let files = [entry("opt/a", 0o4755, b"\x7fELF"), entry("opt/b", 0o6755, b"\x7fELF")];
+    write(&fixture, "two", config(&json!({})), &[Layer::gzip(&tar(&files))]);
+    let ran = audit(&fixture, &["two"]);
+    assert!(ran.stdout.contains("/opt/b is setgid"), "{ran}");
+    assert_eq!(ran.stdout.matches("RUN chmod a-s FILE").count(), 1, "{ran}");
+    let ran = audit(&fixture, &["two", "--explain", "setuid-file"]);
+    assert_eq!(ran.stdout.matches("help:").count(), 1, "{ran}");
 }
 
 #[test]

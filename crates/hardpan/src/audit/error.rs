@@ -19,6 +19,14 @@ pub enum AuditError {
     /// Its layers can't be looked at.
     #[error("the image can't be looked at")]
     Evidence(#[source] EvidenceError),
+    /// The controls are about Linux, and would find nothing in it.
+    #[error("{name} is for {os}, and only images for Linux can be audited")]
+    NotLinux {
+        /// The image.
+        name: String,
+        /// The operating system that it is for.
+        os: String,
+    },
     /// A layer can't be read where it is.
     #[error("layer {layer} can't be read")]
     Layer {
@@ -91,7 +99,8 @@ impl AuditError {
             }
             Self::Evidence(_) => Trouble::Trust,
             Self::Deserted => Trouble::Internal,
-            Self::Yaml { .. }
+            Self::NotLinux { .. }
+            | Self::Yaml { .. }
             | Self::Profile { .. }
             | Self::Baseline { .. }
             | Self::Statement { .. }
@@ -108,6 +117,9 @@ impl AuditError {
                     None if known.len() <= 10 => vec![format!("there are {}", known.join(", "))],
                     None => Vec::new(),
                 }
+            }
+            Self::NotLinux { .. } => {
+                vec!["`--platform linux/amd64` takes another image of an index".to_owned()]
             }
             Self::Baseline { .. } => {
                 vec!["`hardpan audit --write-baseline FILE` writes one".to_owned()]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is in an image, where it comes from, what is secret in it: three readers of the same layers.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use hardpan_image::ImageConfig;
@@ -24,7 +25,7 @@ pub(super) struct Looked {
 /// Reads all layers, the lowest first, each once.
 pub(super) fn look(target: &Target<'_>) -> Result<Looked, Error> {
     let rules = Rules::builtin();
-    let mut builder = Tree(EvidenceBuilder::new(EvidenceOptions::DEFAULT));
+    let mut builder = Tree(EvidenceBuilder::new(EvidenceOptions::DEFAULT), &rules);
     let options = CatalogOptions { lowest_first: true, ..CatalogOptions::DEFAULT };
     let mut catalog = Packages(CatalogBuilder::new(options));
     let mut secrets = Secrets(SecretScanner::new(&rules, SecretOptions::DEFAULT));
@@ -43,11 +44,11 @@ fn of_catalog(source: CatalogError) -> Error {
     SbomError::Catalog { layer: None, source }.into()
 }
 
-struct Tree(EvidenceBuilder);
+struct Tree<'r>(EvidenceBuilder, &'r Rules);
 
-impl LayerVisitor for Tree {
+impl LayerVisitor for Tree<'_> {
     fn config(&mut self, config: &ImageConfig) {
-        self.0.config(config);
+        self.0.config(config, self.1);
     }
 
     fn layer(&mut self, reader: &mut dyn Read) -> Result<(), Error> {
@@ -78,6 +79,10 @@ struct Secrets<'r>(SecretScanner<'r>);
 impl LayerVisitor for Secrets<'_> {
     fn config(&mut self, config: &ImageConfig) {
         self.0.config(config);
+    }
+
+    fn annotations(&mut self, annotations: &BTreeMap<String, String>) {
+        self.0.annotations(annotations);
     }
 
     fn layer(&mut self, reader: &mut dyn Read) -> Result<(), Error> {

@@ -104,6 +104,7 @@ impl Session<'_> {
         request: &AuditRequest<'_>,
     ) -> Result<Audited, Error> {
         let target = self.target(source, request.choice)?;
+        check_system(&target)?;
         let looked = look::look(&target)?;
         let (mut evidence, catalog) = (looked.evidence, looked.catalog);
         let mut warnings = std::mem::take(&mut evidence.warnings);
@@ -140,6 +141,17 @@ impl Session<'_> {
             modules: whole::modules(&evidence.tree, &catalog),
         })
     }
+}
+
+/// Fails if an image is for another system than Linux: where nothing could be found, everything would pass.
+fn check_system(target: &Target<'_>) -> Result<(), AuditError> {
+    let platform = target.platform.as_deref();
+    let os = platform.and_then(|platform| platform.split('/').next()).unwrap_or_default();
+    // Old tools write none, and mean Linux.
+    if os.is_empty() || os == "linux" {
+        return Ok(());
+    }
+    Err(AuditError::NotLinux { name: target.name.clone(), os: os.chars().take(40).collect() })
 }
 
 /// Returns by what an image is judged. What it says for itself counts if somebody signed it who is trusted.

@@ -2,6 +2,7 @@
 //! One image, shown to several visitors at the same time: it is decompressed and checked once, and each visitor has a thread
 //! of its own.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -57,6 +58,7 @@ pub(super) fn visit(
 #[derive(Clone)]
 enum Piece {
     Config(Arc<ImageConfig>),
+    Annotations(Arc<BTreeMap<String, String>>),
     Layer,
     Entry(TarEntry),
     Bytes(Arc<Vec<u8>>),
@@ -106,6 +108,10 @@ impl LayerVisitor for Broadcast {
         let _ = self.tell(&Piece::Config(Arc::new(config.clone())));
     }
 
+    fn annotations(&mut self, annotations: &BTreeMap<String, String>) {
+        let _ = self.tell(&Piece::Annotations(Arc::new(annotations.clone())));
+    }
+
     fn layer(&mut self, reader: &mut dyn Read) -> Result<(), Error> {
         let layer = self.layer;
         self.layer += 1;
@@ -135,6 +141,10 @@ fn listen(
         match piece {
             Piece::Config(config) => {
                 visitor.config(&config);
+                continue;
+            }
+            Piece::Annotations(annotations) => {
+                visitor.annotations(&annotations);
                 continue;
             }
             Piece::Layer => visitor.layer(&mut pieces)?,

@@ -216,6 +216,7 @@ impl Target<'_> {
                 let StoredImage { opened, manifest, config, .. } = &**image;
                 let config = config.value();
                 visitor.config(config);
+                visitor.annotations(&self.annotations());
                 let layers = manifest.value().layers.iter().zip(&config.rootfs.diff_ids);
                 for (layer, diff_id) in layers {
                     layers::read(opened.shelf(), layer, *diff_id, |reader| visitor.layer(reader))?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An image or a root file system, layer by layer, for whoever looks at all of its files.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use hardpan_image::ImageConfig;
@@ -15,6 +16,8 @@ use crate::session::Session;
 pub(crate) trait LayerVisitor {
     /// Takes the configuration, before all layers. A root file system has none.
     fn config(&mut self, config: &ImageConfig);
+    /// Takes the annotations of manifest and index, before all layers. Most look at what a container sees.
+    fn annotations(&mut self, _annotations: &BTreeMap<String, String>) {}
     /// Takes the next higher layer, an uncompressed tar archive. The lowest comes first.
     fn layer(&mut self, reader: &mut dyn Read) -> Result<(), Error>;
     /// Takes an entry of a root file system, which is one layer.

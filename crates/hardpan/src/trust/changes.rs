@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hardpan_attest::predicate::changelog::{
-    BuildId, Changelog, FileFacts, ImageFacts, PackageFacts, diff,
+    BuildId, Changelog, ConfigChange, FileFacts, ImageFacts, PackageFacts, diff,
 };
 use hardpan_image::{Descriptor, ImageConfig, ImageName, Manifest, Raw};
 use hardpan_scan::catalog::{Catalog, Package, PackageKind};
+use hardpan_scan::secrets::Rules;
 use hardpan_tree::{Digest, Kind, Metadata, Tree};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -74,7 +75,7 @@ impl<'s> Previous<'s> {
             if platform == wanted {
                 let old = session.image_facts(self.opened.shelf(), (&own.0, &own.1), &self.name)?;
                 let new = session.image_facts(shelf, (descriptor, manifest), name)?;
-                return Ok(Some(diff(&old, &new)));
+                return Ok(Some(difference(&old, &new)));
             }
         }
         Ok(None)
@@ -104,7 +105,7 @@ impl Session<'_> {
             };
             let before = self.image_facts(old.opened.shelf(), (&before.0, &before.1), &old.name)?;
             let after = self.image_facts(new.opened.shelf(), (&entry.0, &entry.1), &new.name)?;
-            changes.push(diff(&before, &after));
+            changes.push(difference(&before, &after));
         }
         if let Some(platform) = platform.filter(|_| changes.is_empty()) {
             return Err(TrustError::Platform { platform: platform.to_owned() }.into());
@@ -140,6 +141,40 @@ impl Session<'_> {
             compressed_size_bytes: layers.iter().map(|layer| layer.size_bytes).sum(),
             size_bytes,
         })
+    }
+}
+
+/// Says what changed. That a secret changed is said, and not which secret it is.
+fn difference(old: &ImageFacts, new: &ImageFacts) -> Changelog {
+    let mut changes = diff(old, new);
+    if !changes.config.is_empty() {
+        let rules = Rules::builtin();
+        for ConfigChange { key, from, to } in &mut changes.config {
+            [from, to].into_iter().flatten().for_each(|value| mask(&rules, key, value));
+        }
+    }
+    changes
+}
+
+/// Masks what looks like a secret in the value of a key: `Env.TOKEN`, `Cmd`.
+fn mask(rules: &Rules, key: &str, value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let name = key.split_once('.').map_or(key, |(_, name)| name);
+            let shown = rules.masked(&format!("{name}={text}"));
+            let value = shown.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            value.unwrap_or(&shown).clone_into(text);
+        }
+        Value::Array(words) => {
+            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+            let text = words.join(" ");
+            let shown = rules.masked(&text);
+            // An option and its value are two words.
+            if shown != text {
+                *value = Value::String(shown);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -261,4 +296,29 @@ pub(super) fn configuration(config: &ImageConfig) -> BTreeMap<String, Value> {
     let labels = own.labels.iter();
     keys.extend(labels.map(|(name, value)| (format!("Labels.{name}"), json!(value))));
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_have_no_secrets() {
+        let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+        let rules = Rules::builtin();
+        for (key, value, shown) in [
+            ("Env.TOKEN", json!(token), json!("ghp_…")),
+            ("Env.DB_PASSWORD", json!("kD93jf8sLq0Zx71mPw"), json!("kD93…")),
+            ("Env.PATH", json!("/usr/bin:/bin"), json!("/usr/bin:/bin")),
+            ("Labels.a.b", json!(format!("see {token}")), json!("see ghp_…")),
+            ("User", json!("65532"), json!("65532")),
+            ("Cmd", json!(["/app", "--x"]), json!(["/app", "--x"])),
+            ("Cmd", json!(["/app", format!("--token={token}")]), json!("/app --token=ghp_…")),
+            ("Volumes", json!([]), json!([])),
+        ] {
+            let mut masked = value;
+            mask(&rules, key, &mut masked);
+            assert_eq!(masked, shown, "{key}");
+        }
+    }
 }

@@ -202,14 +202,17 @@ fn surface(first: &Side, second: &Side) -> Vec<Line> {
 fn traits(first: &Side, second: &Side) -> Vec<Line> {
     let (first, second) = (&first.report.traits, &second.report.traits);
     let user = |traits: &super::model::Traits| match (traits.user.as_str(), traits.uid) {
-        ("", _) => "root".to_owned(),
+        // A root file system says nothing of it.
+        ("", None) => "not known".to_owned(),
+        ("", Some(_)) => "root".to_owned(),
         (user, Some(0)) => format!("{user} (root)"),
         (user, _) => user.to_owned(),
     };
-    // Without a user an image runs as root.
-    let is_root = |traits: &super::model::Traits| traits.uid == Some(0) || traits.user.is_empty();
+    let is_known = |traits: &super::model::Traits| traits.uid.is_some() || !traits.user.is_empty();
+    let is_root = |traits: &super::model::Traits| traits.uid == Some(0);
     let meaning = match ordered(&is_root(first), &is_root(second)) {
         Meaning::Same => Meaning::Other,
+        _ if !is_known(first) || !is_known(second) => Meaning::Other,
         meaning => meaning,
     };
     let mut lines = vec![text("user", user(first), user(second), meaning)];
@@ -329,6 +332,28 @@ mod tests {
         }
         assert!(compared.reduction.per_mille > 900, "{}", compared.reduction.per_mille);
         assert!(!lines.contains_key("high") && !lines.contains_key("signature"));
+    }
+
+    #[test]
+    fn a_user_that_nobody_knows_is_neither_better_nor_worse() {
+        let of = |user: &str, uid| {
+            let mut report = report();
+            (report.traits.user, report.traits.uid) = (user.to_owned(), uid);
+            side(report, 8, 0)
+        };
+        for (first, second, shown, meaning) in [
+            (("", None), ("", Some(0)), ("not known", "root"), Meaning::Other),
+            (("", Some(0)), ("", None), ("root", "not known"), Meaning::Other),
+            (("", None), ("65532", Some(65532)), ("not known", "65532"), Meaning::Other),
+            (("", None), ("", None), ("not known", "not known"), Meaning::Same),
+            (("", Some(0)), ("app", Some(1000)), ("root", "app"), Meaning::Better),
+            (("app", None), ("0", Some(0)), ("app", "0 (root)"), Meaning::Worse),
+        ] {
+            let lines = traits(&of(first.0, first.1), &of(second.0, second.1));
+            let line = &lines[0];
+            assert_eq!((line.first.as_str(), line.second.as_str()), shown);
+            assert_eq!(line.meaning, meaning, "{shown:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use hardpan_tree::TreePath;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::{AuditFinding, AuditReport, Outcome};
-use crate::controls::{ControlId, Exception, text_of};
+use crate::controls::{ControlId, Exception, lasting, text_of};
 
 /// The label by which an image carries the exceptions of its definition.
 pub const EXCEPTIONS_LABEL: &str = "dev.hardpan.audit.exceptions";
@@ -88,7 +88,8 @@ pub struct AcceptedFinding {
     /// The path that is accepted, and all below it unless there is a message, too; without one, every path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<TreePath>,
-    /// What the finding says, word for word; of one with paths, what it says of each of them.
+    /// What the finding says, word for word; of one with paths, what it says of each of them. Days, sums of bytes and numbers
+    /// of layers don't count, and a baseline has an N in their place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Why.
@@ -283,10 +284,11 @@ fn accepted(
     until: Option<Day>,
 ) -> Vec<AcceptedFinding> {
     let text = text_of(&finding.message, &finding.paths).unwrap_or(&finding.message);
+    let text = lasting(control, text);
     let one = |path: Option<&TreePath>| AcceptedFinding {
         control,
         path: path.cloned(),
-        message: Some(text.to_owned()),
+        message: Some(text.clone().into_owned()),
         reason: "was there when the baseline was written".to_owned(),
         until,
     };

@@ -26,7 +26,16 @@ pub fn grade(controls: &[ControlResult]) -> (Grade, GradeSum, bool) {
     let is_unmeasured =
         |one: &&ControlResult| one.counts && matches!(one.outcome, Outcome::Unmeasured(_));
     let unmeasured = controls.iter().filter(is_unmeasured).count();
-    (grade, GradeSum { points, deductions, unmeasured, cap }, is_hardened)
+    let accepted = controls.iter().filter(|one| is_accepted(one)).count();
+    (grade, GradeSum { points, deductions, unmeasured, accepted, cap }, is_hardened)
+}
+
+/// Whether a control costs nothing because what it found is accepted.
+fn is_accepted(control: &ControlResult) -> bool {
+    let has_accepted = || control.findings.iter().any(|finding| finding.accepted.is_some());
+    let is = control.outcome == Outcome::Excepted
+        || matches!(control.outcome, Outcome::Info | Outcome::Unmeasured(_)) && has_accepted();
+    control.counts && is
 }
 
 fn deduction(control: &ControlResult) -> Option<Deduction> {
@@ -67,21 +76,23 @@ impl GradeSum {
         let floor = if cost > POINTS_MAX { ", which is the least" } else { "" };
         lines.push(format!("= {}{floor}", self.points));
         lines.extend(self.cap.iter().cloned());
-        lines.extend(self.gap());
+        lines.extend(self.gaps());
         lines
     }
 
-    /// Says of how many controls the grade says nothing, if of some.
-    pub fn gap(&self) -> Option<String> {
-        match self.unmeasured {
-            0 => None,
-            1 => Some(
-                "1 control that counts was not measured: the grade says nothing of it".to_owned(),
-            ),
-            more => Some(format!(
-                "{more} controls that count were not measured: the grade says nothing of them"
-            )),
-        }
+    /// Says of how many controls the grade says nothing, line by line: of those that were not measured, and of those that
+    /// found what is accepted.
+    pub fn gaps(&self) -> Vec<String> {
+        let all = [
+            (self.unmeasured, "was not measured", "were not measured"),
+            (self.accepted, "found what is accepted", "found what is accepted"),
+        ];
+        let some = all.into_iter().filter(|(number, ..)| *number > 0);
+        some.map(|(number, of_one, of_more)| match number {
+            1 => format!("1 control that counts {of_one}: the grade says nothing of it"),
+            more => format!("{more} controls that count {of_more}: the grade says nothing of them"),
+        })
+        .collect()
     }
 }
 
@@ -173,8 +184,18 @@ mod tests {
         ]);
         assert_eq!((grade, hardened), (Grade::B, false));
         let gap = "1 control that counts was not measured: the grade says nothing of it";
-        let lines = ["100", "− 20 shell (fail)", "− 5 network-tool (warn)", "= 75", gap];
-        assert_eq!((sum.lines(), sum.unmeasured), (lines.map(str::to_owned).to_vec(), 1));
+        let accepted = "1 control that counts found what is accepted: the grade says nothing of it";
+        let lines = ["100", "− 20 shell (fail)", "− 5 network-tool (warn)", "= 75", gap, accepted];
+        assert_eq!(sum.lines(), lines.map(str::to_owned).to_vec());
+        assert_eq!((sum.unmeasured, sum.accepted), (1, 1));
+        let mut off = control(ControlId::UserRoot, Outcome::Excepted);
+        off.counts = false;
+        let two = [ControlId::Shell, ControlId::Compiler].map(|id| control(id, Outcome::Excepted));
+        let (_, sum, _) = super::grade(&[two.to_vec(), vec![off]].concat());
+        assert_eq!(
+            sum.gaps(),
+            ["2 controls that count found what is accepted: the grade says nothing of them"]
+        );
         let (grade, sum, hardened) = super::grade(&[]);
         assert_eq!(
             (grade, sum.lines(), hardened),

@@ -179,6 +179,8 @@ pub struct GradeSum {
     pub deductions: Vec<Deduction>,
     /// How many controls that count could not be measured: the grade says nothing of them.
     pub unmeasured: usize,
+    /// How many controls that count cost nothing because what they found is accepted.
+    pub accepted: usize,
     /// Why the grade is worse than the points say, if it is: an image that is not hardened is never an A.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap: Option<String>,

@@ -186,6 +186,66 @@ fn a_baseline_accepts_no_more_than_was_there() {
 }
 
 #[test]
+fn a_baseline_lasts() {
+    let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let other = "ghp_9fK2LmQx7Rz81TnVb3YpWc5HsDgJe0Ua4XoN";
+    let made = |first: &str, token: &str, bytes: usize, day: u32| {
+        let mut tar = Vec::new();
+        RawEntry::new("a", b'0').data(vec![b'a'; bytes]).write(&mut tar);
+        let mut above = Vec::new();
+        RawEntry::new(".wh.a", b'0').write(&mut above);
+        let config = serde_json::from_value(serde_json::json!({
+            "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
+            "created": "2024-01-01T00:00:00Z",
+            "history": [
+                {"created_by": first, "empty_layer": true},
+                {"created_by": format!("RUN TOKEN={token} x"), "empty_layer": true},
+            ],
+        }));
+        let mut evidence = evidence::of_layers(Some(&config.unwrap()), &[tar, above]).unwrap();
+        evidence.image.today = Some(day);
+        evidence
+    };
+    let judge = |evidence: &Evidence, policy: &AuditPolicy| {
+        audit(&evidence.inspection(Profile::Runtime), policy, AuditedImage::default(), 0)
+    };
+    let before = made("RUN x", token, 2 << 20, 20_000);
+    let report = judge(&before, &policy(Vec::new()));
+    let controls = [ControlId::ImageAge, ControlId::WastedBytes, ControlId::SecretConfiguration];
+    for control in controls {
+        assert!(outcome(&report, control).is_broken(), "{control}");
+    }
+    let written = read_baseline(&write_baseline(&report, None).unwrap()).unwrap();
+    // What was written before numbers were left out.
+    let old: Vec<AcceptedFinding> = (written.iter().cloned())
+        .map(|one| AcceptedFinding {
+            message: one.message.map(|text| {
+                text.replace("N days", "276 days")
+                    .replace("N of N", "2097152 of 2097153")
+                    .replace("entry N", "entry 1")
+            }),
+            ..one
+        })
+        .collect();
+    assert_ne!(old, written);
+    let shifted = made(&format!("RUN TOKEN={token} y"), "", 2 << 20, 20_001);
+    for baseline in [written, old] {
+        for (evidence, changes) in [
+            (&before, None),
+            (&made("RUN x", token, 3 << 20, 20_500), None),
+            (&shifted, None),
+            (&made("RUN x", other, 2 << 20, 20_001), Some(ControlId::SecretConfiguration)),
+        ] {
+            let report = judge(evidence, &policy(baseline.clone()));
+            for control in controls {
+                let is_broken = outcome(&report, control).is_broken();
+                assert_eq!(is_broken, changes == Some(control), "{control}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_baseline_has_a_limit_and_is_read_up_to_it() {
     let mut report = judge(&policy(Vec::new()));
     let control = report.controls.iter_mut().find(|one| one.id == ControlId::SetuidFile).unwrap();

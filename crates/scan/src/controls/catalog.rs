@@ -47,51 +47,51 @@ catalog! {
     Shell, "shell", AttackSurface, Fail, None,
         "no shell",
         "Most exploits end by starting a shell; without one they need a second exploit.",
-        "cut the package that brings it, or name it in contents.packages if the image needs it";
+        "cut the package that brings it, or name it in contents.packages if the image needs it; in a Dockerfile: COPY --from what runs into a base without one";
     PackageManager, "package-manager", AttackSurface, Fail, None,
         "no package manager",
         "A package manager turns a foothold into any tool, and lets the image drift from its SBOM.",
-        "cut the package that brings it; the package database stays without it";
+        "cut the package that brings it; the package database stays without it; in a Dockerfile: COPY --from what runs into a base without one";
     LanguagePackageManager, "language-package-manager", AttackSurface, Warn, None,
         "no package manager of a language",
         "pip, npm and their like download and run code from outside the lock.",
-        "leave it to the dev variant, or name it in contents.packages";
+        "leave it to the dev variant, or name it in contents.packages; in a Dockerfile: leave it to an earlier stage, and COPY --from that what runs";
     Compiler, "compiler", AttackSurface, Fail, None,
         "no compiler, assembler or linker",
         "With a compiler an attacker builds tools that the image does not have.",
-        "leave it to the dev variant, or name it in contents.packages";
+        "leave it to the dev variant, or name it in contents.packages; in a Dockerfile: leave it to an earlier stage, and COPY --from that what runs";
     Debugger, "debugger", AttackSurface, Fail, None,
         "no debugger or tracer",
         "Debuggers read and change the memory of the program that the image runs.",
-        "leave it to the dev variant, or name it in contents.packages";
+        "leave it to the dev variant, or name it in contents.packages; in a Dockerfile: leave it to an earlier stage, and COPY --from that what runs";
     NetworkTool, "network-tool", AttackSurface, Warn, None,
         "no network client or scanner",
         "Download tools and scanners are the first things an intruder looks for.",
-        "cut the package that brings it, or name it in contents.packages";
+        "cut the package that brings it, or name it in contents.packages; in a Dockerfile: leave it to an earlier stage, and COPY --from that what runs";
     SetuidFile, "setuid-file", AttackSurface, Fail, Some(Warn),
         "no setuid or setgid files",
         "A setuid program gives every user of the image the rights of its owner.",
-        "leave the strip rule for setuid bits on, or give the file another mode in paths";
+        "leave the strip rule for setuid bits on, or give the file another mode in paths; in a Dockerfile: RUN chmod a-s FILE, in the RUN that brings it";
     FileCapability, "file-capability", AttackSurface, Fail, Some(Warn),
         "no file capabilities",
         "A file capability gives every user of the image a part of root's rights.",
-        "leave the strip rule for capabilities on; grant the capability to the container instead";
+        "leave the strip rule for capabilities on; grant the capability to the container instead; in a Dockerfile: RUN setcap -r FILE, in the RUN that brings it";
     WorldWritableFile, "world-writable-file", Files, Fail, Some(Fail),
         "no file that everybody may write",
         "Whoever gets in as any user can change what others read or run.",
-        "give the file a mode without write permission for others in paths";
+        "give the file a mode without write permission for others in paths; in a Dockerfile: RUN chmod o-w FILE";
     WorldWritableDirectory, "world-writable-directory", Files, Fail, Some(Fail),
         "no directory that everybody may write, but sticky ones",
         "Without the sticky bit every user can replace the files of another.",
-        "use mode 1777, or give the directory to the user that writes it";
+        "use mode 1777, or give the directory to the user that writes it; in a Dockerfile: RUN chmod 1777 DIRECTORY";
     WritableSystemFile, "writable-system-file", Files, Fail, Some(Fail),
         "only root may write the account and loader files",
         "Whoever writes /etc/passwd or the loader's configuration becomes root.",
-        "give the file to 0:0 with mode 0644 or stricter";
+        "give the file to 0:0 with mode 0644 or stricter; in a Dockerfile: RUN chown 0:0 FILE && chmod 0644 FILE";
     WritableProgram, "writable-program", Files, Warn, None,
         "the image's user can't write programs and libraries",
         "A program that can rewrite itself keeps an intruder across restarts.",
-        "give the files to 0:0, and only the data directories to the user";
+        "give the files to 0:0, and only the data directories to the user; in a Dockerfile: COPY it without --chown";
     Documentation, "documentation", Efficiency, Fail, Some(Warn),
         "no manual pages and documentation",
         "They are never read in an image; only licence texts have to stay.",
@@ -103,19 +103,19 @@ catalog! {
     PackageCache, "package-cache", AttackSurface, Fail, Some(Warn),
         "no caches of a package manager",
         "Caches are dead weight and stale the moment the image is made.",
-        "leave the strip rule for package-manager caches on";
+        "leave the strip rule for package-manager caches on; in a Dockerfile: RUN --mount=type=cache, or delete it in the RUN that fills it";
     MachineId, "machine-id", Files, Fail, Some(Fail),
         "no machine id",
         "Every container of the image would have the same identity.",
-        "delete /etc/machine-id in paths";
+        "delete /etc/machine-id in paths; in a Dockerfile: delete it in the RUN that makes it";
     Secret, "secret", Secrets, Fail, Some(Fail),
         "no private keys or credentials",
         "Whoever pulls the image has them.",
-        "mount secrets when the container runs; delete the file in paths";
+        "mount secrets when the container runs; delete the file in paths; in a Dockerfile: RUN --mount=type=secret in place of COPY";
     Password, "password", Identity, Fail, Some(Fail),
         "no account with a password, set or empty",
         "Password hashes can be broken by whoever pulls the image, and empty ones need no breaking.",
-        "use the locked password * for every account";
+        "use the locked password * for every account; in a Dockerfile: RUN usermod -p '*' NAME";
     LoaderPreload, "loader-preload", Configuration, Warn, Some(Warn),
         "nothing is loaded into every program",
         "A preloaded library runs inside every program of the image.",
@@ -127,19 +127,19 @@ catalog! {
     UserRoot, "user-root", Identity, Fail, None,
         "the image does not run as root",
         "A root process needs one kernel or runtime bug less to leave its container.",
-        "set accounts.run-as to a user of accounts.users, or say accounts.root: true";
+        "set accounts.run-as to a user of accounts.users, or say accounts.root: true; in a Dockerfile: USER 1000:1000";
     UserNotNumeric, "user-not-numeric", Identity, Fail, None,
         "the image's user is a number",
         "Kubernetes can't check runAsNonRoot for a name.",
-        "set accounts.run-as to the user's number";
+        "set accounts.run-as to the user's number; in a Dockerfile: USER 1000:1000";
     UserUnknown, "user-unknown", Identity, Fail, Some(Fail),
         "the image's user exists",
         "A runtime refuses to start an image whose user or group it can't find.",
-        "add the user to accounts.users, or the group to accounts.groups";
+        "add the user to accounts.users, or the group to accounts.groups; in a Dockerfile: RUN useradd before USER, or a number";
     GroupRoot, "group-root", Identity, Warn, None,
         "the image's user is not in root's group",
         "Files that root's group may write are then open to the program.",
-        "give the user a group of its own in accounts";
+        "give the user a group of its own in accounts; in a Dockerfile: USER 1000:1000, with a group";
     DuplicateRoot, "duplicate-root", Identity, Fail, Some(Fail),
         "only root has the user number 0",
         "A second name for root escapes every check by name.",
@@ -175,11 +175,11 @@ catalog! {
     DevelopmentFile, "development-file", AttackSurface, Warn, None,
         "no headers, static libraries and other files of development",
         "They serve only whoever compiles, and a runtime image compiles nothing.",
-        "leave them to the dev variant; cut the -dev package that brings them";
+        "leave them to the dev variant; cut the -dev package that brings them; in a Dockerfile: leave them to an earlier stage, and COPY --from that what runs";
     UnneededInterpreter, "unneeded-interpreter", AttackSurface, Warn, None,
         "no interpreter that the entrypoint does not need",
         "An interpreter runs whatever an intruder writes, without a file that is a program.",
-        "cut the package that brings it, or name it in contents.packages";
+        "cut the package that brings it, or name it in contents.packages; in a Dockerfile: leave it to an earlier stage, and COPY --from that what runs";
     DynamicLoader, "dynamic-loader", AttackSurface, Fail, None,
         "no dynamic loader and no shared libraries",
         "A static image that has them runs other programs than its own.",
@@ -187,7 +187,7 @@ catalog! {
     LoginShell, "login-shell", Identity, Warn, Some(Info),
         "no account can log in",
         "A login shell that is there gives whoever becomes the account an interactive session.",
-        "give the accounts /usr/sbin/nologin, which need not exist";
+        "give the accounts /usr/sbin/nologin, which need not exist; in a Dockerfile: RUN usermod -s /usr/sbin/nologin NAME";
     DuplicateUser, "duplicate-user", Identity, Warn, Some(Warn),
         "no two accounts have one number or one name",
         "Who owns a file and who ran a process can't be told apart.",
@@ -195,7 +195,7 @@ catalog! {
     RemoteAccess, "remote-access", Identity, Fail, Some(Fail),
         "nobody is let in from elsewhere",
         "authorized_keys, .rhosts and hosts.equiv let whoever holds the other end log in.",
-        "delete the file in paths";
+        "delete the file in paths; in a Dockerfile: delete it in the RUN that makes it";
     ShadowReadable, "shadow-readable", Identity, Fail, Some(Fail),
         "only root reads the passwords",
         "Whoever reads the hashes tries them elsewhere.",
@@ -219,15 +219,15 @@ catalog! {
     SecretDeleted, "secret-deleted", Secrets, Fail, Some(Fail),
         "no secret in a file that a later layer deletes",
         "Layers stay as they are: whoever pulls the image has all of them.",
-        "make the image without it, and take back the secret";
+        "make the image without it, and take back the secret; in a Dockerfile: RUN --mount=type=secret in place of COPY and rm";
     SecretConfiguration, "secret-configuration", Secrets, Fail, Some(Fail),
         "no secret in environment, labels and history",
         "Whoever may read the image's configuration has it, and every process of the container.",
-        "mount secrets when the container runs, and take back this one";
+        "mount secrets when the container runs, and take back this one; in a Dockerfile: RUN --mount=type=secret in place of ARG and ENV";
     VersionControl, "version-control", Secrets, Warn, Some(Warn),
         "no repository of a version control system",
         "A repository holds what was deleted long ago, and often credentials of its origin.",
-        "copy files and not the working directory; delete .git in paths";
+        "copy files and not the working directory; delete .git in paths; in a Dockerfile: name .git in .dockerignore";
     ExecutableStack, "executable-stack", Binaries, Fail, Some(Warn),
         "no program wants an executable stack",
         "An overflow on the stack then runs what it wrote.",
@@ -259,11 +259,11 @@ catalog! {
     EntrypointShell, "entrypoint-shell", Configuration, Warn, Some(Info),
         "the entrypoint is started without a shell",
         "A shell in between gets the signals, and needs to be there.",
-        "write entrypoint and cmd as lists";
+        "write entrypoint and cmd as lists; in a Dockerfile: ENTRYPOINT [\"/app\"]";
     HealthcheckBroken, "healthcheck-broken", Configuration, Warn, Some(Warn),
         "the health check can run",
         "A check whose shell or program is not there says that every container is ill.",
-        "write the check as a list whose first word is a program of the image";
+        "write the check as a list whose first word is a program of the image; in a Dockerfile: HEALTHCHECK CMD [\"/app\", \"check\"]";
     PrivilegedPort, "privileged-port", Configuration, Info, Some(Info),
         "ports are 1024 and above",
         "Older runtimes need a capability of root for ports below.",
@@ -279,7 +279,7 @@ catalog! {
     StopSignal, "stop-signal", Configuration, Warn, Some(Warn),
         "the image's program can end in order",
         "A program that is killed loses what it did not write.",
-        "use SIGTERM or what the program wants";
+        "use SIGTERM or what the program wants; in a Dockerfile: STOPSIGNAL SIGTERM";
     TagLatest, "tag-latest", Configuration, Info, Some(Info),
         "the image is known by a tag that says which it is",
         "latest is another image tomorrow.",
@@ -291,7 +291,7 @@ catalog! {
     Labels, "labels", Configuration, Info, Some(Info),
         "the image says what it is and where it comes from",
         "org.opencontainers.image.source, .revision, .version, .licenses are what tools look for.",
-        "set them in annotations";
+        "set them in annotations; in a Dockerfile: LABEL org.opencontainers.image.source=…";
     Signature, "signature", SupplyChain, Warn, Some(Warn),
         "somebody whom you trust signed the image",
         "Without a signature anybody who can write to the registry can replace it.",
@@ -319,7 +319,7 @@ catalog! {
     BaseDigest, "base-digest", SupplyChain, Info, Some(Info),
         "the image says which image it is built on",
         "Without the digest of the base nobody knows when to rebuild.",
-        "annotate org.opencontainers.image.base.name and .digest";
+        "annotate org.opencontainers.image.base.name and .digest; in a Dockerfile: LABEL with the same names";
     DistributionEnd, "distribution-end", SupplyChain, Fail, Some(Fail),
         "the distribution is still looked after",
         "After its end nobody mends what is found.",

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ControlId, Profile, Severity};
 
+/// What stands in a fix between what to change in a definition and in a Dockerfile.
+const IN_A_DOCKERFILE: &str = "; in a Dockerfile: ";
+
 /// One hardening check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Control {
@@ -18,7 +21,7 @@ pub struct Control {
     pub title: &'static str,
     /// What an attacker or an operator has to do with it.
     pub why: &'static str,
-    /// What to change in a definition that breaks it.
+    /// What to change in a definition that breaks it, and, where that is certain, in a Dockerfile.
     pub fix: &'static str,
     /// Its severity in runtime images.
     pub runtime: Severity,
@@ -30,6 +33,11 @@ impl Control {
     /// Says how it is measured.
     pub fn measured(&self) -> &'static str {
         super::measured(self.id)
+    }
+
+    /// Says what to change in a definition that breaks it.
+    pub fn fix_in_definition(&self) -> &'static str {
+        self.fix.split_once(IN_A_DOCKERFILE).map_or(self.fix, |(fix, _)| fix)
     }
 
     /// Returns its severity for a profile; `None` where it does not apply.

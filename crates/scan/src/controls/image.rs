@@ -60,7 +60,7 @@ pub struct LayerFacts {
     pub diff_id: Option<Digest>,
     /// The sum of its files' sizes.
     pub files_bytes: u64,
-    /// What its entry of the history says.
+    /// What its entry of the history says, without secrets.
     pub created_by: Option<String>,
 }
 

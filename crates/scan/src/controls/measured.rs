@@ -108,7 +108,7 @@ pub fn measured(control: ControlId) -> &'static str {
             "The same rules over all layers: files that an upper layer deletes or changes."
         }
         Id::SecretConfiguration => {
-            "The same rules over the environment, labels, history, entrypoint and command."
+            "The same rules over the environment, labels, annotations, history, entrypoint, command, shell, health check and OnBuild."
         }
         Id::VersionControl => {
             "Directories with HEAD, objects and refs, whatever they are called, those of Mercurial, Subversion, Bazaar and CVS, and files called .git that say where the repository is."

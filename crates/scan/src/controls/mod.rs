@@ -36,6 +36,7 @@ mod supply;
 mod tools;
 pub mod traits;
 mod view;
+mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -49,6 +50,7 @@ pub use measured::measured;
 pub use profile::{Profile, UnknownProfile};
 pub(crate) use reach::{interpreters, is_elf};
 pub(crate) use report::text_of;
+pub(crate) use wording::lasting;
 
 pub(crate) use files::counts;
 use image::ImageFacts;
@@ -162,7 +164,8 @@ pub struct Exception {
     /// The path that is accepted, and all below it unless there is a message, too; without one, every path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<TreePath>,
-    /// What a finding says, of each of its paths if it has some, word for word; without one, whatever it says.
+    /// What a finding says, of each of its paths if it has some, word for word but for days, sums of bytes and numbers of
+    /// layers; without one, whatever it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Why; shown with the finding.

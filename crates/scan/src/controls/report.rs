@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Collects what the checks see and turns it into findings.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hardpan_tree::{Origin, TreePath};
+use hardpan_tree::{Kind, Origin, TreePath};
 
-use super::{ControlId, ControlPolicy, Finding, Inspection, Measured, Severity};
+use super::{ControlId, ControlPolicy, Finding, Inspection, Measured, Severity, lasting};
 
 /// How many further paths a message spells out; the finding itself has them all.
 const PATHS_IN_MESSAGE_MAX: usize = 3;
@@ -27,6 +28,10 @@ pub(super) struct Observation {
 pub(super) struct Report<'a> {
     input: &'a Inspection<'a>,
     policy: &'a ControlPolicy,
+    /// What each exception is compared by, if it is for what a finding says.
+    messages: Vec<Option<Cow<'a, str>>>,
+    /// The further names of files that have several.
+    names: BTreeMap<&'a TreePath, Vec<&'a TreePath>>,
     groups: BTreeMap<GroupKey, Vec<TreePath>>,
     unmeasured: BTreeMap<ControlId, String>,
 }
@@ -35,7 +40,18 @@ type GroupKey = (ControlId, Severity, Option<Origin>, String, Option<usize>, Opt
 
 impl<'a> Report<'a> {
     pub(super) fn new(input: &'a Inspection<'a>, policy: &'a ControlPolicy) -> Self {
-        Self { input, policy, groups: BTreeMap::new(), unmeasured: BTreeMap::new() }
+        let exceptions = policy.exceptions.iter();
+        let messages = exceptions
+            .map(|one| one.message.as_deref().map(|message| lasting(one.control, message)))
+            .collect();
+        let mut names: BTreeMap<&TreePath, Vec<&TreePath>> = BTreeMap::new();
+        for (path, node) in input.tree.walk() {
+            if let Kind::HardLink(target) = &node.kind {
+                names.entry(target).or_default().push(path);
+            }
+        }
+        let (groups, unmeasured) = (BTreeMap::new(), BTreeMap::new());
+        Self { input, policy, messages, names, groups, unmeasured }
     }
 
     /// Adds something about a path of the tree.
@@ -106,30 +122,53 @@ impl<'a> Report<'a> {
         self.add_at_most(seen, Severity::Fail, None);
     }
 
-    /// Adds an observation. One about a path without a layer is about what a container sees there.
+    /// Adds an observation. One about a path without a layer is about what a container sees there; what holds for a file by
+    /// whatever name is added for each of its names, so that nobody accepts one by another.
     pub(super) fn add_at_most(&mut self, seen: Observation, most: Severity, layer: Option<u32>) {
+        let file =
+            seen.path.as_ref().filter(|_| layer.is_none() && holds_by_any_name(seen.control));
+        let names = file.and_then(|file| self.names.get(file)).cloned().unwrap_or_default();
+        for name in names {
+            let origin = self.input.tree.get(name).map(|node| node.origin);
+            let is_same_package =
+                matches!(origin, Some(Origin::Package(_))) && origin == seen.origin;
+            let is_asked_for =
+                seen.is_asked_for && (is_same_package || self.input.requested_paths.contains(name));
+            let path = Some(name.clone());
+            self.add_one(Observation { path, origin, is_asked_for, ..seen.clone() }, most, layer);
+        }
+        self.add_one(seen, most, layer);
+    }
+
+    fn add_one(&mut self, seen: Observation, most: Severity, layer: Option<u32>) {
         let Some(severity) = self.severity(seen.control) else { return };
         let mut severity = severity.min(most);
         if seen.is_asked_for {
             severity = severity.min(Severity::Warn);
         }
-        let exception = self.policy.exceptions.iter().position(|exception| {
-            exception.control == seen.control
-                && exception.message.as_ref().is_none_or(|message| *message == seen.text)
-                && exception.path.as_ref().is_none_or(|accepted| {
-                    let is_exact = exception.message.is_some();
-                    let is_it = |path: &TreePath| {
-                        if is_exact { path == accepted } else { path.starts_with(accepted) }
-                    };
-                    seen.path.as_ref().is_some_and(is_it)
-                })
-        });
+        let exception = self.exception(&seen);
         if exception.is_some() {
             severity = Severity::Info;
         }
         let layer = layer.or_else(|| self.layer(seen.path.as_ref()));
         let key = (seen.control, severity, seen.origin, seen.text, exception, layer);
         self.groups.entry(key).or_default().extend(seen.path);
+    }
+
+    /// Returns the number of the exception by which something is accepted.
+    fn exception(&self, seen: &Observation) -> Option<usize> {
+        let text = lasting(seen.control, &seen.text);
+        self.policy.exceptions.iter().zip(&self.messages).position(|(exception, message)| {
+            exception.control == seen.control
+                && message.as_ref().is_none_or(|message| *message == text)
+                && exception.path.as_ref().is_none_or(|accepted| {
+                    let is_exact = message.is_some();
+                    let is_it = |path: &TreePath| {
+                        if is_exact { path == accepted } else { path.starts_with(accepted) }
+                    };
+                    seen.path.as_ref().is_some_and(is_it)
+                })
+        })
     }
 
     /// Says that some controls can't be measured here, and why.
@@ -219,7 +258,9 @@ fn message(paths: &[TreePath], text: &str) -> String {
 
 /// Says where a finding comes from, who pulled that in, and what to do.
 fn help(input: &Inspection<'_>, control: ControlId, origin: Option<Origin>) -> String {
-    let fix = control.control().fix;
+    let known = control.control();
+    // What is built here has a definition.
+    let fix = if input.image.is_some() { known.fix } else { known.fix_in_definition() };
     let Some(origin) = origin else { return fix.to_owned() };
     let Origin::Package(index) = origin else {
         return format!("{}; {fix}", source(input, origin));
@@ -286,6 +327,26 @@ fn short(instruction: &str) -> String {
         text.push('…');
     }
     text
+}
+
+/// Whether what a control finds of a file is in its bytes, mode or owner, and not in what it is called.
+fn holds_by_any_name(control: ControlId) -> bool {
+    matches!(
+        control,
+        ControlId::SetuidFile
+            | ControlId::FileCapability
+            | ControlId::WorldWritableFile
+            | ControlId::WritableSystemFile
+            | ControlId::WritableProgram
+            | ControlId::UnownedFile
+            | ControlId::ExecutableStack
+            | ControlId::WritableCode
+            | ControlId::UnsafeRunpath
+            | ControlId::FixedAddress
+            | ControlId::PartialRelro
+            | ControlId::NoStackProtector
+            | ControlId::NoFortify
+    )
 }
 
 /// Whether cutting the package is the natural answer, rather than changing the one file.

@@ -35,6 +35,14 @@ pub(super) struct Hit {
     range: (u64, u64),
 }
 
+impl Hit {
+    /// Returns the secret, of a file that is all text.
+    pub(super) fn bytes_of<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
+        let (start, end) = self.range;
+        text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    }
+}
+
 /// Looks through one file after the other.
 #[derive(Debug)]
 pub(super) struct Detector<'r> {
@@ -92,23 +100,9 @@ impl<'r> Detector<'r> {
         }
     }
 
-    /// Ends a file. Returns what was found, in its order, and whether there may be more.
+    /// Ends a file. Returns what was found, in its order and each once, and whether there may be more.
     pub(super) fn end(&mut self) -> (Vec<Hit>, bool) {
-        self.look(true);
-        for &number in &self.rules.by_path {
-            let rule = &self.rules.all[number];
-            let suspect = Suspect { path: &self.path, secret: b"", whole: b"", line: b"" };
-            if (rule.path.as_ref()).is_some_and(|path| path.is_in(&self.path))
-                && !self.rules.is_allowed(rule, &suspect)
-            {
-                let fingerprint = Fingerprint::of(&rule.id, &self.stable_place, b"");
-                let excerpt = Excerpt::of(b"");
-                let hit =
-                    Hit { rule: number, excerpt, fingerprint, line: None, count: 1, range: (0, 0) };
-                self.hits.insert((number, fingerprint), hit);
-            }
-        }
-        let mut hits: Vec<Hit> = std::mem::take(&mut self.hits).into_values().collect();
+        let (mut hits, is_cut) = self.end_with_all();
         // What a rule for anything found, and another one, too, is the other one's.
         let specific: Vec<(u64, u64)> = (hits.iter())
             .filter(|hit| !self.rules.all[hit.rule].is_generic)
@@ -124,7 +118,26 @@ impl<'r> Detector<'r> {
             let is_generic = |hit: &Hit| self.rules.all[hit.rule].is_generic;
             is_generic(next) && is_generic(first) && next.range.0 < first.range.1
         });
-        (hits, self.is_cut)
+        (hits, is_cut)
+    }
+
+    /// Ends a file, and returns all that any rule found.
+    pub(super) fn end_with_all(&mut self) -> (Vec<Hit>, bool) {
+        self.look(true);
+        for &number in &self.rules.by_path {
+            let rule = &self.rules.all[number];
+            let suspect = Suspect { path: &self.path, secret: b"", whole: b"", line: b"" };
+            if (rule.path.as_ref()).is_some_and(|path| path.is_in(&self.path))
+                && !self.rules.is_allowed(rule, &suspect)
+            {
+                let fingerprint = Fingerprint::of(&rule.id, &self.stable_place, b"");
+                let excerpt = Excerpt::of(b"");
+                let hit =
+                    Hit { rule: number, excerpt, fingerprint, line: None, count: 1, range: (0, 0) };
+                self.hits.insert((number, fingerprint), hit);
+            }
+        }
+        (std::mem::take(&mut self.hits).into_values().collect(), self.is_cut)
     }
 
     fn look(&mut self, is_end: bool) {
@@ -191,8 +204,8 @@ impl<'r> Detector<'r> {
             while let Some((whole, secret)) =
                 next_match(regex, rule, piece.text, from, end, &mut groups)
             {
-                // Never twice, and always further.
-                from = whole.1.max(whole.0 + 1);
+                // Never twice, and always further. What ends a secret may be what the next one begins with.
+                from = secret.1.max(whole.0 + 1);
                 if whole.0 < piece.fresh.0 || whole.0 >= piece.fresh.1 {
                     continue;
                 }

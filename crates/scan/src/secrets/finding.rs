@@ -36,14 +36,19 @@ pub enum Place {
         /// Its name.
         name: String,
     },
+    /// In an annotation of the manifest or the index.
+    Annotation {
+        /// Its name.
+        name: String,
+    },
     /// In the history.
     History {
         /// Which entry, from 0 on.
         number: usize,
     },
-    /// In what a container of the image runs.
+    /// In what a container of the image runs, or a build on it.
     Command {
-        /// `Entrypoint` or `Cmd`.
+        /// `Entrypoint`, `Cmd`, `Shell`, `Healthcheck` or `OnBuild`.
         key: &'static str,
     },
 }
@@ -55,6 +60,7 @@ impl Place {
             Self::File { path, .. } => format!("file:{path}"),
             Self::Environment { name } => format!("env:{name}"),
             Self::Label { name } => format!("label:{name}"),
+            Self::Annotation { name } => format!("annotation:{name}"),
             // Entries move.
             Self::History { .. } => "history".to_owned(),
             Self::Command { key } => format!("command:{key}"),
@@ -71,6 +77,7 @@ impl fmt::Display for Place {
             Self::File { layer, path, line: None } => write!(f, "{path} (layer {layer})"),
             Self::Environment { name } => write!(f, "environment: {name}"),
             Self::Label { name } => write!(f, "label: {name}"),
+            Self::Annotation { name } => write!(f, "annotation: {name}"),
             Self::History { number } => write!(f, "history: entry {number}"),
             Self::Command { key } => write!(f, "configuration: {key}"),
         }

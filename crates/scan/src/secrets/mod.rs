@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Secrets in an image: in files of every layer, also in those that a layer above deletes, in the environment, in
-//! labels, in the history, and in what a container runs.
+//! labels and annotations, in the history, and in what a container or a build on the image runs.
 //!
 //! [`Rules`] are our own or those of a file in gitleaks' format. [`SecretScanner`] takes layers as streams, the lowest
 //! first, looks at each file once, and says what it found in a [`SecretReport`]. A finding says where a secret is and
@@ -11,6 +11,7 @@
 //! whoever makes an image can hide a secret from this. It is there to find mistakes, not to convict liars.
 
 mod allowlist;
+mod configuration;
 mod detect;
 mod finding;
 mod format;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Layers and configuration of an image, looked through.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 
@@ -8,6 +9,7 @@ use hardpan_image::ImageConfig;
 use hardpan_tree::layers::Whiteout;
 use hardpan_tree::{TarEntry, TarEntryKind, TarReadError, TreePath};
 
+use super::configuration::{Text, texts};
 use super::detect::{Detector, Hit};
 use super::finding::{Finding, Place};
 use super::names::{FileNumber, Names};
@@ -22,8 +24,6 @@ use crate::layer::{self, CHUNK_BYTES};
 const KEPT_BYTES_MAX: u64 = 8 << 20;
 /// The most skipped files that are named.
 const SKIPPED_MAX: usize = 1_000;
-/// The longest text of a configuration that is looked at, in bytes. Larger documents are refused before.
-const TEXT_BYTES_MAX: usize = 8 << 20;
 
 /// Looks for secrets in layers, the lowest first, and in a configuration.
 ///
@@ -177,24 +177,17 @@ impl<'r> SecretScanner<'r> {
         Ok(())
     }
 
-    /// Looks through environment, labels, history and command of an image.
+    /// Looks through environment, labels, history, commands and health check of an image.
     pub fn config(&mut self, config: &ImageConfig) {
-        let run = &config.config;
-        for variable in &run.env {
-            let name = variable.split_once('=').map_or("", |(name, _)| name).to_owned();
-            self.text("environment", variable, Place::Environment { name });
+        for text in texts(config) {
+            self.text(&text);
         }
-        for (name, value) in &run.labels {
-            let place = Place::Label { name: name.clone() };
-            self.text("labels", &format!("{name}={value}"), place);
-        }
-        for (number, history) in config.history.iter().enumerate() {
-            for text in [&history.created_by, &history.comment].into_iter().flatten() {
-                self.text("history", text, Place::History { number });
-            }
-        }
-        for (key, words) in [("Entrypoint", &run.entrypoint), ("Cmd", &run.cmd)] {
-            self.text("command", &words.join(" "), Place::Command { key });
+    }
+
+    /// Looks through the annotations of an image's manifest and index.
+    pub fn annotations(&mut self, annotations: &BTreeMap<String, String>) {
+        for (name, value) in annotations {
+            self.text(&Text::annotation(name, value));
         }
     }
 
@@ -242,20 +235,12 @@ impl<'r> SecretScanner<'r> {
         }
     }
 
-    /// Looks through a text of the configuration, as if it were a file of settings.
-    fn text(&mut self, name: &str, text: &str, place: Place) {
-        let mut end = text.len().min(TEXT_BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.report.is_cut |= end < text.len();
-        self.detector.begin(format!("image-configuration/{name}.env").as_bytes(), place.stable());
-        self.detector.feed(&text.as_bytes()[..end]);
-        let (hits, is_cut) = self.detector.end();
+    fn text(&mut self, text: &Text<'_>) {
+        let (hits, is_cut) = text.find(&mut self.detector, Detector::end);
         self.report.is_cut |= is_cut;
         for mut hit in hits {
             hit.line = None;
-            let finding = self.finding(hit, place.clone());
+            let finding = self.finding(hit, text.place.clone());
             self.report.findings.push(finding);
         }
     }

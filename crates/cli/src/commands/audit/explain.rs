@@ -74,11 +74,13 @@ pub(super) fn print(common: &Common, control: &Control, report: Option<&AuditRep
         Outcome::Unmeasured(why) => format!("not measured: {}", visible(why)),
     };
     line("here", &outcome);
+    let mut helps = Vec::new();
     for finding in &result.findings {
-        table::finding(control.id, finding);
+        helps.extend(table::finding(control.id, finding));
         // The message has the first few.
         for path in finding.paths.iter().skip(1) {
             say!("      {}", visible(&path.to_string()));
         }
     }
+    table::helps(helps);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An audit for people.
 
+use std::collections::BTreeSet;
+
 use hardpan::audit::{
     AuditFinding, AuditReport, ControlId, ControlResult, Grade, Outcome, ProfileSource, controls,
 };
@@ -76,7 +78,7 @@ fn grade(report: &AuditReport) {
     if !sum.deductions.is_empty() {
         say!("  {}", styled(DIM, &format!("{line} = {}", sum.points)));
     }
-    if let Some(gap) = sum.gap() {
+    for gap in sum.gaps() {
         say!("  {}", styled(WARNING, &gap));
     }
     if let Some(cap) = &sum.cap {
@@ -93,19 +95,27 @@ fn broken(control: &ControlResult) {
     };
     let title = control.id.control().title;
     say!("{} {} {}", styled(style, word), control.id, styled(DIM, &format!("({title})")));
-    for finding in &control.findings {
-        self::finding(control.id, finding);
+    let printed = control.findings.iter().filter_map(|finding| self::finding(control.id, finding));
+    // What is to be done comes after all that was found.
+    helps(printed.collect());
+}
+
+/// Says what to do about findings, each thing once.
+pub(super) fn helps(all: Vec<&str>) {
+    let mut told = BTreeSet::new();
+    for help in all.into_iter().filter(|help| told.insert(*help)) {
+        say!("    {} {}", styled(HELP, "help:"), visible(help));
     }
 }
 
-/// Prints a finding: what is wrong, where it comes from, and what to do.
-pub(super) fn finding(control: ControlId, finding: &AuditFinding) {
+/// Prints a finding: what is wrong, and where it comes from. Returns what to do.
+pub(super) fn finding(control: ControlId, finding: &AuditFinding) -> Option<&str> {
     say!("  {}", visible(&finding.message));
     if let Some(accepted) = &finding.accepted {
         let until = accepted.until.as_ref().map(|day| format!(" until {day}")).unwrap_or_default();
         let text = format!("accepted{until} by {}: {}", accepted.source, accepted.reason);
         say!("    {}", styled(DIM, &visible(&text)));
-        return;
+        return None;
     }
     // The help begins with where it comes from, where that is known.
     let fix = control.control().fix;
@@ -116,8 +126,7 @@ pub(super) fn finding(control: ControlId, finding: &AuditFinding) {
     if !from.is_empty() {
         say!("    {}", styled(DIM, &visible(&from.join(" · "))));
     }
-    let help = if origin.is_some() { fix } else { &finding.help };
-    say!("    {} {}", styled(HELP, "help:"), visible(help));
+    Some(if origin.is_some() { fix } else { &finding.help })
 }
 
 fn unmeasured(report: &AuditReport) {

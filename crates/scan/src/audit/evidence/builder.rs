@@ -21,8 +21,8 @@ use crate::catalog::{Catalog, FormatError};
 use crate::controls::image::{Hidden, ImageFacts, LayerFacts, Special};
 use crate::controls::traits::ContentTraits;
 use crate::layer::{self, EntryCounter, TooMany};
-use crate::secrets::SecretReport;
 use crate::secrets::owned::{Databases, PackageManagers, Sums};
+use crate::secrets::{Rules, SecretReport};
 
 /// The most steps through links: a hundred for each file of a large image. Links that lead to and fro would take for ever.
 const STEPS_MAX: u64 = 5_000_000;
@@ -88,6 +88,8 @@ pub struct EvidenceBuilder {
     entries: Vec<Entry>,
     is_open: bool,
     counter: EntryCounter,
+    /// The layers in which files got further names.
+    links: BTreeMap<TreePath, u32>,
     whiteouts: BTreeSet<TreePath>,
     hidden_bytes: u64,
     hidden_files: Vec<Hidden>,
@@ -131,6 +133,7 @@ impl EvidenceBuilder {
             entries: Vec::new(),
             is_open: false,
             counter: EntryCounter::default(),
+            links: BTreeMap::new(),
             whiteouts: BTreeSet::new(),
             hidden_bytes: 0,
             hidden_files: Vec::new(),
@@ -139,9 +142,11 @@ impl EvidenceBuilder {
         }
     }
 
-    /// Takes the image's configuration.
-    pub fn config(&mut self, config: &ImageConfig) {
-        self.config = Some(config.clone());
+    /// Takes the image's configuration. What the rules find in its history is masked: that is told with the layers.
+    pub fn config(&mut self, config: &ImageConfig, rules: &Rules) {
+        let mut config = config.clone();
+        rules.mask_history(&mut config);
+        self.config = Some(config);
     }
 
     /// Takes the next higher layer, an uncompressed tar archive.
@@ -226,7 +231,7 @@ impl EvidenceBuilder {
         }
         self.tell_layers(&mut image);
         let owners = Owners::new(catalog, &self.databases);
-        let tree = tree_of(self.stack, &owners, &mut image, &mut self.whiteouts);
+        let tree = tree_of(self.stack, &owners, &mut image, &mut self.whiteouts, &self.links);
         image.whiteouts = self.whiteouts.into_iter().collect();
         let variables = self.config.iter().flat_map(|config| &config.config.env);
         let environment = variables
@@ -299,7 +304,7 @@ impl EvidenceBuilder {
         }
         self.is_open = false;
         let layer = self.number();
-        let (mut whiteouts, mut others) = (Vec::new(), Vec::new());
+        let (mut whiteouts, mut others, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for mut entry in std::mem::take(&mut self.entries) {
             if let Some(whiteout) = Whiteout::of(&entry.path) {
                 if self.is_stray(&whiteout, layer) && self.whiteouts.len() < ODD_FILES_MAX {
@@ -308,6 +313,9 @@ impl EvidenceBuilder {
                 whiteouts.push(whiteout);
             } else {
                 self.keep_layer_of_directory(&mut entry);
+                if matches!(entry.kind, LayerKind::HardLink(_)) {
+                    links.push(entry.path.clone());
+                }
                 others.push(entry);
             }
         }
@@ -337,6 +345,8 @@ impl EvidenceBuilder {
         for (number, said) in self.stack.take_said_by_links() {
             widen(&mut self.stack.metadata_mut(number).metadata, &said.metadata);
         }
+        let places = links.iter().filter_map(|path| self.stack.place(path).ok());
+        self.links.extend(places.map(|place| (place, layer)));
         self.tell_hidden(layer);
         Ok(())
     }
@@ -421,8 +431,11 @@ fn tree_of(
     owners: &Owners,
     image: &mut ImageFacts,
     whiteouts: &mut BTreeSet<TreePath>,
+    links: &BTreeMap<TreePath, u32>,
 ) -> Tree {
-    stack.into_tree_by(ContentName::First, |path, seen| {
+    stack.into_tree_by(ContentName::AsWritten, |path, seen| {
+        // A further name of a file is no older than the file, and what replaced the name is no older than that.
+        let layer = links.get(path).map_or(seen.layer, |layer| seen.layer.max(*layer));
         if path.name().starts_with(b".wh.") && whiteouts.len() < ODD_FILES_MAX {
             whiteouts.insert(path.clone());
         }
@@ -431,8 +444,8 @@ fn tree_of(
             let (path, what) = (path.clone(), special.to_string());
             image.special.push(Special { path, what, is_device });
         }
-        image.introduced.insert(path.clone(), seen.layer);
+        image.introduced.insert(path.clone(), layer);
         let package = owners.of(path, seen.sums.as_deref());
-        (seen.metadata, package.map_or(Origin::Layer(seen.layer), Origin::Package))
+        (seen.metadata, package.map_or(Origin::Layer(layer), Origin::Package))
     })
 }

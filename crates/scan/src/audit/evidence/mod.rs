@@ -101,7 +101,7 @@ pub fn of_layers(
     let rules = Rules::builtin();
     let mut secrets = SecretScanner::new(&rules, SecretOptions::default());
     if let Some(config) = config {
-        builder.config(config);
+        builder.config(config, &rules);
         secrets.config(config);
     }
     for layer in layers {

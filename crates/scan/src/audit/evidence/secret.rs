@@ -24,13 +24,19 @@ fn fact(finding: &Finding) -> SecretFact {
         Place::File { path, line: None, .. } => path.to_string(),
         Place::Environment { name } => format!("environment variable {name}"),
         Place::Label { name } => format!("label {name}"),
+        Place::Annotation { name } => format!("annotation {name}"),
         Place::History { number } => format!("history entry {number}"),
         Place::Command { key } => (*key).to_owned(),
     };
+    let mut what = format!("{}: {}", finding.description, finding.excerpt);
+    if matches!(finding.place, Place::History { .. }) {
+        // Entries move, so that the place does not say which secret it is.
+        what = format!("{what}, {}", finding.fingerprint);
+    }
     SecretFact {
         path,
         place,
-        what: format!("{}: {}", finding.description, finding.excerpt),
+        what,
         is_private_key: finding.rule == PRIVATE_KEY_RULE,
         layer,
         deleted_in: finding.deleted_in_layer.map(number),

@@ -181,6 +181,94 @@ fn secrets_are_facts() {
 }
 
 #[test]
+fn each_name_of_a_file_is_told_with_its_layer() {
+    let told = |layers: &[&[&str]], accepted: Option<&'static str>| -> Vec<String> {
+        let exceptions = accepted.map(|accepted| crate::controls::Exception {
+            control: ControlId::SetuidFile,
+            path: Some(path(accepted)),
+            message: None,
+            reason: "wanted".to_owned(),
+        });
+        let policy =
+            ControlPolicy { exceptions: exceptions.into_iter().collect(), ..Default::default() };
+        let evidence = of(layers);
+        let findings = measure(&evidence.inspection(Profile::Runtime), &policy).findings;
+        let setuid = findings.iter().filter(|one| one.control == ControlId::SetuidFile);
+        setuid
+            .map(|one| format!("{} {} {:?}", one.severity, one.message, one.layer.unwrap()))
+            .collect()
+    };
+    let file = "4755 f usr/bin/suid x";
+    for (layers, accepted, expected) in [
+        (&[&[file][..]][..], None, &["fail /usr/bin/suid is setuid 0 0"][..]),
+        (
+            &[&[file], &["h bin/aa usr/bin/suid"]],
+            None,
+            &["fail /bin/aa is setuid 0 1", "fail /usr/bin/suid is setuid 0 0"],
+        ),
+        (
+            &[&[file, "h bin/aa usr/bin/suid"]],
+            None,
+            &["fail /bin/aa is setuid 0 (and 1 more: /usr/bin/suid) 0"],
+        ),
+        (
+            &[&[file, "h bin/aa usr/bin/suid"]],
+            Some("usr/bin/suid"),
+            &["fail /bin/aa is setuid 0 0", "info /usr/bin/suid is setuid 0 0"],
+        ),
+        (
+            &[&[file, "h bin/aa usr/bin/suid"]],
+            Some("bin/aa"),
+            &["fail /usr/bin/suid is setuid 0 0", "info /bin/aa is setuid 0 0"],
+        ),
+        // The name that it came with is gone.
+        (
+            &[&[file], &["h bin/aa usr/bin/suid"], &["0644 f usr/bin/.wh.suid"]],
+            None,
+            &["fail /bin/aa is setuid 0 1"],
+        ),
+        // The name is another file's now.
+        (
+            &[&[file], &["h bin/aa usr/bin/suid"], &["4711 f bin/aa y"]],
+            None,
+            &["fail /bin/aa is setuid 0 2", "fail /usr/bin/suid is setuid 0 0"],
+        ),
+        // By way of a link of directories.
+        (
+            &[&[file, "l bin usr/bin"], &["h bin/zz bin/suid"]],
+            Some("usr/bin/suid"),
+            &["fail /usr/bin/zz is setuid 0 1", "info /usr/bin/suid is setuid 0 0"],
+        ),
+    ] {
+        assert_eq!(told(layers, accepted), expected, "{layers:?}");
+    }
+}
+
+#[test]
+fn layers_are_told_without_secrets() {
+    let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let config = serde_json::from_value(serde_json::json!({
+        "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
+        "history": [{"created_by": format!("RUN export TOKEN={token} && x")}],
+    }))
+    .unwrap();
+    let layers = [layer(&["4755 f bin/su x"])];
+    let evidence = super::of_layers(Some(&config), &layers).unwrap();
+    let told = evidence.image.layers[0].created_by.as_deref();
+    assert_eq!(told, Some("RUN export TOKEN=ghp_… && x"));
+    assert!(!format!("{:?}", evidence.image).contains(token));
+    let measured = crate::controls::measure(
+        &evidence.inspection(crate::controls::Profile::Runtime),
+        &crate::controls::ControlPolicy::default(),
+    );
+    let setuid = measured.findings.iter().find(|one| one.help.contains("layer 0")).unwrap();
+    assert!(setuid.help.contains("export TOKEN=ghp_…"), "{}", setuid.help);
+    let place = "history entry 0 has what a secret looks like";
+    assert!(measured.findings.iter().any(|one| one.message.starts_with(place)));
+    assert!(!format!("{:?}", measured.findings).contains(&token[4..]));
+}
+
+#[test]
 fn hostile_layers_end_in_errors_or_warnings() {
     let small = EvidenceOptions { entries_max: 3, ..EvidenceOptions::DEFAULT };
     let mut builder = EvidenceBuilder::new(small);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A badge for a page of a repository.
 
+use std::fmt::Write as _;
+
 use crate::audit::model::{AuditReport, Grade};
 
 /// What the left half says.
@@ -53,11 +55,15 @@ pub fn badge_markdown(report: &AuditReport, image: &str, target: &str) -> String
 
 fn value(report: &AuditReport) -> String {
     let grade = report.grade;
-    let value = if report.hardened { grade.to_string() } else { format!("no, {grade}") };
-    match report.sum.unmeasured {
-        0 => value,
-        unmeasured => format!("{value}, {unmeasured} not measured"),
+    let mut value = if report.hardened { grade.to_string() } else { format!("no, {grade}") };
+    for (number, what) in
+        [(report.sum.unmeasured, "not measured"), (report.sum.accepted, "accepted")]
+    {
+        if number > 0 {
+            let _ = write!(value, ", {number} {what}");
+        }
     }
+    value
 }
 
 /// Colours on which white can be read.

@@ -60,10 +60,11 @@ fn hero(report: &AuditReport) -> String {
     });
     chips.extend(image.digest.map(|digest| format!("<code>{digest}</code>")));
     let chips = items(chips);
-    let gap = report.sum.gap().map(|gap| format!("<p class=\"warning\">{}.</p>\n", escaped(&gap)));
-    let gap = gap.unwrap_or_default();
+    let gaps = report.sum.gaps();
+    let gaps = gaps.iter().map(|gap| format!("<p class=\"warning\">{}.</p>\n", escaped(gap)));
+    let gaps: String = gaps.collect();
     format!(
-        "<header class=\"hero\">\n{}<div>\n<p class=\"eyebrow\">hardpan audit</p>\n<h1>{}</h1>\n<p class=\"verdict\"><b>{}</b> {}</p>\n{gap}<p class=\"soft\">{}.</p>\n<ul class=\"chips\">\n{chips}</ul>\n</div>\n</header>\n",
+        "<header class=\"hero\">\n{}<div>\n<p class=\"eyebrow\">hardpan audit</p>\n<h1>{}</h1>\n<p class=\"verdict\"><b>{}</b> {}</p>\n{gaps}<p class=\"soft\">{}.</p>\n<ul class=\"chips\">\n{chips}</ul>\n</div>\n</header>\n",
         seal(report),
         escaped(&image.name),
         if report.hardened { "Hardened." } else { "Not hardened." },

@@ -111,15 +111,19 @@ fn every_form_is_the_same_twice_and_says_the_verdict() {
         assert!(forms["badge"].contains(if report.hardened {
             "hardened: A"
         } else {
-            "hardened: no, D, 1 not measured<"
+            "hardened: no, D, 1 not measured, 1 accepted<"
         }));
-        let says_gap = |form: &str| forms[form].contains("1 control that counts was not measured");
-        assert_eq!((says_gap("html"), says_gap("markdown")), (!report.hardened, !report.hardened));
+        for gap in ["was not measured", "found what is accepted"] {
+            let gap = format!("1 control that counts {gap}");
+            let says_gap = |form: &str| forms[form].contains(&gap);
+            let expected = (!report.hardened, !report.hardened);
+            assert_eq!((says_gap("html"), says_gap("markdown")), expected, "{gap}");
+        }
     }
     let line = badge_markdown(&report(), "a (1).svg", "https://x.example/<b>");
     assert_eq!(
         line,
-        "[![hardened: no, D, 1 not measured](a%20%281%29.svg)](https://x.example/%3Cb%3E)"
+        "[![hardened: no, D, 1 not measured, 1 accepted](a%20%281%29.svg)](https://x.example/%3Cb%3E)"
     );
 }
 

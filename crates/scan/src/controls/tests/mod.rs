@@ -303,6 +303,15 @@ fn help_says_where_from_and_what_to_do() {
         help(&Image::new().origin(Origin::Stage(2)).file("/a", 0o666, b"x")),
         "copied from build stage 2; give the file a mode without write permission for others in paths"
     );
+    // Dockerfiles are for images of others.
+    let setuid = ControlId::SetuidFile.control();
+    assert!(
+        setuid
+            .fix
+            .ends_with("in paths; in a Dockerfile: RUN chmod a-s FILE, in the RUN that brings it")
+    );
+    assert!(setuid.fix_in_definition().ends_with("in paths"));
+    assert_eq!(ControlId::ImageAge.control().fix_in_definition(), "build it again");
     let finding = bash().inspect().remove(0);
     assert_eq!(finding.package, Some(0));
     assert_eq!(finding.path, Some(TreePath::literal("/usr/bin/bash")));

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hardpan_image::{ContainerConfig, History, ImageConfig, RootFs};
+use hardpan_image::{ContainerConfig, HealthCheck, History, ImageConfig, RootFs};
 use md5::{Digest as _, Md5};
 
 use super::*;
@@ -72,6 +72,11 @@ fn configurations() {
         ]),
         entrypoint: vec!["/app".to_owned(), format!("--token={key}")],
         cmd: vec!["--help".to_owned()],
+        healthcheck: Some(HealthCheck {
+            test: vec!["CMD".to_owned(), format!("--token={key}"), "x".to_owned()],
+        }),
+        shell: vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("T={token}")],
+        on_build: vec!["COPY . /app".to_owned(), format!("RUN TOKEN={key} npm ci")],
         ..ContainerConfig::default()
     };
     let history = vec![
@@ -88,6 +93,10 @@ fn configurations() {
     let rules = Rules::builtin();
     let mut scanner = SecretScanner::new(&rules, SecretOptions::DEFAULT);
     scanner.config(&config(run, history));
+    scanner.annotations(&BTreeMap::from([
+        ("org.opencontainers.image.revision".to_owned(), fill("<h40>")),
+        ("com.example.note".to_owned(), format!("use {token}")),
+    ]));
     let report = scanner.finish();
     let places: Vec<String> = report
         .findings
@@ -99,14 +108,60 @@ fn configurations() {
         [
             "environment: API_KEY env-assignment",
             "label: com.example.note github-token",
+            "annotation: com.example.note github-token",
             "history: entry 1 env-assignment",
             "history: entry 2 github-token",
             "configuration: Entrypoint env-assignment",
+            "configuration: Healthcheck env-assignment",
+            "configuration: OnBuild env-assignment",
+            "configuration: Shell github-token",
         ]
     );
     let json = serde_json::to_string(&report).unwrap();
     assert!(!json.contains(&key) && !json.contains(&token), "{json}");
     assert!(!format!("{report:?}").contains(&key[..8]));
+}
+
+#[test]
+fn histories_are_shown_without_secrets() {
+    let key = fill("<a28>");
+    let token = fill("ghp_<a36>");
+    let many = fill(&"API_KEY=<a28> ".repeat(150));
+    for (instruction, shown) in [
+        ("RUN apt-get update && rm -rf /x".to_owned(), "RUN apt-get update && rm -rf /x"),
+        (String::new(), ""),
+        (format!("RUN export TOKEN={token} && x"), "RUN export TOKEN=ghp_… && x"),
+        (format!("RUN login {token}; logout {token}"), "RUN login ghp_…; logout ghp_…"),
+        (format!("RUN TOKEN={token} é\0 x {token}"), "RUN TOKEN=ghp_… é  x ghp_…"),
+        ("RUN DB_PASSWORD=kD93jf8sLq0Zx71mPw ./setup".to_owned(), "RUN DB_PASSWORD=kD93… ./setup"),
+        (many, "…"),
+    ] {
+        let entry = |created_by, comment| History { created_by, comment, ..History::default() };
+        let history = vec![
+            entry(Some(instruction.clone()), None),
+            entry(None, Some(instruction.clone())),
+            entry(None, None),
+        ];
+        let mut config = config(ContainerConfig::default(), history);
+        Rules::builtin().mask_history(&mut config);
+        let expected = [
+            entry(Some(shown.to_owned()), None),
+            entry(None, Some(shown.to_owned())),
+            entry(None, None),
+        ];
+        assert_eq!(config.history, expected, "{instruction}");
+    }
+    // What a rule for anything finds around the other's is masked, too.
+    let mut config = config(
+        ContainerConfig::default(),
+        vec![History {
+            created_by: Some(format!("RUN API_KEY={key}{token}")),
+            ..History::default()
+        }],
+    );
+    Rules::builtin().mask_history(&mut config);
+    let shown = config.history[0].created_by.as_ref().unwrap();
+    assert!(!shown.contains(&key[4..]) && !shown.contains(&token[4..]), "{shown}");
 }
 
 #[test]

@@ -266,7 +266,8 @@ fn rights() -> Vec<Image> {
         image("setuid: with another name, and no execute permission for others")
             .packaged("odd", "/opt/app/data", 0o4700, &program)
             .hard_link("/opt/app/data2", "/opt/app/data")
-            .expect(SetuidFile, "/opt/app/data"),
+            .expect(SetuidFile, "/opt/app/data")
+            .expect(SetuidFile, "/opt/app/data2"),
         base("setuid: in the lowest layer")
             .packaged("login", "/usr/bin/newgrp", 0o4755, &program)
             .expect(SetuidFile, "/usr/bin/newgrp")
