@@ -152,7 +152,7 @@ pub(crate) struct Receive {
 #[command(
     after_help = "What is in the image comes from its attached SBOM if a trusted key signed that, held against the files; else from the files. Statements of VEX documents that are attached and signed by a trusted key count.
 
-Exit code 0: nothing that --fail-on names. 1: something. 2: the distribution is not known, so that nothing found would mean nothing.
+Exit code 0: nothing that --fail-on names. 1: something. 2: the distribution is not known, or nothing could be looked up, so that nothing found would mean nothing.
 
 Examples:
   hardpan scan out/python
