@@ -168,8 +168,9 @@ pub(crate) struct Scan {
     /// The form
     #[arg(long, short, value_enum, default_value_t = ScanFormat::Table, value_name = "FORMAT")]
     pub(crate) output: ScanFormat,
-    /// Explain this vulnerability: which package, which file, which rule, which versions, which statement, from which source
-    #[arg(long, value_name = "ID", conflicts_with = "output")]
+    /// Explain this vulnerability, found or not: which package, which file, which rule, which versions, which statement, from
+    /// which source
+    #[arg(long, value_name = "ID", conflicts_with_all = ["output", "fail_on"])]
     pub(crate) explain: Option<String>,
     /// Exit with 1 if something counts that is at least so bad [default: the workspace's, or else never]
     #[arg(long, value_name = "SEVERITY")]

@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use hardpan::Session;
 use hardpan::advisories::AdvisoryData;
 use hardpan::scan::advisory::{Severity, Space};
+use hardpan::scan::matching::Absence;
 use hardpan::scan::report::{self, InventoryOrigin, Row, RowStatus, ScanReport};
 use hardpan::scan::vex::{Trust, VexPolicy, VexSource};
-use hardpan::scan::{ScanRequest, ScanSource, read_vex_file};
+use hardpan::scan::{NotFound, ScanRequest, ScanSource, read_vex_file};
 
 use super::place;
 use crate::args::Common;
@@ -37,11 +38,12 @@ pub(crate) fn run(common: &Common, command: &Scan) -> anyhow::Result<ExitCode> {
     let fail_on = fail_on(command, &machine);
     let progress = Progress::new(common);
     let session = machine.session(&progress);
-    let report = scan(&session, &machine, command, &source);
+    let scanned = scan(&session, &machine, command, &source);
     progress.clear();
-    let mut report = report?;
+    let (mut report, not_found) = scanned?;
     if let Some(id) = &command.explain {
-        return explain(common, &report, id);
+        explain(common, &report, &not_found, id)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if command.only_fixed {
         report.rows.retain(|row| row.fix.version().is_some());
@@ -91,12 +93,15 @@ fn scan(
     machine: &Machine,
     command: &Scan,
     source: &ScanSource,
-) -> anyhow::Result<ScanReport> {
+) -> anyhow::Result<(ScanReport, NotFound)> {
     let advisories = advisories(session, command)?;
     let trusted = keys::optional_trusted(&command.keys, machine)?;
     let vex = documents(&command.data, machine)?;
     let request = request(command, machine, &advisories, &trusted, &vex)?;
-    Ok(session.scan(source, &request)?)
+    Ok(match &command.explain {
+        Some(id) => session.scan_for(source, &request, id)?,
+        None => (session.scan(source, &request)?, NotFound::default()),
+    })
 }
 
 fn advisories(session: &Session<'_>, command: &Scan) -> anyhow::Result<AdvisoryData> {
@@ -156,28 +161,18 @@ fn release(text: &str) -> anyhow::Result<Space> {
     Ok(text.parse().map_err(known)?)
 }
 
-fn explain(common: &Common, report: &ScanReport, id: &str) -> anyhow::Result<ExitCode> {
-    let is_it = |row: &&Row| {
-        row.id.eq_ignore_ascii_case(id) || row.aliases.iter().any(|it| it.eq_ignore_ascii_case(id))
-    };
-    let rows: Vec<&Row> = report.rows.iter().filter(is_it).collect();
+fn explain(
+    common: &Common,
+    report: &ScanReport,
+    not_found: &NotFound,
+    id: &str,
+) -> anyhow::Result<()> {
+    let rows: Vec<&Row> = report.rows.iter().filter(|row| row.is_called(id)).collect();
     if common.json {
         say!("{}", serde_json::to_string(&rows)?);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
-    if rows.is_empty() {
-        say!(
-            "{} is no vulnerability of {} packages that were looked up",
-            visible(id),
-            report.packages
-        );
-        let known = report.rows.iter().map(|row| row.id.as_str());
-        if let Some(near) = hardpan::definition::nearest(id, known) {
-            note!("  {} did you mean {near}?", styled(HELP, "help:"));
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    for row in rows {
+    for row in &rows {
         say!(
             "{} in {} {}",
             styled(severity_style(row), &visible(&row.id)),
@@ -187,16 +182,41 @@ fn explain(common: &Common, report: &ScanReport, id: &str) -> anyhow::Result<Exi
         if let Some(summary) = &row.summary {
             say!("  {}", styled(DIM, &visible(summary)));
         }
-        for line in row.why.lines() {
-            match line.split_once(": ") {
-                Some((head, rest)) => {
-                    say!("  {} {}", styled(HELP, &format!("{}:", visible(head))), visible(rest));
-                }
-                None => say!("  {}", visible(&line)),
+        explain_lines(&row.why.lines());
+    }
+    for Absence { id, package, version, lines } in &not_found.absences {
+        say!("{} is not in {} {}", visible(id), visible(package), visible(version));
+        explain_lines(lines);
+    }
+    if rows.is_empty() && not_found.absences.is_empty() {
+        explain_nothing(report, not_found, id);
+    }
+    Ok(())
+}
+
+fn explain_lines(lines: &[String]) {
+    for line in lines {
+        match line.split_once(": ") {
+            Some((head, rest)) => {
+                say!("  {} {}", styled(HELP, &format!("{}:", visible(head))), visible(rest));
             }
+            None => say!("  {}", visible(line)),
         }
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn explain_nothing(report: &ScanReport, not_found: &NotFound, id: &str) {
+    let packages = report.packages;
+    let why = if not_found.is_known {
+        "the database knows it, and has nothing about any of them"
+    } else {
+        "the database does not know it"
+    };
+    say!("{} is no vulnerability of {packages} packages that were looked up: {why}", visible(id));
+    let known = report.rows.iter().map(|row| row.id.as_str());
+    if let Some(near) = hardpan::definition::nearest(id, known) {
+        note!("  {} did you mean {}?", styled(HELP, "help:"), visible(near));
+    }
 }
 
 fn print(common: &Common, command: &Scan, report: &ScanReport) -> anyhow::Result<()> {

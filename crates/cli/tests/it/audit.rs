@@ -285,7 +285,7 @@ fn no_form_tells_a_secret_of_the_history() {
         }
     }
     for ran in told.iter().skip(1).chain([&compared]) {
-        assert!(ran.stdout.replace('\\', "").contains("TOKEN=ghp_"), "{ran}");
+        assert!(ran.stdout.replace('\\', "").contains("ghp_…"), "{ran}");
     }
 }
 

@@ -108,7 +108,17 @@ fn what_is_found_is_said_with_its_reason() {
         ],
     );
     scan(&fixture, &["--explain", "CVE-2026-0002"])
-        .expect(0, &["is no vulnerability", "did you mean CVE-2026-0001?"]);
+        .expect(0, &["the database does not know it", "did you mean CVE-2026-0001?"]);
+    // One that a package has no more.
+    scan(&fixture, &["--explain", "CVE-2025-1000"]).expect(
+        0,
+        &[
+            "CVE-2025-1000 is not in package-0 2.0-1",
+            "debian-tracker says of CVE-2025-1000: fixed since 2.0-1",
+            "result: it does not have it",
+        ],
+    );
+    scan(&fixture, &["--explain", "CVE-2025-1000", "--fail-on", "high"]).expect(2, &["--fail-on"]);
 }
 
 #[test]

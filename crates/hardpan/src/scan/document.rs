@@ -2,6 +2,7 @@
 //! Scans of SBOMs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use hardpan_attest::sbom::read::{self, SBOM_BYTES_MAX};
 use hardpan_scan::inventory::Inventory;
@@ -24,7 +25,7 @@ pub(super) fn survey(path: &Path) -> Result<Surveyed, Error> {
             platform: None,
             epoch: 0,
         },
-        inventory: Inventory::from(listing),
+        inventory: Arc::new(Inventory::from(listing)),
         origin: InventoryOrigin::Document,
         warnings: Vec::new(),
         vex: Vec::new(),

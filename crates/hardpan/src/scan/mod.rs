@@ -24,7 +24,7 @@ use hardpan_scan::advisory::{Advisories, Space};
 use hardpan_scan::catalog::{Catalog, CatalogOptions};
 use hardpan_scan::drift::{Drift, Drifted};
 use hardpan_scan::inventory::{Inventory, Package};
-use hardpan_scan::matching::{MatchOptions, match_all};
+use hardpan_scan::matching::{Absence, MatchOptions, absences, match_all};
 use hardpan_scan::report::{
     DatabaseFacts, InventoryOrigin, ScanReport, SourceFacts, Subject, Warning,
 };
@@ -38,7 +38,7 @@ use crate::session::Session;
 pub use attest::{AttestScans, AttestedScans};
 pub use copied::{CopiedVex, copied_vex};
 pub use error::ScanError;
-pub use hardpan_scan::{advisory, report};
+pub use hardpan_scan::{advisory, matching, report};
 pub use own::{StateRequest, StatedVex, UncheckedName, merge_vex};
 pub use statements::read_vex_file;
 
@@ -112,10 +112,19 @@ impl<'r> ScanRequest<'r> {
     }
 }
 
+/// What is known of a vulnerability that was not found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NotFound {
+    /// Packages of the image that sources name with it, and why they don't have it.
+    pub absences: Vec<Absence>,
+    /// Whether the advisory database knows it at all.
+    pub is_known: bool,
+}
+
 /// What is in an image, as it was found out.
 struct Surveyed {
     subject: Subject,
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
     origin: InventoryOrigin,
     warnings: Vec<Warning>,
     vex: Vec<VexSource>,
@@ -131,13 +140,31 @@ impl Session<'_> {
         source: &ScanSource,
         request: &ScanRequest<'_>,
     ) -> Result<ScanReport, Error> {
-        let surveyed = match source {
-            ScanSource::Document(path) => document::survey(path)?,
-            ScanSource::Image(image) => {
-                self.survey(&self.target(image, request.choice)?, None, request)?
-            }
-        };
-        self.report(surveyed, request)
+        self.report(self.surveyed(source, request)?, request)
+    }
+
+    /// Scans, and says of a vulnerability that was not found what is known of it.
+    ///
+    /// # Errors
+    /// As [`Session::scan`] has them.
+    pub fn scan_for(
+        &self,
+        source: &ScanSource,
+        request: &ScanRequest<'_>,
+        id: &str,
+    ) -> Result<(ScanReport, NotFound), Error> {
+        let surveyed = self.surveyed(source, request)?;
+        let inventory = Arc::clone(&surveyed.inventory);
+        let report = self.report(surveyed, request)?;
+        let mut not_found = NotFound::default();
+        if !report.rows.iter().any(|row| row.is_called(id)) {
+            let database = request.advisories.database();
+            let options = self.match_options(request);
+            let absences = absences(&inventory, &database, &options, id);
+            not_found.absences = absences.map_err(|source| ScanError::Match { source })?;
+            not_found.is_known = database.vulnerability(&id.to_ascii_uppercase()).is_some();
+        }
+        Ok((report, not_found))
     }
 
     /// Scans an image of which it is known what is in it.
@@ -150,16 +177,29 @@ impl Session<'_> {
         self.report(self.survey(target, Some(catalog), request)?, request)
     }
 
-    fn report(&self, surveyed: Surveyed, request: &ScanRequest<'_>) -> Result<ScanReport, Error> {
-        let database = request.advisories.database();
+    fn surveyed(&self, source: &ScanSource, request: &ScanRequest<'_>) -> Result<Surveyed, Error> {
+        match source {
+            ScanSource::Document(path) => document::survey(path),
+            ScanSource::Image(image) => {
+                self.survey(&self.target(image, request.choice)?, None, request)
+            }
+        }
+    }
+
+    fn match_options(&self, request: &ScanRequest<'_>) -> MatchOptions {
         let today = self.now_seconds() / SECONDS_PER_DAY;
-        let options = MatchOptions {
+        MatchOptions {
             release: request.release.clone(),
             allows_unknown_distribution: request.allows_unknown_distribution,
             allows_nothing: request.allows_nothing,
             today: u32::try_from(today).ok(),
-        };
-        let inventory = Arc::new(surveyed.inventory);
+        }
+    }
+
+    fn report(&self, surveyed: Surveyed, request: &ScanRequest<'_>) -> Result<ScanReport, Error> {
+        let database = request.advisories.database();
+        let options = self.match_options(request);
+        let inventory = surveyed.inventory;
         let matched = match_all(&inventory, &database, &options);
         let mut findings = matched.map_err(|source| ScanError::Match { source })?;
         let names = ImageNames {
@@ -221,7 +261,7 @@ impl Session<'_> {
         };
         let Some(trusted) = attached.trusted else {
             let catalog = catalog()?;
-            let inventory = Inventory::from(&*catalog);
+            let inventory = Arc::new(Inventory::from(&*catalog));
             warnings.extend(unread(&catalog));
             let origin = InventoryOrigin::Files;
             return Ok(Surveyed { subject, inventory, origin, warnings, vex });
@@ -238,6 +278,7 @@ impl Session<'_> {
         } else {
             Inventory::from(trusted.listing)
         };
+        let inventory = Arc::new(inventory);
         let origin = InventoryOrigin::AttachedSbom { signed_by: trusted.key_name, is_checked };
         Ok(Surveyed { subject, inventory, origin, warnings, vex })
     }

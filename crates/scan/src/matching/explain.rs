@@ -94,6 +94,19 @@ impl Explanation<'_> {
     /// Returns what led to it, each under the name of what is said.
     fn lines(&self) -> Vec<String> {
         let finding = self.finding;
+        let mut lines = self.said_lines();
+        lines.extend(self.assessment_lines());
+        lines.extend(finding.statements.iter().map(|applied| format!("vex: {applied}")));
+        lines.push(match &finding.standing {
+            Standing::Open => "result: it counts".to_owned(),
+            Standing::Suppressed(why) => format!("result: suppressed: {why}"),
+        });
+        lines
+    }
+
+    /// Returns the package, how it was looked up, and what sources say.
+    pub(super) fn said_lines(&self) -> Vec<String> {
+        let finding = self.finding;
         let mut lines = self.package_lines();
         lines.push(format!("rule: {}", self.rule()));
         for record in &finding.records {
@@ -111,12 +124,6 @@ impl Explanation<'_> {
             };
             lines.push(format!("{} says of {}: {what}", record.source, record.id));
         }
-        lines.extend(self.assessment_lines());
-        lines.extend(finding.statements.iter().map(|applied| format!("vex: {applied}")));
-        lines.push(match &finding.standing {
-            Standing::Open => "result: it counts".to_owned(),
-            Standing::Suppressed(why) => format!("result: suppressed: {why}"),
-        });
         lines
     }
 

@@ -5,6 +5,7 @@
 //! those of languages by their own names. What can't be looked up is a [`Warning`] or a [`MatchError`], and
 //! never a result that looks clean.
 
+mod absent;
 mod explain;
 mod facts;
 mod finding;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use crate::advisory::{Advisories, Space};
 use crate::inventory::{Claim, Distribution, Inventory};
 
+pub use absent::{Absence, absences};
 pub use explain::Explanation;
 pub use finding::{
     Basis, Finding, Findings, Fix, Issue, LeftOut, Record, RecordOutcome, Standing, Warning,

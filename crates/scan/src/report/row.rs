@@ -107,6 +107,12 @@ impl Why {
 }
 
 impl Row {
+    /// Returns whether that is a name of its vulnerability, in any case.
+    pub fn is_called(&self, id: &str) -> bool {
+        let is_it = |name: &String| name.eq_ignore_ascii_case(id);
+        is_it(&self.id) || self.aliases.iter().any(is_it)
+    }
+
     /// Returns whether it counts.
     pub fn counts(&self) -> bool {
         !matches!(self.status, RowStatus::Suppressed { .. })

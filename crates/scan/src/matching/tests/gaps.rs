@@ -92,3 +92,24 @@ fn packages_of_other_releases_are_looked_up_in_these() {
     let space = "debian:11".parse().unwrap();
     assert_eq!(findings.warnings, [Warning::NoData { space, packages: 1 }]);
 }
+
+#[test]
+fn what_an_image_does_not_have_is_explained_as_well() {
+    let memory = Memory::about(&[("debian:13", "trixie")])
+        .with("debian:13", "glibc", record("CVE-1", "<2.40"))
+        .with("debian:13", "glibc", record("CVE-2", "*"));
+    let image = inventory("debian-13", &["deb libc6 2.41-12 glibc 2.41-12", "deb bash 5.2"]);
+    let of = |id: &str| absences(&image, &memory, &MatchOptions::default(), id).unwrap();
+    let found = of("cve-1");
+    assert_eq!(found.len(), 1);
+    let Absence { id, package, version, lines } = &found[0];
+    assert_eq!((id.as_str(), package.as_str(), version.as_str()), ("CVE-1", "libc6", "2.41-12"));
+    let lines = lines.join("\n");
+    for expected in
+        ["rule: looked up by glibc 2.41-12", "says of CVE-1", "2.40", "result: it does not have it"]
+    {
+        assert!(lines.contains(expected), "{expected}: {lines}");
+    }
+    // What it has is a finding, and of what nobody says anything nothing is said.
+    assert_eq!((of("CVE-2"), of("CVE-3")), (Vec::new(), Vec::new()));
+}
