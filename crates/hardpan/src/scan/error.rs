@@ -91,7 +91,7 @@ impl ScanError {
             Self::Match {
                 source: MatchError::UnknownDistribution(_) | MatchError::NoDistribution(_),
             } => {
-                "`--release debian:13` looks there, whatever the image says; `--allow-unknown-distribution` looks up packages of languages only"
+                "`hardpan scan --release debian:13` looks there, whatever the image says; `--allow-unknown-distribution` looks up packages of languages only"
             }
             _ => return Vec::new(),
         };

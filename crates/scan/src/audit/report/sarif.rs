@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! SARIF 2.1.0, as code scanning of forges reads it.
 
+use std::borrow::Cow;
+
 use hardpan_tree::Digest;
 use serde_json::{Value, json};
 
 use crate::audit::mappings::mapping;
 use crate::audit::model::{AuditFinding, AuditReport, ControlResult, Outcome};
-use crate::controls::Severity;
+use crate::controls::{Severity, lasting};
 use crate::report::sarif::{document, uri};
 
 /// Where controls are explained.
@@ -96,10 +98,11 @@ fn result(
     result
 }
 
-/// The same in the next audit: what is found, and where.
+/// The same in the next audit: what is found, and where, without numbers that change by themselves.
 fn fingerprint(control: &ControlResult, finding: &AuditFinding) -> String {
     let path = finding.paths.first().map(ToString::to_string).unwrap_or_default();
-    let message = if path.is_empty() { finding.message.as_str() } else { "" };
+    let message =
+        if path.is_empty() { lasting(control.id, &finding.message) } else { Cow::Borrowed("") };
     let text = format!("{}\n{path}\n{message}", control.id);
     format!("{}:1", &Digest::of(text.as_bytes()).to_hex()[..16])
 }

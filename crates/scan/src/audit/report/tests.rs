@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::audit::compare::{AuditComparison, Side, compare};
 use crate::audit::testing::{report, report_of};
+use crate::controls::ControlId;
 use crate::report::tests::{Folder, schemas};
 
 const STANDARD: Surface = Surface {
@@ -125,6 +126,26 @@ fn every_form_is_the_same_twice_and_says_the_verdict() {
         line,
         "[![hardened: no, D, 1 not measured, 1 accepted](a%20%281%29.svg)](https://x.example/%3Cb%3E)"
     );
+}
+
+#[test]
+fn sarif_calls_a_finding_the_same_on_the_next_day() {
+    let called = |message: &str| -> Value {
+        let mut report = report();
+        let control = report.controls.iter_mut().find(|one| !one.findings.is_empty()).unwrap();
+        control.id = ControlId::ImageAge;
+        control.findings.truncate(1);
+        let finding = &mut control.findings[0];
+        finding.paths.clear();
+        finding.message = message.to_owned();
+        let document: Value = serde_json::from_slice(&sarif(&report)).unwrap();
+        let results = document["runs"][0]["results"].as_array().unwrap();
+        let told = results.iter().find(|one| one["ruleId"] == "image-age").unwrap();
+        told["partialFingerprints"].clone()
+    };
+    let today = called("the image is 118 days old");
+    assert_eq!(today, called("the image is 119 days old"));
+    assert_ne!(today, called("the image says that it is made 118 days from now"));
 }
 
 #[test]
