@@ -105,6 +105,7 @@ impl Session<'_> {
         present: Option<&AdvisoryData>,
         allow_older: bool,
     ) -> Result<NewestTimes, Error> {
+        self.store.hold()?;
         let before = match self.newest_times() {
             // Whoever allows older data has no use for what can't be read.
             Err(_) if allow_older => NewestTimes::default(),
