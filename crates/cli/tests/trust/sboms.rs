@@ -126,7 +126,7 @@ fn what_it_and_the_files_say_differently_is_a_warning() {
         0,
         &[
             "warning: deb base-files 0.1 (/",
-            "warning: npm left [31m-pad 1.3.0 is in the attached SBOM and not in the image's files",
+            "warning: npm left\u{fffd}[31m-pad 1.3.0 is in the attached SBOM and not in the image's files",
             "is in the image's files and not in the attached SBOM",
             "signed it (cyclonedx); 4 components otherwise than its files",
         ],

@@ -184,7 +184,7 @@ fn where_pins_are() {
         ("", Some(wrong), 3, "refuses the PIN"),
         ("", Some(""), 3, "PIN"),
         ("&pin-source=env:NOT_SET", Some(PIN), 2, "NOT_SET, which is not set"),
-        ("&pin-source=file:/nowhere/pin", Some(PIN), 3, "/nowhere/pin"),
+        ("&pin-source=file:/nowhere/pin", Some(PIN), 2, "/nowhere/pin"),
         (&format!("&pin-value={PIN}"), None, 2, "has a PIN in it"),
         (&format!("&pin-source={PIN}"), None, 2, "pin-source must be"),
     ] {
