@@ -81,9 +81,7 @@ pub enum MatchError {
     #[error("which packages of its distribution it has can't be told: {0}")]
     Database(String),
     /// There is nothing that could be looked up, or nothing of it could be.
-    #[error(
-        "none of the {packages} packages in it could be looked up, so that finding nothing would mean nothing"
-    )]
+    #[error("nothing of it could be looked up, so that finding nothing would mean nothing")]
     Nothing {
         /// How many packages it has.
         packages: usize,
