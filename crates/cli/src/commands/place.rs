@@ -28,10 +28,11 @@ const COMPRESSED: [(&[u8], &str, &str); 4] = [
 
 /// Returns an image, or a directory that is a root file system.
 pub(super) fn source(text: &str) -> anyhow::Result<SbomSource> {
-    if let SbomSource::Rootfs(path) = &files(text)? {
+    let source = files(text)?;
+    if let SbomSource::Rootfs(path) = &source {
         check_root(path)?;
     }
-    files(text)
+    Ok(source)
 }
 
 /// Returns an image, or any directory with files to look into.

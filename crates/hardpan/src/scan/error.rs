@@ -79,7 +79,7 @@ impl ScanError {
     /// Returns what to do about it.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::Match { source: MatchError::Nothing { warnings, .. } } => {
+            Self::Match { source: MatchError::Nothing { warnings } } => {
                 return nothing(warnings);
             }
             Self::Match { source: MatchError::Database(_) } => {

@@ -83,8 +83,6 @@ pub enum MatchError {
     /// There is nothing that could be looked up, or nothing of it could be.
     #[error("nothing of it could be looked up, so that finding nothing would mean nothing")]
     Nothing {
-        /// How many packages it has.
-        packages: usize,
         /// What was not looked up, and why.
         warnings: Vec<Warning>,
     },
@@ -108,7 +106,7 @@ pub fn match_all(
     warnings.extend(unlisted(inventory));
     if lookups.is_empty() && !options.allows_nothing {
         warnings.sort();
-        return Err(MatchError::Nothing { packages: inventory.packages.len(), warnings });
+        return Err(MatchError::Nothing { warnings });
     }
     let sources = advisories.sources();
     // The same vulnerabilities are asked for again in every version of a package.

@@ -72,13 +72,14 @@ pub(crate) fn plan(
     release: Option<&Space>,
 ) -> Plan {
     let mut plan = Plan::default();
+    let mut releases = Releases::of(inventory);
     let mut unknown = 0;
     let mut others: BTreeMap<PackageKind, usize> = BTreeMap::new();
     let mut no_data: BTreeMap<Space, usize> = BTreeMap::new();
     let mut not_covered: BTreeMap<PackageKind, Vec<String>> = BTreeMap::new();
     let mut no_version: BTreeMap<PackageKind, Vec<String>> = BTreeMap::new();
     for (at, package) in inventory.packages.iter().enumerate() {
-        match place(package, inventory, advisories, release) {
+        match place(package, inventory, advisories, release, &mut releases) {
             Place::In(lookup) => plan.lookups.entry(lookup).or_default().push(at),
             Place::OwnedBy(owned_by) => {
                 plan.left_out.push(LeftOut { package: package.id.clone(), owned_by });
@@ -122,18 +123,18 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-fn place(
-    package: &Package,
+fn place<'i>(
+    package: &'i Package,
     inventory: &Inventory,
     advisories: &impl Advisories,
     release: Option<&Space>,
+    releases: &mut Releases<'i>,
 ) -> Place {
     if package.kind.is_distribution() {
         let Some(release) = release else { return Place::UnknownDistribution };
-        return match other_release(package, inventory) {
-            Some(other) if advisories.release(&other).is_none() => Place::NoData(other),
-            Some(other) => of_distribution(package, &other),
-            None => of_distribution(package, release),
+        return match releases.other(package) {
+            Some(other) if advisories.release(other).is_none() => Place::NoData(other.clone()),
+            other => of_distribution(package, other.unwrap_or(release)),
         };
     }
     // Its vulnerabilities are those of the package that brought it, whose maintainers patch it without a new version.
@@ -162,17 +163,38 @@ fn place(
     }
 }
 
-/// Returns the release that a package's own URL says it is of, where that is another one than that of the image: SBOMs may be
-/// put together from several.
-fn other_release(package: &Package, inventory: &Inventory) -> Option<Space> {
-    let space = |distribution: &Distribution| match distribution.claim() {
+/// Releases that packages' own URLs say they are of: SBOMs may be put together from several images.
+struct Releases<'i> {
+    /// That of the image.
+    image: Option<Space>,
+    /// By namespace and `distro`, of which a document has few and many packages have the same.
+    by_qualifier: BTreeMap<(&'i str, &'i str), Option<Space>>,
+}
+
+impl<'i> Releases<'i> {
+    fn of(inventory: &Inventory) -> Self {
+        let image = inventory.distribution.as_ref().and_then(space_of);
+        Self { image, by_qualifier: BTreeMap::new() }
+    }
+
+    /// Returns the release of a package where that is another one than the image's.
+    fn other(&mut self, package: &'i Package) -> Option<&Space> {
+        let image = self.image.as_ref()?;
+        let purl = package.purl.as_ref()?;
+        let qualifier = (purl.namespace()?, purl.qualifier("distro")?);
+        let own = self.by_qualifier.entry(qualifier).or_insert_with(|| {
+            let own = Distribution::of_qualifier(qualifier.0, qualifier.1);
+            space_of(&own).filter(|own| own != image)
+        });
+        own.as_ref()
+    }
+}
+
+fn space_of(distribution: &Distribution) -> Option<Space> {
+    match distribution.claim() {
         Claim::Space(space) => Some(space),
         _ => None,
-    };
-    let purl = package.purl.as_ref()?;
-    let own = Distribution::of_qualifier(purl.namespace()?, purl.qualifier("distro")?);
-    let (own, image) = (space(&own)?, space(inventory.distribution.as_ref()?)?);
-    (own != image).then_some(own)
+    }
 }
 
 fn is_of_others(package: &Package) -> bool {
