@@ -84,15 +84,15 @@ impl fmt::Display for Explanation<'_> {
         // Texts of others must not look like a line of ours.
         writeln!(f, "{}", visible(&names.join(", ")))?;
         for line in self.lines() {
-            writeln!(f, "  {}", visible(&line))?;
+            writeln!(f, "  {line}")?;
         }
         Ok(())
     }
 }
 
 impl Explanation<'_> {
-    /// Returns what led to it, each under the name of what is said.
-    fn lines(&self) -> Vec<String> {
+    /// Returns what led to it, each under the name of what is said, and each in one line.
+    pub fn lines(&self) -> Vec<String> {
         let finding = self.finding;
         let mut lines = self.said_lines();
         lines.extend(self.assessment_lines());
@@ -101,6 +101,9 @@ impl Explanation<'_> {
             Standing::Open => "result: it counts".to_owned(),
             Standing::Suppressed(why) => format!("result: suppressed: {why}"),
         });
+        for line in &mut lines {
+            *line = visible(line);
+        }
         lines
     }
 

@@ -97,10 +97,11 @@ impl Why {
         match self {
             Self::Lines(lines) => lines.clone(),
             Self::Matched { finding, inventory } => {
-                let text = finding.explain(inventory).to_string();
-                // The first line is the name, which the row has.
-                let lines = text.lines().skip(1).map(str::trim).filter(|line| !line.is_empty());
-                lines.map(str::to_owned).collect()
+                let mut lines = finding.explain(inventory).lines();
+                for line in &mut lines {
+                    line.truncate(line.trim_end().len());
+                }
+                lines
             }
         }
     }
