@@ -84,6 +84,14 @@ fn check(expected: Digest, actual: Digest) -> Result<(), Error> {
     if actual == expected { Ok(()) } else { Err(SbomError::Digest { expected, actual }.into()) }
 }
 
+/// Reads the rest of bytes that could not be understood: if they are not what they are to be, that is why.
+fn check_rest(expected: Digest, mut bytes: Hashing<impl Read>) -> Result<(), Error> {
+    if bytes.is_broken || io::copy(&mut bytes, &mut io::sink()).is_err() {
+        return Ok(());
+    }
+    check(expected, bytes.finish())
+}
+
 /// Gives the tar bytes of something that may be compressed to a reader, and checks them. What is compressed is decompressed
 /// ahead of the reader, in a thread of its own.
 pub(super) fn read_tar<'b>(
@@ -98,8 +106,10 @@ pub(super) fn read_tar<'b>(
             check(wanted.diff_id, blob)?;
         }
         let mut tar = Hashing::new(open()?);
-        reader(&mut tar)?;
-        return wanted.finish_tar(tar);
+        return match reader(&mut tar) {
+            Ok(()) => wanted.finish_tar(tar),
+            Err(error) => check_rest(wanted.diff_id, tar).and(Err(error)),
+        };
     }
     let (blob, tar) = read_ahead(
         |pieces| decompress_to(pieces, open()?, compression, wanted),
@@ -125,8 +135,8 @@ fn decompress_to(
     let broken = match pieces.send_all(decompress(&mut blob, compression)) {
         Sent::All => None,
         Sent::Failed(error) => Some(error),
-        // Who reads no more says why.
-        Sent::Unheard => return Ok(()),
+        // Who reads no more says why, unless these are other bytes than they are to be.
+        Sent::Unheard => return wanted.blob.map_or(Ok(()), |digest| check_rest(digest, blob)),
     };
     if blob.is_broken {
         // It is not what is in the blob: the reader has the error.
@@ -179,5 +189,51 @@ impl<R: Read> Read for Hashing<R> {
         self.hasher.update(&buffer[..count]);
         self.size_bytes += count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A reader that gives up at once.
+    fn give_up(bytes: &mut dyn Read) -> Result<(), Error> {
+        let _ = bytes.read(&mut [0]);
+        Err(SbomError::LayerCount { layers: 1, diff_ids: 7 }.into())
+    }
+
+    /// Gives a blob that is to be another one to a reader that understands nothing.
+    fn blamed(blob: &[u8], promised: &[u8], diff_id: Digest, compression: Compression) -> Error {
+        let promised = Digest::of(promised);
+        let wanted = Wanted { name: promised, blob: Some(promised), diff_id };
+        read_tar(|| Ok(Box::new(blob)), compression, wanted, give_up).unwrap_err()
+    }
+
+    #[test]
+    fn bytes_that_were_not_promised_are_why_they_are_not_understood() {
+        // More than is sent ahead, so that the sender surely meets a reader that has left.
+        let tar: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&tar).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let diff_id = Digest::of(&tar);
+        for (compression, right) in [(Compression::None, &tar), (Compression::Gzip, &gzip)] {
+            let mut wrong = right.clone();
+            *wrong.last_mut().unwrap() ^= 0x55;
+            let error = blamed(&wrong, right, diff_id, compression);
+            let (expected, actual) = (Digest::of(right), Digest::of(&wrong));
+            assert!(
+                matches!(&error, Error::Sbom(error) if matches!(**error,
+                    SbomError::Digest { expected: e, actual: a } if e == expected && a == actual)),
+                "{compression:?}: {error:?}"
+            );
+            let error = blamed(right, right, diff_id, compression);
+            assert!(
+                matches!(&error, Error::Sbom(error) if matches!(**error, SbomError::LayerCount { .. })),
+                "{compression:?}: {error:?}"
+            );
+        }
     }
 }
