@@ -25,7 +25,7 @@ mod template;
 mod yaml;
 
 pub use action::parse_action;
-pub use data::{DataFile, parse_data};
+pub use data::DataFile;
 pub use diagnostic::{Code, Diagnostic, Label, Severity, nearest};
 pub use document::{Parsed, parse, parse_info};
 pub use model::*;

@@ -2,8 +2,8 @@
 //! Definitions, and other YAML of theirs.
 
 use hardpan_definition::{
-    Diagnostic, Distribution, IncludeError, Includes, Platform, Source, parse, parse_action,
-    parse_data, parse_info, parse_package_config, parse_structure_tests,
+    DataFile, Diagnostic, Distribution, IncludeError, Includes, Platform, Source, parse,
+    parse_action, parse_info, parse_package_config, parse_structure_tests,
 };
 
 use crate::input::{text, texts};
@@ -132,8 +132,11 @@ fn package_config(bytes: &[u8]) -> bool {
 
 fn data(bytes: &[u8]) -> bool {
     let source = Source::new("data.yaml", text(bytes));
-    match parse_data(&source) {
-        Ok(_) => true,
+    match DataFile::parse(&source) {
+        Ok(data) => {
+            let _ = data.value();
+            true
+        }
         Err(diagnostics) => {
             check(&diagnostics, &[source]);
             false

@@ -10,7 +10,7 @@ use hardpan::config::Workspace;
 use hardpan::lock::Lock;
 use hardpan::store::Store;
 use hardpan::{Location, Mirrors, SbomChoice, SbomSource, Session, Silent, StageOptions};
-use hardpan_definition::{Source, parse_data};
+use hardpan_definition::{DataFile, Source};
 use hardpan_scan::audit::ProfileFile;
 use hardpan_scan::audit::exceptions::{of_label, read_baseline, to_label};
 use hardpan_testkit::oci::Tar;
@@ -74,11 +74,13 @@ fn workspace(bytes: &[u8]) -> bool {
 
 /// Reads a profile for audits.
 fn audit_profile(bytes: &[u8]) -> bool {
-    let Ok(value) = parse_data(&Source::new("profile.yaml", text(bytes))) else { return false };
-    match ProfileFile::of_value(&value) {
+    let source = Source::new("profile.yaml", text(bytes));
+    let Ok(data) = DataFile::parse(&source) else { return false };
+    match ProfileFile::of_value(&data.value()) {
         Ok(profile) => !profile.name.trim().is_empty(),
         Err(error) => {
             assert!(!error.to_string().is_empty(), "it is refused without a word");
+            let _ = data.span_of(&error.pointer());
             false
         }
     }

@@ -175,10 +175,12 @@ fn profiles_of_users_change_severities_and_accept() {
     let warnings = ran.json()["warnings"].to_string();
     assert!(warnings.contains("ended on 2020-01-01"), "{warnings}");
     fixture.write("work/bad.yaml", "name: x\ncontrols:\n  user-rot: off\n");
-    audit(&fixture, &["busybox", "--profile", "bad.yaml"])
-        .expect(2, &["bad.yaml is no profile", "did you mean user-root?"]);
+    audit(&fixture, &["busybox", "--profile", "bad.yaml"]).expect(
+        2,
+        &["there is no control \"user-rot\"", "bad.yaml:3:3", "did you mean user-root?"],
+    );
     fixture.write("work/bad.yaml", "name: [\n");
-    audit(&fixture, &["busybox", "--profile", "bad.yaml"]).expect(2, &["bad.yaml can't be read"]);
+    audit(&fixture, &["busybox", "--profile", "bad.yaml"]).expect(2, &["bad.yaml:2:1"]);
 }
 
 #[test]

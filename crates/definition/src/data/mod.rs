@@ -37,6 +37,11 @@ impl DataFile {
         typed::decode(&self.0, what)
     }
 
+    /// Returns the data of the file, as it is meant in YAML 1.2. That of an empty one is `null`.
+    pub fn value(&self) -> Value {
+        value(&self.0)
+    }
+
     /// Returns where something stands, by its JSON pointer (RFC 6901): a scalar itself, of all else its key. Of what is not
     /// there it is the place of what would hold it.
     pub fn span_of(&self, pointer: &str) -> Span {
@@ -58,14 +63,6 @@ impl DataFile {
         }
         if matches!(node.kind, Kind::Scalar(_)) && !node.is_null() { node.span } else { span }
     }
-}
-
-/// Reads a YAML file as the data that it means in YAML 1.2. An empty file is `null`.
-///
-/// # Errors
-/// All problems, with their places. A key that stands twice is one.
-pub fn parse_data(source: &Source) -> Result<Value, Vec<Diagnostic>> {
-    DataFile::parse(source).map(|file| value(&file.0))
 }
 
 fn value(node: &Node) -> Value {
@@ -111,7 +108,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Value, Vec<Diagnostic>> {
-        parse_data(&Source::new("policy.yaml", text))
+        DataFile::parse(&Source::new("policy.yaml", text)).map(|file| file.value())
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 
 use hardpan_attest::predicate::PredicateError;
-use hardpan_scan::audit::ProfileFileError;
 use hardpan_scan::audit::crypto::CertificateError;
 use hardpan_scan::audit::evidence::EvidenceError;
 use hardpan_scan::audit::exceptions::ExceptionError;
@@ -48,23 +47,6 @@ pub enum AuditError {
     /// All that looked at it have ended before its last layer.
     #[error("nobody looks at the image any more")]
     Deserted,
-    /// A file is no YAML.
-    #[error("{path} can't be read: {problem}", path = path.display())]
-    Yaml {
-        /// The file.
-        path: PathBuf,
-        /// What the first problem is.
-        problem: String,
-    },
-    /// A file is no profile.
-    #[error("{path} is no profile", path = path.display())]
-    Profile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: ProfileFileError,
-    },
     /// A file is no baseline.
     #[error("{path} is no baseline", path = path.display())]
     Baseline {
@@ -100,8 +82,6 @@ impl AuditError {
             Self::Evidence(_) => Trouble::Trust,
             Self::Deserted => Trouble::Internal,
             Self::NotLinux { .. }
-            | Self::Yaml { .. }
-            | Self::Profile { .. }
             | Self::Baseline { .. }
             | Self::Statement { .. }
             | Self::Certificate { .. } => Trouble::Usage,
@@ -111,13 +91,6 @@ impl AuditError {
     /// Returns what the user can do, where there is something.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Profile { source: ProfileFileError::Unknown { word, known, .. }, .. } => {
-                match hardpan_definition::nearest(word, known.iter().copied()) {
-                    Some(near) => vec![format!("did you mean {near}?")],
-                    None if known.len() <= 10 => vec![format!("there are {}", known.join(", "))],
-                    None => Vec::new(),
-                }
-            }
             Self::NotLinux { .. } => {
                 vec!["`--platform linux/amd64` takes another image of an index".to_owned()]
             }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hardpan_definition::{Source, parse_data};
+use hardpan_definition::{Code, DataFile, Diagnostic, Source, Span, nearest};
 use hardpan_scan::audit::exceptions::{AcceptedFinding, read_baseline};
-use hardpan_scan::audit::{ProfileChoice, ProfileFile, ProfileSource};
+use hardpan_scan::audit::{ProfileChoice, ProfileFile, ProfileFileError, ProfileSource};
 use hardpan_scan::controls::Profile;
 
 use super::{AuditError, WantedProfile};
 use crate::error::Error;
+use crate::project::ProjectError;
 use crate::settings::LABEL_PREFIX;
 
 /// What Docker's labels of hardened images begin with.
@@ -24,13 +25,35 @@ const BASELINE_BYTES_MAX: u64 = 16 << 20;
 pub fn read_profile(path: &Path) -> Result<ProfileFile, Error> {
     let text = crate::project::read_text(path, PROFILE_BYTES_MAX)?;
     let source = Source::new(path.to_string_lossy(), text);
-    let value = parse_data(&source).map_err(|diagnostics| {
-        let first = diagnostics.first().map(|diagnostic| diagnostic.message.clone());
-        let problem = first.unwrap_or_else(|| "it is no YAML".to_owned());
-        AuditError::Yaml { path: path.to_owned(), problem }
-    })?;
-    let wrap = |source| AuditError::Profile { path: path.to_owned(), source };
-    Ok(ProfileFile::of_value(&value).map_err(wrap)?)
+    let refuse = |diagnostics: Vec<Diagnostic>| ProjectError::Diagnostics {
+        path: path.to_owned(),
+        diagnostics,
+        sources: vec![source.clone()],
+    };
+    let data = DataFile::parse(&source).map_err(refuse)?;
+    let file = ProfileFile::of_value(&data.value());
+    Ok(file.map_err(|error| refuse(vec![diagnostic(&error, data.span_of(&error.pointer()))]))?)
+}
+
+fn diagnostic(error: &ProfileFileError, span: Span) -> Diagnostic {
+    let code = match error {
+        ProfileFileError::Shape { .. } => Code::WrongType,
+        ProfileFileError::Unknown { what: "key", .. } => Code::UnknownKey,
+        _ => Code::UnknownValue,
+    };
+    let diagnostic = Diagnostic::error(code, span, error.to_string());
+    match error {
+        ProfileFileError::Unknown { word, known, .. } => {
+            match nearest(word, known.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean {near}?")),
+                None if known.len() <= 10 => {
+                    diagnostic.help(format!("there are {}", known.join(", ")))
+                }
+                None => diagnostic,
+            }
+        }
+        _ => diagnostic,
+    }
 }
 
 /// Reads a baseline file.

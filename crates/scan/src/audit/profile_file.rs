@@ -77,6 +77,27 @@ pub enum ProfileFileError {
     },
 }
 
+impl ProfileFileError {
+    /// Returns where the problem stands, as a JSON pointer (RFC 6901).
+    pub fn pointer(&self) -> String {
+        let (Self::Shape { place, .. }
+        | Self::Unknown { place, .. }
+        | Self::Value { place, .. }
+        | Self::Exception { place, .. }) = self;
+        let place = place.strip_prefix("the profile").unwrap_or(place);
+        let steps = place.split(['.', '[', ':']).map(|step| step.trim_matches([' ', ']']));
+        let steps = steps.filter(|step| !step.is_empty()).map(str::to_owned);
+        // Keys that nobody knows are places themselves.
+        let key = match self {
+            Self::Unknown { what: "key", word, .. } => Some(word),
+            Self::Unknown { word, .. } if place == "controls" => Some(word),
+            _ => None,
+        };
+        let key = key.map(|word| word.replace('~', "~0").replace('/', "~1"));
+        steps.chain(key).fold(String::new(), |pointer, step| pointer + "/" + &step)
+    }
+}
+
 impl ProfileFile {
     /// Reads the data of a file.
     pub fn of_value(value: &Value) -> Result<Self, ProfileFileError> {
@@ -301,5 +322,29 @@ mod tests {
         }
         let up = exception(json!({"control": "shell", "reason": "x", "path": "../../etc"}));
         assert!(matches!(ProfileFile::of_value(&up), Err(ProfileFileError::Value { .. })));
+    }
+
+    #[test]
+    fn problems_have_places() {
+        for (value, pointer) in [
+            (json!([]), ""),
+            (json!({}), "/name"),
+            (json!({"name": 1}), "/name"),
+            (json!({"name": "x", "na/me": 1}), "/na~1me"),
+            (json!({"name": "x", "grade": "Z"}), "/grade"),
+            (json!({"name": "x", "controls": {"shel": "off"}}), "/controls/shel"),
+            (json!({"name": "x", "controls": {"shell": 1}}), "/controls/shell"),
+            (json!({"name": "x", "exceptions": [1]}), "/exceptions/0"),
+            (json!({"name": "x", "exceptions": [{"control": "s"}]}), "/exceptions/0/reason"),
+            (
+                json!({"name": "x", "exceptions": [{"control": "s", "reason": "x"}]}),
+                "/exceptions/0/control",
+            ),
+            (json!({"name": "x", "exceptions": [{"control": 1}]}), "/exceptions/0/control"),
+            (json!({"name": "x", "exceptions": [{"paths": 1}]}), "/exceptions/0/paths"),
+        ] {
+            let error = ProfileFile::of_value(&value).unwrap_err();
+            assert_eq!(error.pointer(), pointer, "{value}: {error}");
+        }
     }
 }
