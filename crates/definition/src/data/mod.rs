@@ -45,6 +45,21 @@ impl DataFile {
     /// Returns where something stands, by its JSON pointer (RFC 6901): a scalar itself, of all else its key. Of what is not
     /// there it is the place of what would hold it.
     pub fn span_of(&self, pointer: &str) -> Span {
+        let (node, span) = self.find(pointer);
+        match node {
+            Some(node) if matches!(node.kind, Kind::Scalar(_)) && !node.is_null() => node.span,
+            _ => span,
+        }
+    }
+
+    /// Returns where the key of something stands, by its JSON pointer: that is where it begins. Of what is not there it is
+    /// the place of what would hold it.
+    pub fn key_span_of(&self, pointer: &str) -> Span {
+        self.find(pointer).1
+    }
+
+    /// Returns what is at a JSON pointer, if it is there, and where that, or what would hold it, begins.
+    fn find(&self, pointer: &str) -> (Option<&Node>, Span) {
         let (mut node, mut span) = (&self.0, self.0.span.at_start());
         for step in pointer.split('/').skip(1) {
             let next = match &node.kind {
@@ -58,10 +73,10 @@ impl DataFile {
                     entry.map(|entry| (&entry.value, entry.key_span))
                 }
             };
-            let Some(next) = next else { return span };
+            let Some(next) = next else { return (None, span) };
             (node, span) = next;
         }
-        if matches!(node.kind, Kind::Scalar(_)) && !node.is_null() { node.span } else { span }
+        (Some(node), span)
     }
 }
 

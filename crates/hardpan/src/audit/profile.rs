@@ -32,7 +32,12 @@ pub fn read_profile(path: &Path) -> Result<ProfileFile, Error> {
     };
     let data = DataFile::parse(&source).map_err(refuse)?;
     let file = ProfileFile::of_value(&data.value());
-    Ok(file.map_err(|error| refuse(vec![diagnostic(&error, data.span_of(&error.pointer()))]))?)
+    Ok(file.map_err(|error| {
+        let pointer = error.pointer();
+        let span =
+            if error.is_of_key() { data.key_span_of(&pointer) } else { data.span_of(&pointer) };
+        refuse(vec![diagnostic(&error, span)])
+    })?)
 }
 
 fn diagnostic(error: &ProfileFileError, span: Span) -> Diagnostic {

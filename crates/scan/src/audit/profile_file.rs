@@ -87,14 +87,22 @@ impl ProfileFileError {
         let place = place.strip_prefix("the profile").unwrap_or(place);
         let steps = place.split(['.', '[', ':']).map(|step| step.trim_matches([' ', ']']));
         let steps = steps.filter(|step| !step.is_empty()).map(str::to_owned);
-        // Keys that nobody knows are places themselves.
-        let key = match self {
-            Self::Unknown { what: "key", word, .. } => Some(word),
-            Self::Unknown { word, .. } if place == "controls" => Some(word),
-            _ => None,
-        };
-        let key = key.map(|word| word.replace('~', "~0").replace('/', "~1"));
+        let key = self.unknown_key().map(|word| word.replace('~', "~0").replace('/', "~1"));
         steps.chain(key).fold(String::new(), |pointer, step| pointer + "/" + &step)
+    }
+
+    /// Returns whether the key at its place is wrong, and not what it has.
+    pub fn is_of_key(&self) -> bool {
+        self.unknown_key().is_some()
+    }
+
+    fn unknown_key(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { what, place, word, .. } if *what == "key" || place == "controls" => {
+                Some(word)
+            }
+            _ => None,
+        }
     }
 }
 
