@@ -340,8 +340,8 @@ mod tests {
 
     #[test]
     fn processes_are_measured() {
-        let run = measure(Command::new("sleep").arg("0.05")).unwrap();
-        assert!(run.wall_milliseconds >= 50.0 && run.peak_bytes > 0, "{run:?}");
+        let run = measure(Command::new("sleep").arg("0.5")).unwrap();
+        assert!(run.wall_milliseconds >= 500.0 && run.peak_bytes > 0, "{run:?}");
         let error = measure(Command::new("sh").args(["-c", "echo no; exit 3"])).unwrap_err();
         assert!(error.to_string().contains("no\n"), "{error}");
         assert!(measure(&mut Command::new("/nonexistent")).is_err());

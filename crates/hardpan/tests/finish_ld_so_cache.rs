@@ -355,7 +355,7 @@ fn download(suite: &str, architecture: &str, names: &[&str]) -> Result<Vec<PathB
              Dir::Etc::sourcelist \"{}\"; Dir::Etc::sourceparts \"/dev/null\";\n\
              Dir::Etc::main \"/dev/null\"; Dir::Etc::parts \"/dev/null\";\n\
              APT::Architecture \"{architecture}\"; APT::Architectures:: \"{architecture}\";\n\
-             Acquire::Languages \"none\"; APT::Sandbox::User \"root\";\n",
+             Acquire::Languages \"none\"; Acquire::Retries \"3\"; APT::Sandbox::User \"root\";\n",
             at("state"),
             at("cache"),
             at("status"),

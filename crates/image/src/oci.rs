@@ -376,6 +376,7 @@ mod tests {
             "StopSignal",
             "Healthcheck",
             "Shell",
+            "OnBuild",
         ];
         for name in names {
             let text = format!("{{\"{name}\":null}}");

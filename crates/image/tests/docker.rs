@@ -66,7 +66,7 @@ impl Docker {
             .is_err()
         {
             let is_dead = docker.child.try_wait().is_ok_and(|status| status.is_some());
-            if is_dead || start.elapsed() > Duration::from_mins(1) {
+            if is_dead || start.elapsed() > Duration::from_mins(3) {
                 let log = fs::read_to_string(directory.join("log")).unwrap_or_default();
                 let lines: Vec<&str> = log.lines().collect();
                 return Err(lines[lines.len().saturating_sub(3)..].join("\n"));
@@ -224,18 +224,21 @@ fn check_layouts(docker: &Docker, storage: Storage, version: u32) {
 /// A running registry; stopped when dropped.
 struct Registry {
     child: Child,
+    address: String,
     url: String,
 }
 
 impl Registry {
+    /// Starts it, and waits until it says where it listens: with port 0 that is a free one.
     fn start(mut command: Command, directory: &Path, address: &str) -> Self {
         let settings = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
+            "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
             directory.join("registry").display()
         );
         let path = directory.join("registry.yml");
         fs::write(&path, settings).unwrap();
-        let log = fs::File::create(directory.join("registry.log")).unwrap();
+        let path_of_log = directory.join("registry.log");
+        let log = fs::File::create(&path_of_log).unwrap();
         let child = command
             .arg("serve")
             .arg(path)
@@ -244,7 +247,23 @@ impl Registry {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { child, url: format!("http://{address}/v2/") }
+        let mut registry = Self { child, address: String::new(), url: String::new() };
+        let host = address.rsplit_once(':').unwrap().0;
+        let start = Instant::now();
+        let port = loop {
+            let log = fs::read_to_string(&path_of_log).unwrap();
+            // The quote at its end says that the number is whole.
+            let rest = log.split_once(&format!("listening on {host}:")).map(|(_, rest)| rest);
+            if let Some((port, _)) = rest.and_then(|rest| rest.split_once('"')) {
+                break port.to_owned();
+            }
+            let is_dead = registry.child.try_wait().is_ok_and(|status| status.is_some());
+            assert!(!is_dead && start.elapsed() < Duration::from_mins(1), "{log}");
+            sleep(Duration::from_millis(100));
+        };
+        registry.address = format!("{host}:{port}");
+        registry.url = format!("http://{}/v2/", registry.address);
+        registry
     }
 }
 
@@ -340,11 +359,8 @@ fn crane_pushes_and_validates() {
     assert!(validated.starts_with("PASS"), "{validated}");
 
     let Some(program) = client("docker-registry", "docker-registry") else { return };
-    // A port that was free a moment ago.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
-    let registry = Registry::start(Command::new(program), directory.path(), &address);
+    let registry = Registry::start(Command::new(program), directory.path(), "127.0.0.1:0");
+    let address = &registry.address;
     let start = Instant::now();
     while attempt(Command::new("curl").args(["-sSf", &registry.url])).is_err() {
         assert!(start.elapsed() < Duration::from_secs(30), "the registry does not start");

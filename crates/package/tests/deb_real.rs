@@ -29,7 +29,7 @@ fn packages(directory: &Path) -> Option<Vec<PathBuf>> {
     let given = std::env::var_os("HARDPAN_TEST_DEBS").map(PathBuf::from);
     if given.is_none() {
         let status = Command::new("apt-get")
-            .args(["download", "-qq", "-o", "Acquire::Retries=0"])
+            .args(["download", "-qq", "-o", "Acquire::Retries=3"])
             .args(PACKAGES)
             .current_dir(directory)
             .stdout(Stdio::null())

@@ -34,7 +34,18 @@ impl Fetch for Plain {
     }
 }
 
+/// Fetches, three times at most: a network may have a hiccup.
 fn fetch(url: &str, limit_bytes: u64) -> std::io::Result<Option<Vec<u8>>> {
+    for seconds in [1, 3] {
+        match fetch_once(url, limit_bytes) {
+            Err(_) => std::thread::sleep(Duration::from_secs(seconds)),
+            fetched => return fetched,
+        }
+    }
+    fetch_once(url, limit_bytes)
+}
+
+fn fetch_once(url: &str, limit_bytes: u64) -> std::io::Result<Option<Vec<u8>>> {
     let other = |problem: &str| std::io::Error::other(problem.to_owned());
     let rest = url.strip_prefix("http://").ok_or_else(|| other("not plain http"))?;
     let (host, path) = rest.split_once('/').ok_or_else(|| other("no path"))?;

@@ -12,7 +12,6 @@ const TOKEN: &[u8] = b"s.hunter2";
 
 fn client() -> Client {
     Client::new(Options {
-        read_timeout: Duration::from_millis(400),
         attempts_max: 3,
         retry_delay: Duration::from_millis(2),
         ..Options::default()

@@ -39,9 +39,11 @@ pub(super) fn measure(command: &mut Command) -> anyhow::Result<Run> {
     let number = child.id();
     let pid = Pid::from_child(&child);
     let is_done = AtomicBool::new(false);
+    let mut peaks = BTreeMap::new();
+    // At once: a short command may have ended before the thread runs, and what has ended has no memory.
+    sample(number, &mut peaks);
     let (wall, peak_bytes) = thread::scope(|scope| {
         let sampler = scope.spawn(|| {
-            let mut peaks = BTreeMap::new();
             while !is_done.load(Ordering::Relaxed) {
                 sample(number, &mut peaks);
                 thread::sleep(SAMPLE_EVERY);

@@ -13,8 +13,8 @@ use hardpan_fuzz::Target;
 
 use super::{Arguments, Places, corpus};
 
-/// An input that takes longer hangs.
-const INPUT_SECONDS_MAX: u32 = 10;
+/// An input that takes longer hangs. This is time on the wall, of which other jobs and programs take their part.
+const INPUT_SECONDS_MAX: u32 = 25;
 /// More memory is a leak, or an input that is believed how large it is.
 const MEMORY_MIB_MAX: u32 = 2048;
 /// How much of what a fuzzer wrote last is shown if it found something, in lines.
@@ -93,8 +93,12 @@ fn one(target: &Target, program: &Path, places: &Places, arguments: &Arguments) 
         .with_context(|| format!("failed to start {}", program.display()))?;
     let text = fs::read(&log).with_context(|| format!("failed to read {}", log.display()))?;
     let text = String::from_utf8_lossy(&text);
-    let outcome = read(&text, status.success())
+    let mut outcome = read(&text, status.success())
         .ok_or_else(|| anyhow!("{} ended with {status}; see {}", target.name, log.display()))?;
+    let hung = outcome.broke.take_if(|input| is_hang(input) && !hangs(target, program, input));
+    if let Some(input) = hung {
+        println!("{}: slow once, and not by itself: {}", target.name, input.display());
+    }
     println!("{}", line(target.name, &outcome, started.elapsed()));
     if let Some(input) = &outcome.broke {
         let lines: Vec<&str> = text.lines().collect();
@@ -109,6 +113,28 @@ fn one(target: &Target, program: &Path, places: &Places, arguments: &Arguments) 
         );
     }
     Ok(outcome.broke.is_some())
+}
+
+/// Whether it is too slow what an input was found for, by the name that libFuzzer gives it.
+fn is_hang(input: &Path) -> bool {
+    let name = input.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("timeout-"))
+}
+
+/// Whether an input is too slow once more, without all that is tried beside it. Where that can't be found out it is.
+fn hangs(target: &Target, program: &Path, input: &Path) -> bool {
+    let status = Command::new(program)
+        .env("HARDPAN_FUZZ_TARGET", target.name)
+        .arg(format!("-timeout={INPUT_SECONDS_MAX}"))
+        .arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
+        // It is written once more then, under the name that it has.
+        .arg(format!("-artifact_prefix={}/", input.parent().unwrap_or(input).display()))
+        .arg(input)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    !status.is_ok_and(|status| status.success())
 }
 
 /// `catalog: 12345 runs in 60 s, 3456 edges, 7890 features, nothing found`
@@ -166,6 +192,17 @@ mod tests {
         let outcome = read(&broken, false).unwrap();
         assert_eq!((outcome.runs, outcome.broke.as_deref()), (900, Some(Path::new("/f/crash-1"))));
         assert!(line("zip", &outcome, Duration::ZERO).ends_with("BROKEN by /f/crash-1"));
+    }
+
+    #[test]
+    fn what_hangs_hangs_again() {
+        let target = &hardpan_fuzz::TARGETS[0];
+        let input = Path::new("/f/timeout-1");
+        assert!(is_hang(input) && !is_hang(Path::new("/timeout-f/crash-1")));
+        assert!(!hangs(target, Path::new("/bin/true"), input));
+        for program in ["/bin/false", "/nonexistent"] {
+            assert!(hangs(target, Path::new(program), input), "{program}");
+        }
     }
 
     #[test]

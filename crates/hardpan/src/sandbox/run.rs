@@ -156,7 +156,7 @@ impl Sandbox<'_> {
         started: &mut dyn FnMut(&Running),
     ) -> Result<Heard, SandboxError> {
         let cgroup = self.limits.memory_bytes.map(Cgroup::with_memory).transpose()?;
-        let ears = Ears::new(matches!(streams, Streams::Captured(_)), self.limits.time)?;
+        let ears = Ears::new(matches!(streams, Streams::Captured(_)))?;
         let [go, ours] = pipe()?;
         let mut plan = self.plan(emulators, program, root, maps, &ears, &go)?;
         let terminal = ears.streams.is_none().then(Terminal::of_caller).flatten();
@@ -165,8 +165,9 @@ impl Sandbox<'_> {
         let running = spawn(&plan, ours, is_network_own, maps, cgroup.as_ref())?;
         // The child has these now; what it has shall be seen to close.
         drop(go);
-        let ears = ears.after_spawn();
+        let mut ears = ears.after_spawn();
         started(&running);
+        ears.begin(self.limits.time)?;
         let mut heard = listen(running, ears, streams, self.limits.output_bytes)?;
         heard.place = heard.failure.and_then(|failure| plan.place(failure));
         drop(terminal);

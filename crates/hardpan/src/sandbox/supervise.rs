@@ -25,15 +25,12 @@ pub(super) struct Ears {
     pub(super) streams: Option<[OwnedFd; 3]>,
     output: Option<OwnedFd>,
     errors: Option<OwnedFd>,
-    timer: Option<OwnedFd>,
 }
 
 impl Ears {
-    pub(super) fn new(is_captured: bool, time: Option<Duration>) -> Result<Self, SandboxError> {
+    pub(super) fn new(is_captured: bool) -> Result<Self, SandboxError> {
         let [messages, child_messages] = sys::socket_pair().map_err(setup("make a socket"))?;
         let (messages, child_messages) = (above(messages)?, above(child_messages)?);
-        let timer = time.map(sys::timer).transpose().map_err(setup("make a timer"))?;
-        let timer = timer.map(Fresh::own);
         if !is_captured {
             own_pipes();
             return Ok(Self {
@@ -42,7 +39,6 @@ impl Ears {
                 streams: None,
                 output: None,
                 errors: None,
-                timer,
             });
         }
         let nothing = File::open("/dev/null").map_err(setup("open /dev/null"))?;
@@ -55,14 +51,7 @@ impl Ears {
             }
         }
         let streams = Some([nothing.own(), out, err]);
-        Ok(Self {
-            messages,
-            child_messages,
-            streams,
-            output: Some(output),
-            errors: Some(errors),
-            timer,
-        })
+        Ok(Self { messages, child_messages, streams, output: Some(output), errors: Some(errors) })
     }
 
     /// Returns the descriptors of the program's standard streams.
@@ -75,8 +64,8 @@ impl Ears {
 
     /// Closes the child's ends.
     pub(super) fn after_spawn(self) -> Listening {
-        let Self { messages, output, errors, timer, .. } = self;
-        Listening { messages, output, errors, timer }
+        let Self { messages, output, errors, .. } = self;
+        Listening { messages, output, errors, timer: None }
     }
 }
 
@@ -103,6 +92,15 @@ pub(super) struct Listening {
     output: Option<OwnedFd>,
     errors: Option<OwnedFd>,
     timer: Option<OwnedFd>,
+}
+
+impl Listening {
+    /// Lets the time of the program begin: how long it took to get ready is not its doing.
+    pub(super) fn begin(&mut self, time: Option<Duration>) -> Result<(), SandboxError> {
+        let timer = time.map(sys::timer).transpose().map_err(setup("make a timer"))?;
+        self.timer = timer.map(Fresh::own);
+        Ok(())
+    }
 }
 
 /// Listens until all processes of a sandbox have ended.

@@ -162,7 +162,7 @@ pub(super) mod tests {
             };
             thread::scope(|scope| {
                 let writer = scope.spawn(move || {
-                    thread::sleep(Duration::from_millis(200));
+                    thread::sleep(Duration::from_millis(20));
                     drop(file);
                 });
                 let said = program.run();

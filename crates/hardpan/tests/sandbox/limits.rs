@@ -14,7 +14,7 @@ fn time() {
     let Some(place) = Place::new("time") else { return };
     let root = place.layered("scratch");
     let mut sandbox = sandbox(Root::Layered(&root));
-    sandbox.limits.time = Some(Duration::from_secs(2));
+    sandbox.limits.time = Some(Duration::from_secs(3));
     for text in [
         "echo before; sleep 100; echo after",
         "echo before; trap '' TERM INT HUP; while :; do :; done",
@@ -24,7 +24,7 @@ fn time() {
         let start = Instant::now();
         let ran = run(&sandbox, &script(text)).unwrap();
         assert_eq!((ran.exit, ran.output.as_str()), (Exit::TimedOut, "before\n"), "{text}");
-        assert!(start.elapsed() < Duration::from_secs(10), "{text}");
+        assert!(start.elapsed() < Duration::from_secs(30), "{text}");
     }
     assert_eq!(run(&sandbox, &script("echo quick")).unwrap().good(), "quick\n");
 }
@@ -52,7 +52,7 @@ fn output_comes_at_once() {
     let root = place.layered("scratch");
     let start = Instant::now();
     let (mut first, mut last) = (None, None);
-    let text = "echo first; sleep 2; echo second";
+    let text = "echo first; sleep 5; echo second";
     sandbox(Root::Layered(&root))
         .run(
             &script(text),

@@ -145,7 +145,7 @@ fn programs_that_somebody_still_writes_are_waited_for() {
     let file = open();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(20));
             drop(file);
         });
         let ran = run(&sandbox, &program(&["/opt/busy"])).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use hardpan_tree::Digest;
 
@@ -12,6 +13,9 @@ use super::tools::attempt;
 
 /// One test at a time fetches, so that none sees half a package of another.
 static FETCHING: Mutex<()> = Mutex::new(());
+
+/// How long a list serves: an archive soon lacks the packages that older ones name.
+const KEEP: Duration = Duration::from_hours(24);
 
 /// A release of Debian in the archive that this machine's apt uses.
 pub(crate) struct Suite {
@@ -34,7 +38,7 @@ impl Suite {
             .ok_or("apt has no Debian archive")?
             .to_owned();
         let index = directory().join(format!("{name}.packages.xz"));
-        if !index.exists() {
+        if age(&index).is_none_or(|age| age > KEEP) {
             fetch(&format!("{archive}/dists/{name}/main/binary-amd64/Packages.xz"), &index)?;
         }
         let packages = attempt(Command::new("xz").args(["--decompress", "--stdout"]).arg(&index))?;
@@ -78,11 +82,16 @@ fn directory() -> PathBuf {
     directory
 }
 
+fn age(path: &Path) -> Option<Duration> {
+    fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
+}
+
 fn fetch(url: &str, target: &Path) -> Result<(), String> {
     let half = target.with_extension("half");
     attempt(
         Command::new("curl")
             .args(["--silent", "--show-error", "--fail", "--location", "--max-time", "300"])
+            .args(["--retry", "5", "--retry-all-errors"])
             .arg("--output")
             .arg(&half)
             .arg(url),

@@ -13,9 +13,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// Tests of one binary run at the same time; apt's state takes one at a time.
 static APT: Mutex<()> = Mutex::new(());
+
+/// How long lists serve: an archive soon lacks the packages that older ones name.
+const KEEP: Duration = Duration::from_hours(24);
 
 const SUITE: &str = "trixie";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -26,6 +30,10 @@ pub struct Apt {
     pub root: PathBuf,
     pub sources: PathBuf,
     config: PathBuf,
+}
+
+fn age(path: &Path) -> Option<Duration> {
+    fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }
 
 /// Returns the archive that the machine's apt uses.
@@ -79,12 +87,12 @@ impl Apt {
              Dir::Cache \"{root}/cache\";\nDir::Etc::sourcelist \"{root}/sources.list\";\n\
              Dir::Etc::sourceparts \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
              APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\n\
-             Acquire::Languages \"none\";\nAPT::Install-Recommends \"false\";\nAPT::Sandbox::User \"root\";\n"
+             Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAPT::Update::Error-Mode \"any\";\nAPT::Install-Recommends \"false\";\nAPT::Sandbox::User \"root\";\n"
         );
         fs::write(apt.root.join("state/status"), "").map_err(|error| error.to_string())?;
         fs::write(&apt.sources, sources).map_err(|error| error.to_string())?;
         fs::write(&apt.config, config).map_err(|error| error.to_string())?;
-        if !apt.root.join("updated").exists() {
+        if age(&apt.root.join("updated")).is_none_or(|age| age > KEEP) {
             let output = apt.run("apt-get", &["update", "-q"])?;
             if !output.contains("Reading package lists") && !output.contains("Fetched") {
                 return Err("apt-get update failed".to_owned());

@@ -8,11 +8,16 @@ use serde_json::json;
 use super::{module, settings};
 use crate::{Decision, MODULE_BYTES_MAX, RegoError, Settings, decide};
 
-/// Decides within a second, on a stack that is larger than that of tests: who runs policies gives them one.
+/// Decides within a second: what never ends does not, and what is refused is refused before it runs.
 fn hurried(text: &str) -> Result<Vec<Decision>, RegoError> {
+    within(Duration::from_secs(1), text)
+}
+
+/// Decides on a stack that is larger than that of tests: who runs policies gives them one.
+fn within(time_max: Duration, text: &str) -> Result<Vec<Decision>, RegoError> {
     let text = text.to_owned();
     let run = move || {
-        let settings = Settings { time_max: Duration::from_secs(1), ..settings() };
+        let settings = Settings { time_max, ..settings() };
         decide(&[module("p.rego", &text)], &json!({"image": {}}), &settings)
     };
     std::thread::Builder::new().stack_size(64 << 20).spawn(run).unwrap().join().unwrap()
@@ -83,13 +88,13 @@ fn depth_and_size_have_limits() {
 fn outputs_are_cut() {
     let reasons = "package a\ndeny contains msg if { some i in numbers.range(1, 3000); msg := sprintf(\"%d %s\", [i, concat(\"\", [\"x\" | some j in numbers.range(1, 5000)])]) }";
     let many = "package a\ndeny contains msg if { some i in numbers.range(1, 3000); msg := sprintf(\"%d\", [i]) }";
-    let decided = hurried(many).unwrap();
+    let decided = within(Duration::from_mins(1), many).unwrap();
     assert_eq!((decided[0].allow, decided[0].reasons.len()), (false, 1_000));
     if let Ok(decided) = hurried(reasons) {
         assert!(decided[0].reasons.iter().all(|reason| reason.len() <= 2_000));
     }
     let prints = "package a\nallow if { every i in numbers.range(1, 5000) { print(\"a line of thirty-two characters\", i) } }";
-    let decided = hurried(prints).unwrap();
+    let decided = within(Duration::from_mins(1), prints).unwrap();
     let printed: usize = decided[0].printed.iter().map(String::len).sum();
     assert!(decided[0].allow && printed <= 64 << 10, "{printed}");
 }

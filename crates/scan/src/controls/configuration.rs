@@ -239,6 +239,11 @@ fn is_privileged(port: &str) -> bool {
     number.trim().parse::<u16>().is_ok_and(|number| number < 1024)
 }
 
+/// Returns the number behind the sign in `+3`. What anybody wrote there may be a character of several bytes.
+fn offset(rest: &str) -> Option<u32> {
+    rest.get(1..)?.parse().ok()
+}
+
 fn check_signal(text: &str, report: &mut Report<'_>) {
     let name = text.trim().to_ascii_uppercase();
     if name.is_empty() {
@@ -248,7 +253,7 @@ fn check_signal(text: &str, report: &mut Report<'_>) {
     let number: Option<u32> = name.parse().ok();
     let is_realtime = name.strip_prefix("RTM").is_some_and(|rest| {
         let rest = rest.strip_prefix("IN").or(rest.strip_prefix("AX"));
-        rest.is_some_and(|rest| rest.is_empty() || rest[1..].parse::<u32>().is_ok_and(|n| n < 32))
+        rest.is_some_and(|rest| rest.is_empty() || offset(rest).is_some_and(|n| n < 32))
     });
     let ends_at_once =
         matches!(name, "KILL" | "STOP") || matches!(number, Some(SIGNAL_KILL | SIGNAL_STOP));

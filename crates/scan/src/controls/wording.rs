@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a finding says, without the numbers that change though nothing else was found: days that go by, sums of bytes,
-//! places of layers. Exceptions are compared by that.
+//! places of layers, how many unlisted files are no programs. Exceptions are compared by that.
 
 use std::borrow::Cow;
 

@@ -94,6 +94,32 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn stop_signals_are_what_engines_know() {
+    for (signal, said) in [
+        ("SIGTERM", None),
+        ("15", None),
+        ("sigrtmin+3", None),
+        ("RTMAX-14", None),
+        ("SIGRTMIN", None),
+        ("SIGKILL", Some("can't be handled by the program")),
+        ("SIGRTMIN+32", Some("is none")),
+        ("SIGRTMIN+", Some("is none")),
+        // Characters of several bytes, where a sign and a number belong.
+        ("SIGRTMINé", Some("is none")),
+        ("SIGRTMAX–3", Some("is none")),
+        ("SIGRTMIN𝟛", Some("is none")),
+        ("é", Some("is none")),
+    ] {
+        let config = ContainerConfig { stop_signal: signal.to_owned(), ..Default::default() };
+        let measured = Image::new().facts(facts(Some(config))).measure();
+        let found: Vec<_> =
+            measured.findings.iter().filter(|one| one.control == ControlId::StopSignal).collect();
+        let expected = said.map(|said| format!("the stop signal {signal} {said}"));
+        assert_eq!(found.first().map(|one| one.message.clone()), expected, "{signal}");
+    }
+}
+
+#[test]
 fn times_that_builds_repeat_are_no_age() {
     for (created, days, expected) in [
         ("1970-01-01T00:00:00Z", None, true),
