@@ -17,7 +17,7 @@ fn killed_at_any_moment_the_next_build_just_works() {
     let reference = Fixture::new();
     let started = Instant::now();
     let digest = build(&reference, &[]).digest();
-    let whole = started.elapsed();
+    let mut whole = started.elapsed();
     let fixture = Fixture::new();
     let mut killed = 0;
     for step in 0..24 {
@@ -37,7 +37,10 @@ fn killed_at_any_moment_the_next_build_just_works() {
             assert!(text.ends_with("}\n"), "{text}");
         }
         expect_good_store(&fixture);
+        let started = Instant::now();
         assert_eq!(build(&fixture, &[]).digest(), digest, "after step {step}");
+        // How long it takes depends on what else this machine does now.
+        whole = started.elapsed();
         expect_good_store(&fixture);
     }
     assert!(killed > 3, "only {killed} of 24 were killed in time");

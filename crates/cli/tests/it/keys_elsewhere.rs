@@ -189,7 +189,7 @@ fn servers_sign() {
         ("hashivault://a/b", &[at, token, mount], 2, "not a transit key"),
         (
             "hashivault://app",
-            &[("VAULT_ADDR", "http://127.0.0.1:1"), token, mount],
+            &[("VAULT_ADDR", "http://127.0.0.1:1"), token, mount, ("HARDPAN_RETRIES", "0")],
             3,
             "is VAULT_ADDR where the server is",
         ),

@@ -152,7 +152,7 @@ x-hardpan:
   tests:
     - name: wrong answer
       service: true
-      timeout: 2
+      timeout: 10
       ask:
         port: 8080
         send: \"GET /none HTTP/1.0\\r\\n\\r\\n\"
@@ -174,7 +174,7 @@ x-hardpan:
     test(&fixture, &[]).expect(
         1,
         &[
-            "the answer of port 8080 is another, after 2 s",
+            "the answer of port 8080 is another, after 10 s",
             "404 Not Found",
             "port 8081 does not answer",
             "`busybox-app false` ended with exit code 1, not 0",

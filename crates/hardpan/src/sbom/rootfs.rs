@@ -12,6 +12,7 @@ use std::path::Path;
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogOptions};
 use hardpan_tree::{MODE_MASK, Metadata, Special, TarEntry, TarEntryKind, TreePath};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 
 use super::SbomError;
 use crate::error::Error;
@@ -116,6 +117,11 @@ fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// What is of another kind since it was looked at is gone. These errors say so.
+fn another(error: Errno, errors: &[Errno]) -> io::Error {
+    if errors.contains(&error) { io::ErrorKind::NotFound.into() } else { error.into() }
+}
+
 /// A directory that is walked. What is in it is looked up in it, whatever becomes of its path.
 struct Level {
     directory: OwnedFd,
@@ -147,19 +153,27 @@ impl Level {
     }
 
     fn look(&self, name: &[u8]) -> io::Result<Found> {
-        let mut stat = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        self.read(name, stat)
+    }
+
+    /// Reads what was just looked at. If it is something else by now, it is gone.
+    fn read(&self, name: &[u8], mut stat: Stat) -> io::Result<Found> {
         let mut xattrs = BTreeMap::new();
         let mut data: Box<dyn io::Read> = Box::new(io::empty());
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => TarEntryKind::Directory,
             FileType::Symlink => {
-                let target = rustix::fs::readlinkat(&self.directory, name, Vec::new())?;
+                let target = rustix::fs::readlinkat(&self.directory, name, Vec::new());
+                let target = target.map_err(|error| another(error, &[Errno::INVAL]))?;
                 TarEntryKind::Symlink(target.into_bytes())
             }
             FileType::RegularFile => {
                 // If it is something else by now, it neither leads elsewhere nor keeps us waiting.
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let file = rustix::fs::openat(&self.directory, name, flags, Mode::empty())?;
+                let file = rustix::fs::openat(&self.directory, name, flags, Mode::empty());
+                // These are a link's and a socket's.
+                let file = file.map_err(|error| another(error, &[Errno::LOOP, Errno::NXIO]))?;
                 stat = rustix::fs::fstat(&file)?;
                 if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                     return Err(io::ErrorKind::NotFound.into());
@@ -232,4 +246,43 @@ fn capability(file: &OwnedFd) -> BTreeMap<String, Vec<u8>> {
 
 fn below(root: &Path, path: &TreePath) -> std::path::PathBuf {
     root.join(Path::new(OsStr::from_bytes(path.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// Makes something at a path.
+    type Make = fn(&Path);
+
+    #[test]
+    fn what_becomes_something_else_is_gone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let kinds: [(&str, Make); 4] = [
+            ("directory", |path| fs::create_dir(path).unwrap()),
+            ("link", |path| symlink("/etc", path).unwrap()),
+            ("file", |path| fs::write(path, "text").unwrap()),
+            ("socket", |path| drop(UnixListener::bind(path).unwrap())),
+        ];
+        for (before, make) in &kinds[1..3] {
+            for (now, make_now) in kinds.iter().filter(|(now, _)| now != before) {
+                let root = temporary.path().join(format!("{before}-{now}"));
+                fs::create_dir(&root).unwrap();
+                make(&root.join("it"));
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let directory = rustix::fs::open(&root, flags, Mode::empty()).unwrap();
+                let level = Level::list(directory, TreePath::root(), 0).unwrap();
+                let flags = AtFlags::SYMLINK_NOFOLLOW;
+                let stat = rustix::fs::statat(&level.directory, "it", flags).unwrap();
+                fs::rename(root.join("it"), root.join("away")).unwrap();
+                make_now(&root.join("it"));
+                let found = unless_gone(level.read(b"it", stat)).unwrap();
+                assert!(found.is_none(), "{before}, {now}");
+            }
+        }
+    }
 }
