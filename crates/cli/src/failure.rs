@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use hardpan::action::ActionError;
 use hardpan::definition::{Diagnostic, Source, Span};
 use hardpan::{Error, ProjectError, ShelfError, Trouble};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::diagnostics;
 use crate::near;
@@ -59,8 +59,8 @@ impl StdError for InDefinition {
     }
 }
 
-/// Prints an error and returns its exit code.
-pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
+/// Returns what to do about an error, and its exit code.
+fn help_and_code(error: &anyhow::Error) -> (Vec<String>, u8) {
     let known = known(error);
     let named = error.downcast_ref::<Named>();
     let is_usage = named.is_some() || error.downcast_ref::<Usage>().is_some();
@@ -72,26 +72,37 @@ pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
         (None, named) => named.and_then(|named| named.help.clone()).into_iter().collect(),
     };
     let fallback = if is_usage { 2 } else { 70 };
-    let code = known.map_or(fallback, |known| exit_code(known.trouble()));
+    (help, known.map_or(fallback, |known| exit_code(known.trouble())))
+}
+
+/// Returns an error as it stands below `error` in JSON, and its exit code.
+pub(crate) fn to_json(error: &anyhow::Error) -> (Value, ExitCode) {
+    let (help, code) = help_and_code(error);
+    let value = json!({
+        "message": error.to_string(),
+        "causes": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
+        "help": help,
+        "log": match known(error) {
+            Some(Error::Stage(stage)) => stage.log(),
+            _ => &[],
+        },
+        "diagnostics": diagnostics_of(error)
+            .map(|(list, sources)| list.iter().map(|d| diagnostics::to_json(d, &sources)).collect::<Vec<_>>())
+            .unwrap_or_default(),
+        "exit-code": code,
+    });
+    (value, ExitCode::from(code))
+}
+
+/// Prints an error and returns its exit code.
+pub(crate) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
     if is_json {
-        let value = json!({
-            "error": {
-                "message": error.to_string(),
-                "causes": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
-                "help": help,
-                "log": match known {
-                    Some(Error::Stage(stage)) => stage.log(),
-                    _ => &[],
-                },
-                "diagnostics": diagnostics_of(error)
-                    .map(|(list, sources)| list.iter().map(|d| diagnostics::to_json(d, &sources)).collect::<Vec<_>>())
-                    .unwrap_or_default(),
-                "exit-code": code,
-            }
-        });
-        say!("{value}");
-        return ExitCode::from(code);
+        let (value, code) = to_json(error);
+        say!("{}", json!({"error": value}));
+        return code;
     }
+    let known = known(error);
+    let (help, code) = help_and_code(error);
     if let Some((list, sources)) = diagnostics_of(error) {
         for diagnostic in &list {
             note!("{}\n", diagnostics::draw(diagnostic, &sources));

@@ -74,7 +74,9 @@ pub use graph::{Edge, GraphError};
 pub use image_tree::ImageTreeError;
 pub use indexes::ApkIndexError;
 pub use observer::{Event, Observer, Silent};
-pub use output::{replace_file, write_file, write_private_file};
+pub use output::{
+    create_file, create_private_file, replace_file, replace_private_file, replaces_file, write_file,
+};
 pub use project::{CatalogRoot, Project, ProjectError, read_text, read_workspace};
 pub use sandboxed::{SandboxedError, Work};
 pub use sbom::{

@@ -7,6 +7,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::error::Error;
 
 /// How many symbolic links in a row are followed: as many as Linux follows.
@@ -22,12 +24,16 @@ const PRIVATE_MODE: u32 = 0o600;
 enum Target {
     /// A file that is replaced, or is not there yet: the end of all links.
     File(PathBuf),
-    /// What is written into as it is.
-    Stream(File),
+    /// The standard output or error, which are written into as they are.
+    Own(File),
+    /// An open file that another process or the shell handed over (`/dev/fd/3`): what is in it already stays.
+    Open,
+    /// Anything else that is no file, and is written into.
+    Stream,
 }
 
 /// Writes a file where the user wants it: complete or not at all. Links are followed, and stay. A device, a pipe or a
-/// socket is written into. Missing folders are made.
+/// socket is written into, and so is an open file of `/dev/fd`, at its end. Missing folders are made.
 ///
 /// # Errors
 /// If there is a folder, or it can't be written.
@@ -35,12 +41,9 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_file_with(path, |output| write_all(path, output, bytes))
 }
 
-/// Writes a file as [`write_file`] does, which only its owner may read.
-///
-/// # Errors
-/// As for [`write_file`].
-pub fn write_private_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_to(path, PRIVATE_MODE, |output| write_all(path, output, bytes))
+/// Returns whether [`write_file`] replaces a file, which it has to keep what is worth keeping of.
+pub fn replaces_file(path: &Path) -> bool {
+    matches!(target(path), Ok(Target::File(file)) if file.exists())
 }
 
 /// Writes a file as [`write_file`] does, from what a function writes.
@@ -48,7 +51,15 @@ pub(crate) fn write_file_with(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    write_to(path, PUBLIC_MODE, write)
+    let file = match target(path).map_err(error(path))? {
+        Target::File(file) => return replace(path, &file, PUBLIC_MODE, write),
+        Target::Own(file) => Ok(file),
+        Target::Open => File::options().append(true).open(path),
+        Target::Stream => File::options().write(true).truncate(true).open(path),
+    };
+    let mut output = BufWriter::with_capacity(BUFFER_BYTES, file.map_err(error(path))?);
+    write(&mut output)?;
+    output.flush().map_err(error(path))
 }
 
 /// Writes a file that the user did not name, such as one of several in a folder: complete or not at all. No link is
@@ -60,19 +71,35 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     replace(path, path, PUBLIC_MODE, |output| write_all(path, output, bytes))
 }
 
-fn write_to(
-    path: &Path,
-    mode: u32,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
-) -> Result<(), Error> {
-    match target(path).map_err(error(path))? {
-        Target::File(file) => replace(path, &file, mode, write),
-        Target::Stream(file) => {
-            let mut output = BufWriter::with_capacity(BUFFER_BYTES, file);
-            write(&mut output)?;
-            output.flush().map_err(error(path))
-        }
-    }
+/// Writes a file as [`replace_file`] does, which only its owner may read. It never goes into a pipe or through a link:
+/// somebody else may have made that.
+///
+/// # Errors
+/// As for [`replace_file`].
+pub fn replace_private_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace(path, path, PRIVATE_MODE, |output| write_all(path, output, bytes))
+}
+
+/// Writes a file where nothing is, not even a link.
+///
+/// # Errors
+/// If something is there, also if it came there meanwhile, or it can't be written.
+pub fn create_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    create(path, PUBLIC_MODE, bytes)
+}
+
+/// Writes a file as [`create_file`] does, which only its owner may read.
+///
+/// # Errors
+/// As for [`create_file`].
+pub fn create_private_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    create(path, PRIVATE_MODE, bytes)
+}
+
+fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Error> {
+    let file = beside(path, path, mode, |output| write_all(path, output, bytes))?;
+    file.persist_noclobber(path).map_err(|failed| error(path)(failed.error))?;
+    Ok(())
 }
 
 /// Writes a file beside another and puts it in its place; `path` is what the user calls it.
@@ -82,6 +109,18 @@ fn replace(
     mode: u32,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let file = beside(path, target, mode, write)?;
+    file.persist(target).map_err(|failed| error(path)(failed.error))?;
+    Ok(())
+}
+
+/// Writes a file beside another, whose place it is to take.
+fn beside(
+    path: &Path,
+    target: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+) -> Result<NamedTempFile, Error> {
     let folder = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(error(path))?;
@@ -94,33 +133,51 @@ fn replace(
     write(&mut output)?;
     let file = output.into_inner().map_err(|failed| error(path)(failed.into_error()))?;
     file.as_file().sync_all().map_err(error(path))?;
-    file.persist(target).map_err(|failed| error(path)(failed.error))?;
-    Ok(())
+    Ok(file)
 }
 
 /// Finds out where bytes for a path go.
 fn target(path: &Path) -> io::Result<Target> {
-    let there = match fs::metadata(path) {
-        Ok(there) => there,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Target::File(end_of_links(path)?));
-        }
-        Err(error) => return Err(error),
-    };
+    match look(path)? {
+        Some(there) => existing(path, &there),
+        None => absent(path),
+    }
+}
+
+/// Returns what is at the end of a path's links, as the kernel follows them: it refuses those that others made in `/tmp`.
+fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Finds out where bytes for a path go that leads to nothing.
+fn absent(path: &Path) -> io::Result<Target> {
+    let (end, _) = end_of_links(path)?;
+    // What was followed may be a link that somebody made since, so the kernel is asked again.
+    match look(path)? {
+        Some(there) => existing(path, &there),
+        None => Ok(Target::File(end)),
+    }
+}
+
+fn existing(path: &Path, there: &Metadata) -> io::Result<Target> {
     if there.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    if let Some(own) = own_stream(&there)? {
-        return Ok(Target::Stream(own));
+    if let Some(own) = own_stream(there)? {
+        return Ok(Target::Own(own));
     }
-    if there.is_file() {
-        let end = end_of_links(path)?;
-        if fs::symlink_metadata(&end).is_ok_and(|found| is_same(&found, &there)) {
-            return Ok(Target::File(end));
-        }
+    let (end, is_open) = end_of_links(path)?;
+    if is_open {
+        return Ok(Target::Open);
     }
-    // A device, a pipe, or an open file without a name, to which only a link of /proc leads.
-    Ok(Target::Stream(File::options().write(true).truncate(true).open(path)?))
+    if there.is_file() && fs::symlink_metadata(&end).is_ok_and(|found| is_same(&found, there)) {
+        return Ok(Target::File(end));
+    }
+    Ok(Target::Stream)
 }
 
 /// Returns the standard output or error if a path leads there (`/dev/stdout`). It may be a socket, which can't be
@@ -139,11 +196,13 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Follows symbolic links up to what is none, which need not be there.
-fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+/// Follows symbolic links up to what is none, which need not be there, or up to one of an open file: where that leads is
+/// not where the file's name is. Returns whether it is one.
+fn end_of_links(path: &Path) -> io::Result<(PathBuf, bool)> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         match fs::read_link(&path) {
+            Ok(_) if is_of_open_file(&path) => return Ok((path, true)),
             Ok(link) => path = path.parent().unwrap_or(Path::new("")).join(link),
             // No link, or nothing at all.
             Err(error)
@@ -152,12 +211,22 @@ fn end_of_links(path: &Path) -> io::Result<PathBuf> {
                     io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
                 ) =>
             {
-                return Ok(path);
+                return Ok((path, false));
             }
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::other("too many symbolic links"))
+}
+
+/// Returns whether a link is one of those that the kernel has for open files: `/proc/PID/fd/3`, or `/dev/fd/3`.
+fn is_of_open_file(link: &Path) -> bool {
+    let Some(folder) = link.parent().and_then(|folder| folder.canonicalize().ok()) else {
+        return false;
+    };
+    folder.ends_with("fd")
+        && rustix::fs::statfs(&folder)
+            .is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC)
 }
 
 fn write_all(path: &Path, output: &mut dyn Write, bytes: &[u8]) -> Result<(), Error> {
@@ -240,10 +309,62 @@ mod tests {
         let mode = |name: &str| {
             fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o077
         };
-        write_private_file(&folder.path().join("key"), b"k").unwrap();
+        create_private_file(&folder.path().join("key"), b"k").unwrap();
+        create_file(&folder.path().join("pub"), b"p").unwrap();
         write_file(&folder.path().join("out"), b"o").unwrap();
         assert_eq!(mode("key"), 0);
+        replace_private_file(&folder.path().join("pub"), b"k").unwrap();
+        assert_eq!(mode("pub"), 0);
         assert_eq!(mode("out") & !0o044, 0);
+    }
+
+    #[test]
+    fn private_files_go_into_no_pipe_and_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("other"), "other").unwrap();
+        mkfifoat(rustix::fs::CWD, at("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        for to in ["other", "nowhere", "pipe"] {
+            symlink(to, at(&format!("link-{to}"))).unwrap();
+        }
+        let before = names(folder.path());
+        for name in ["pipe", "link-other", "link-nowhere", "link-pipe"] {
+            for create in [create_private_file, create_file] {
+                let failed = create(&at(name), b"new").unwrap_err();
+                assert!(
+                    matches!(&failed, Error::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists),
+                    "{name}: {failed:?}"
+                );
+            }
+            assert_eq!(names(folder.path()), before, "{name}");
+        }
+        for name in ["link-other", "link-nowhere", "link-pipe", "pipe"] {
+            replace_private_file(&at(name), b"new").unwrap();
+            let there = fs::symlink_metadata(at(name)).unwrap();
+            assert!(there.is_file(), "{name}");
+            assert_eq!(there.permissions().mode() & 0o777, 0o600, "{name}");
+        }
+        assert_eq!(names(folder.path()), before);
+        assert_eq!(fs::read(at("other")).unwrap(), b"other");
+    }
+
+    #[test]
+    fn what_came_while_links_were_followed_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        mkfifoat(rustix::fs::CWD, at("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        for to in ["folder", "file", "pipe", "nowhere"] {
+            symlink(to, at(&format!("link-{to}"))).unwrap();
+        }
+        // As if there had been nothing a moment ago.
+        assert!(matches!(absent(&at("link-pipe")), Ok(Target::Stream)));
+        assert!(matches!(absent(&at("link-file")), Ok(Target::File(end)) if end == at("file")));
+        assert!(
+            matches!(absent(&at("link-nowhere")), Ok(Target::File(end)) if end == at("nowhere"))
+        );
+        assert!(absent(&at("link-folder")).is_err());
     }
 
     #[test]
@@ -284,6 +405,32 @@ mod tests {
         write_file(Path::new(&link), b"kept").unwrap();
         assert_eq!(io::read_to_string(file).unwrap(), "kept");
         assert_eq!(names(folder.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_open_file_keeps_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("log"), "before\n").unwrap();
+        let log = File::options().append(true).open(at("log")).unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&log);
+        symlink(format!("/dev/fd/{number}"), at("link")).unwrap();
+        for path in [PathBuf::from(format!("/proc/self/fd/{number}")), at("link")] {
+            assert!(!replaces_file(&path));
+            write_file(&path, b"more\n").unwrap();
+        }
+        assert_eq!(fs::read_to_string(at("log")).unwrap(), "before\nmore\nmore\n");
+        assert_eq!(log.metadata().unwrap().ino(), fs::metadata(at("log")).unwrap().ino());
+        assert!(
+            replaces_file(&at("log"))
+                && !replaces_file(&at("new"))
+                && !replaces_file(folder.path())
+        );
+        // A folder that is called as theirs is not theirs.
+        fs::create_dir(at("fd")).unwrap();
+        symlink("../log", at("fd/3")).unwrap();
+        write_file(&at("fd/3"), b"new").unwrap();
+        assert_eq!(fs::read_to_string(at("log")).unwrap(), "new");
     }
 
     #[test]

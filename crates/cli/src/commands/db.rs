@@ -173,7 +173,8 @@ fn print_built(common: &Common, command: &DbBuild, made: &GatheredAdvisories, is
     // What is there twice is in the database once.
     let counted = || made.imported.iter().filter(|(_, given)| !given.was_here);
     let records: usize = counted().map(|(_, given)| given.records as usize).sum();
-    say!(
+    // Beside the results: the database itself may go to the standard output.
+    note!(
         "{} {} ({}): {} of {}",
         styled(GOOD, "wrote"),
         command.output.display(),
@@ -271,7 +272,7 @@ fn export(common: &Common, file: &Path) -> anyhow::Result<ExitCode> {
     if common.json {
         say!("{}", json!({"file": file, "digest": data.digest(), "bytes": data.bytes().len()}));
     } else if !common.quiet {
-        say!("{} {} ({})", styled(GOOD, "wrote"), file.display(), size(data.bytes().len() as u64));
+        note!("{} {} ({})", styled(GOOD, "wrote"), file.display(), size(data.bytes().len() as u64));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use hardpan::{Location, SbomChoice, SbomSource, Session};
 use super::{place, scans};
 use crate::args::Common;
 use crate::args::trust::{Diff, DiffFormat};
+use crate::failure;
 use crate::progress::Progress;
 use crate::text::{BAD, DIM, GOOD, WARNING, count, say, size, styled, visible};
 
@@ -34,19 +35,16 @@ pub(crate) fn run(common: &Common, command: &Diff) -> anyhow::Result<ExitCode> {
     });
     progress.clear();
     let (difference, known) = compared?;
+    if common.json {
+        return json(command, &difference, known);
+    }
     match command.output {
-        _ if common.json => {}
         DiffFormat::Markdown => markdown(&difference),
         DiffFormat::Table => table(&difference),
     }
     // What else changed is told also where their vulnerabilities can't be.
     let known = known?;
-    if common.json {
-        let mut value = serde_json::to_value(&difference)?;
-        value["vulnerabilities"] = serde_json::to_value(&known)?;
-        say!("{value}");
-    }
-    for (platform, changes) in known.iter().filter(|_| !common.json) {
+    for (platform, changes) in &known {
         match command.output {
             DiffFormat::Markdown => {
                 say!("\n### Vulnerabilities of {platform}\n");
@@ -58,9 +56,38 @@ pub(crate) fn run(common: &Common, command: &Diff) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    Ok(exit_code(command, &difference, &known))
+}
+
+type Known = BTreeMap<String, VulnerabilityChanges>;
+
+fn exit_code(command: &Diff, difference: &ImageDifference, known: &Known) -> ExitCode {
     let is_changed = !difference.is_empty() || known.values().any(|changes| !changes.is_empty());
     let is_no = command.exit_code && is_changed;
-    Ok(if is_no { ExitCode::from(CHANGED) } else { ExitCode::SUCCESS })
+    if is_no { ExitCode::from(CHANGED) } else { ExitCode::SUCCESS }
+}
+
+/// Prints what changed as one document, also where vulnerabilities can't be told: then with the error that says why.
+fn json(
+    command: &Diff,
+    difference: &ImageDifference,
+    known: anyhow::Result<Known>,
+) -> anyhow::Result<ExitCode> {
+    let mut value = serde_json::to_value(difference)?;
+    let code = match known {
+        Ok(known) => {
+            value["vulnerabilities"] = serde_json::to_value(&known)?;
+            exit_code(command, difference, &known)
+        }
+        Err(error) => {
+            let (error, code) = failure::to_json(&error);
+            value["vulnerabilities"] = serde_json::Value::Null;
+            value["error"] = error;
+            code
+        }
+    };
+    say!("{value}");
+    Ok(code)
 }
 
 /// Returns what became of vulnerabilities of every platform that both have; nothing without an advisory database, and of
@@ -70,7 +97,7 @@ fn vulnerabilities(
     command: &Diff,
     difference: &ImageDifference,
     images: [&Location; 2],
-) -> anyhow::Result<BTreeMap<String, VulnerabilityChanges>> {
+) -> anyhow::Result<Known> {
     let Some(advisories) = scans::advisories(session, command.db.as_deref())? else {
         return Ok(BTreeMap::new());
     };

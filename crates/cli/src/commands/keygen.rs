@@ -17,6 +17,12 @@ use crate::failure::{Named, Usage};
 use crate::keys;
 use crate::text::{DIM, GOOD, say, styled};
 
+/// Writes bytes to a path.
+type Write = fn(&Path, &[u8]) -> Result<(), Error>;
+/// Where nothing is, and with --force in the place of what is there: never into a pipe or through a link.
+const WRITE_PRIVATE: [Write; 2] = [hardpan::create_private_file, hardpan::replace_private_file];
+const WRITE_PUBLIC: [Write; 2] = [hardpan::create_file, hardpan::replace_file];
+
 /// Makes a key pair.
 pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode> {
     if let Some(name) = &command.public {
@@ -32,9 +38,7 @@ pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode>
     for path in [&private_path, &public_path] {
         // A link that leads nowhere is there, too.
         if path.symlink_metadata().is_ok() && !command.force {
-            let message = format!("{} is there already", path.display());
-            let help = Some("choose another name, or overwrite it with --force".to_owned());
-            return Err(Named { message, help }.into());
+            return Err(there_already(path).into());
         }
     }
     let mut fill = |bytes: &mut [u8]| keys::fill_randomly(bytes).map_err(|_| NoRandomness);
@@ -53,8 +57,8 @@ pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode>
         Some(folder) => Some(rotated(folder, public.clone())?),
         None => None,
     };
-    hardpan::write_private_file(&private_path, pem.as_bytes())?;
-    hardpan::write_file(&public_path, public.to_pem().as_bytes())?;
+    write(command.force, &private_path, pem.as_bytes(), WRITE_PRIVATE)?;
+    write(command.force, &public_path, public.to_pem().as_bytes(), WRITE_PUBLIC)?;
     if let (Some(folder), Some(keyring)) = (&command.keyring, keyring) {
         fs::create_dir_all(folder).map_err(io_error("create", folder))?;
         for (name, bytes) in keyring.to_files() {
@@ -74,6 +78,26 @@ pub(crate) fn run(common: &Common, command: &Keygen) -> anyhow::Result<ExitCode>
         say!("{}", styled(DIM, &format!("key {}", public.id())));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes half of a pair, unless something came into its place meanwhile: deriving a key from a password takes a while.
+fn write(is_forced: bool, path: &Path, bytes: &[u8], ways: [Write; 2]) -> anyhow::Result<()> {
+    let [create, replace] = ways;
+    if is_forced {
+        return Ok(replace(path, bytes)?);
+    }
+    create(path, bytes).map_err(|error| match &error {
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+            there_already(path).into()
+        }
+        _ => error.into(),
+    })
+}
+
+fn there_already(path: &Path) -> Named {
+    let message = format!("{} is there already", path.display());
+    let help = Some("choose another name, or overwrite it with --force".to_owned());
+    Named { message, help }
 }
 
 /// Prints the public key of a private one.

@@ -31,15 +31,14 @@ pub(crate) fn run(common: &Common, command: &Vex) -> anyhow::Result<ExitCode> {
     match &command.command {
         VexCommand::Add(command) => add(common, command),
         VexCommand::Merge { documents, author, id, output } => {
-            let read = documents_of(common, documents, now(common)?)?;
+            let read = documents_of(documents, now(common)?)?;
             let time = newest(&read);
             let document = merge_vex(&read, author, id, time)?;
             match output {
                 Some(path) => {
                     hardpan::write_file(path, &document.to_bytes())?;
                     if !common.quiet {
-                        let statements = count(document.statements().len(), "statement");
-                        say!("{} {} ({statements})", styled(GOOD, "wrote"), path.display());
+                        note_written(path, document.statements().len());
                     }
                 }
                 None => say!("{}", String::from_utf8_lossy(&document.to_bytes())),
@@ -48,7 +47,7 @@ pub(crate) fn run(common: &Common, command: &Vex) -> anyhow::Result<ExitCode> {
         }
         VexCommand::Check { documents } => check(common, documents),
         VexCommand::Repository { documents, author, name, base, archive, output } => {
-            let read = documents_of(common, documents, now(common)?)?;
+            let read = documents_of(documents, now(common)?)?;
             let about = VexRepository {
                 name: name.clone(),
                 description: format!("statements of {author}"),
@@ -69,14 +68,42 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<VexSource>> {
 }
 
 /// Reads documents that become a part of another, and says what of them does not.
-fn documents_of(common: &Common, paths: &[PathBuf], now: Time) -> anyhow::Result<Vec<VexRead>> {
+fn documents_of(paths: &[PathBuf], now: Time) -> anyhow::Result<Vec<VexRead>> {
     let copied = copied_vex(read(paths)?, now)?;
-    if !common.quiet {
-        for warning in &copied.warnings {
-            note!("{} {}", styled(WARNING, "warning:"), visible(&warning.text));
-        }
+    for warning in &copied.warnings {
+        note!("{} {}", styled(WARNING, "warning:"), visible(&warning.text));
     }
     Ok(copied.documents)
+}
+
+/// Reads the document that is written again, if there is one. What could not be in the new one is lost with the old one, so
+/// then nothing is written.
+fn document_before(path: &Path, now: Time) -> anyhow::Result<Vec<VexRead>> {
+    if !hardpan::replaces_file(path) {
+        return Ok(Vec::new());
+    }
+    let copied = copied_vex(read(&[path.to_owned()])?, now)?;
+    if copied.warnings.is_empty() {
+        return Ok(copied.documents);
+    }
+    let lost: Vec<&str> = copied.warnings.iter().map(|warning| warning.text.as_str()).collect();
+    Err(Named {
+        message: format!(
+            "what is in {} would be lost: {}",
+            path.display(),
+            visible(&lost.join("; "))
+        ),
+        help: Some(
+            "mend these statements or take them out, or name another file with -o".to_owned(),
+        ),
+    }
+    .into())
+}
+
+/// Says so beside the results: the document itself may go to the standard output.
+fn note_written(path: &Path, statements: usize) {
+    let statements = count(statements, "statement");
+    note!("{} {} ({statements})", styled(GOOD, "wrote"), path.display());
 }
 
 fn now(common: &Common) -> anyhow::Result<Time> {
@@ -189,11 +216,7 @@ fn add(common: &Common, command: &VexAdd) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(common);
     let session = machine.session(&progress);
     let time = Time::from_seconds(session.now_seconds());
-    let before = if command.output.exists() {
-        documents_of(common, std::slice::from_ref(&command.output), time)?
-    } else {
-        Vec::new()
-    };
+    let before = document_before(&command.output, time)?;
     let advisories = match &command.db {
         Some(path) => AdvisoryData::read(path)?,
         None => session.advisories()?,
@@ -252,15 +275,14 @@ fn finish(common: &Common, command: &VexAdd, stated: &StatedVex) -> anyhow::Resu
         stated.unchecked.iter().for_each(warn_unchecked);
     }
     let Some(document) = &stated.document else {
-        say!("there is nothing to state");
+        note!("there is nothing to state");
         return Ok(ExitCode::SUCCESS);
     };
     hardpan::write_file(&command.output, &document.to_bytes())?;
     if common.json {
         say!("{}", json!({"file": command.output, "statements": document.statements().len()}));
     } else if !common.quiet {
-        let statements = count(document.statements().len(), "statement");
-        say!("{} {} ({statements})", styled(GOOD, "wrote"), command.output.display());
+        note_written(&command.output, document.statements().len());
     }
     Ok(ExitCode::SUCCESS)
 }

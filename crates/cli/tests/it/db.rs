@@ -2,6 +2,7 @@
 //! `hardpan db`: made of what sources publish, signed, carried over files, HTTP and registries, never back in time.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
 use hardpan_testkit::fixture::Fixture;
@@ -114,6 +115,17 @@ fn files_urls_and_registries_bring_the_same_database() {
     assert!(third["transferred-bytes"].as_u64() < first["transferred-bytes"].as_u64(), "{third}");
     // Out of the machine and in again, it is the same, with its signature.
     db(&fixture, &["export", "carried.hpdb"]).expect(0, &["wrote"]);
+    // Nothing else gets into a pipe.
+    symlink("/dev/stdout", fixture.path("work/piped.hpdb")).unwrap();
+    let build = ["build", "--debian-tracker", "tracker.json", "-o", "piped.hpdb"];
+    db(&fixture, &["build", "--debian-tracker", "tracker.json", "-o", "here.hpdb"]).expect(0, &[]);
+    for (arguments, same) in
+        [(&["export", "piped.hpdb"][..], "carried.hpdb"), (&build[..], "here.hpdb")]
+    {
+        let piped = signing(&fixture, &[&["db"], arguments].concat()).output().unwrap();
+        assert!(String::from_utf8_lossy(&piped.stderr).contains("wrote piped.hpdb"));
+        assert!(piped.stdout == fs::read(fixture.path("work").join(same)).unwrap(), "{same}");
+    }
     for end in ["", ".sigstore.json"] {
         let read = |name: &str| fs::read(fixture.path(format!("work/{name}{end}"))).unwrap();
         assert_eq!(read("carried.hpdb"), read("new.hpdb"), "{end}");

@@ -77,6 +77,27 @@ fn what_changed_is_told_in_three_forms() {
 }
 
 #[test]
+fn what_changed_is_told_also_where_vulnerabilities_are_not() {
+    let fixture = two_images();
+    build(&fixture, &[]).expect(0, &[]);
+    fixture.write("work/bad.hpdb", "no database");
+    let out = fixture.path("out");
+    let arguments = ["old", out.to_str().unwrap(), "--db", "bad.hpdb"];
+    let table = diff(&fixture, &arguments);
+    assert!(table.code != 0 && table.stdout.contains("13.8 → 13.9"), "{table}");
+    let ran = diff(&fixture, &[&arguments[..], &["--json"]].concat());
+    assert_eq!(ran.code, table.code, "{ran}");
+    let value = ran.json();
+    assert_eq!(value["platforms"].as_array().unwrap().len(), 2, "{value}");
+    assert!(value.as_object().unwrap()["vulnerabilities"].is_null(), "{value}");
+    assert_eq!(value["error"]["exit-code"], table.code);
+    let message = value["error"]["message"].as_str().unwrap();
+    assert!(table.stderr.contains(message), "{value}, {table}");
+    // Without a database that is named it is no error.
+    assert!(diff(&fixture, &["old", arguments[1], "--json"]).json()["vulnerabilities"].is_object());
+}
+
+#[test]
 fn the_same_image_has_no_changes() {
     let fixture = Fixture::new();
     build(&fixture, &[]).expect(0, &[]);

@@ -2,7 +2,9 @@
 //! `hardpan keygen`: files, imports, keyrings, public keys.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use hardpan_testkit::fixture::Fixture;
 
@@ -61,10 +63,10 @@ fn key_pairs_are_their_owner_s_and_never_overwritten() {
     keygen(&fixture, &["linked"]).expect(2, &["linked.key is there already", "--force"]);
     assert!(!fixture.path("work/elsewhere").exists());
     keygen(&fixture, &["linked", "--force"]).expect(0, &["wrote linked.key and linked.pub"]);
-    assert!(fixture.path("work/linked.key").is_symlink());
-    let elsewhere = fs::metadata(fixture.path("work/elsewhere")).unwrap();
-    assert_eq!(elsewhere.permissions().mode() & 0o777, 0o600);
-    for name in ["elsewhere", "linked.key", "linked.pub"] {
+    let linked = fs::symlink_metadata(fixture.path("work/linked.key")).unwrap();
+    assert!(linked.is_file() && linked.permissions().mode() & 0o777 == 0o600);
+    assert!(!fixture.path("work/elsewhere").exists());
+    for name in ["linked.key", "linked.pub"] {
         fs::remove_file(fixture.path("work").join(name)).unwrap();
     }
     assert_eq!((read("hardpan.key"), read("hardpan.pub")), (private.clone(), public.clone()));
@@ -75,6 +77,23 @@ fn key_pairs_are_their_owner_s_and_never_overwritten() {
     keygen(&fixture, &["--force"]).expect(0, &["wrote"]);
     assert_ne!(read("hardpan.pub"), public, "another key");
     assert_eq!(fs::read_dir(fixture.path("work")).unwrap().count(), 2, "nothing temporary is left");
+}
+
+#[test]
+fn private_keys_are_told_to_no_pipe() {
+    let fixture = Fixture::new();
+    let pipe = fixture.path("work/k.key");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Somebody who waits for the key.
+    let mut listening = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    keygen(&fixture, &["k"]).expect(2, &["k.key is there already"]);
+    keygen(&fixture, &["k", "--force"]).expect(0, &["wrote k.key and k.pub"]);
+    let there = fs::symlink_metadata(&pipe).unwrap();
+    assert!(there.is_file() && there.permissions().mode() & 0o777 == 0o600);
+    listening.write_all(b".").unwrap();
+    let mut heard = [0; 8];
+    let count = listening.read(&mut heard).unwrap();
+    assert_eq!(&heard[..count], b".");
 }
 
 #[test]

@@ -305,9 +305,50 @@ fn the_only_image_is_not_one_for_every_platform() {
 }
 
 #[test]
+fn the_index_says_which_variant_an_image_is_for() {
+    let fixture = Fixture::new();
+    let [lower, _] = layers();
+    for (architecture, variant, good, bad) in [
+        (
+            "arm",
+            Some("v7"),
+            &["linux/arm/v7"][..],
+            &["linux/arm", "linux/arm/v6", "linux/amd64"][..],
+        ),
+        ("arm64", None, &["linux/arm64", "linux/arm64/v8"], &["linux/arm64/v9", "linux/arm"]),
+        ("arm64", Some("v8"), &["linux/arm64", "linux/arm64/v8"], &["linux/arm64/v9", "what/"]),
+    ] {
+        let image = OciImage::new(architecture, &[Layer::plain(lower.clone())], &[]);
+        let mut index = OciImage::index(&[(&format!("linux/{architecture}"), &image)]);
+        let mut root: Value = serde_json::from_slice(&index.root).unwrap();
+        if let Some(variant) = variant {
+            root["manifests"][0]["platform"]["variant"] = variant.into();
+        }
+        index.root = root.to_string().into_bytes();
+        let layout = fixture.path(format!("work/{architecture}-{}", variant.unwrap_or("none")));
+        index.write_layout(&layout, "1");
+        for platform in good {
+            sbom(&fixture, &layout, &["--platform", platform]).expect(0, &["components"]);
+        }
+        for platform in bad {
+            let help = format!("choose one: `--platform {}`", good[0]);
+            sbom(&fixture, &layout, &["--platform", platform]).expect(2, &[&help]);
+        }
+    }
+}
+
+#[test]
 fn layers_that_were_damaged_are_told_by_their_digests() {
     let tar = layers()[1].clone();
-    for (layer, what) in [(Layer::gzip(&tar), "gzip"), (Layer::zstd(&tar), "zstd")] {
+    // No tar archive at all, and more than is read ahead: who reads it gives up long before its end.
+    let long: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    for (layer, what) in [
+        (Layer::gzip(&tar), "gzip"),
+        (Layer::zstd(&tar), "zstd"),
+        (Layer::plain(long.clone()), "long"),
+        (Layer::gzip(&long), "long gzip"),
+        (Layer::zstd(&long), "long zstd"),
+    ] {
         let fixture = Fixture::new();
         let layout = fixture.path("work/layout");
         OciImage::new("amd64", &[layer], &[]).write_layout(&layout, "1");
@@ -317,8 +358,9 @@ fn layers_that_were_damaged_are_told_by_their_digests() {
             let path = blob.unwrap().path();
             let mut bytes = std::fs::read(&path).unwrap();
             if is_layer(&bytes) {
-                let middle = bytes.len() / 2;
-                bytes[middle] ^= 0x55;
+                let place =
+                    if what.starts_with("long") { bytes.len() - 1 } else { bytes.len() / 2 };
+                bytes[place] ^= 0x55;
                 std::fs::write(&path, bytes).unwrap();
             }
         }

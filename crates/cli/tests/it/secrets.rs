@@ -2,6 +2,8 @@
 //! `hardpan secrets`: what is found, what is known, and that no secret is printed.
 
 use hardpan_testkit::fixture::Fixture;
+use hardpan_testkit::oci::{Layer, OciImage, Tar};
+use serde_json::{Value, json};
 
 use crate::support::{Ran, clean, hardpan, run, skip, works};
 
@@ -91,4 +93,31 @@ fn files_in_a_mounted_dev_are_looked_at() {
     assert!(!ran.stdout.contains("dev/log") && !ran.stdout.contains("kcore"), "{ran}");
     assert!(ran.stdout.contains("\"leftOut\":[") && ran.stdout.contains("host/proc"), "{ran}");
     assert!(ran.stdout.contains("grade "), "{ran}");
+}
+
+#[test]
+fn annotations_of_an_index_are_not_hidden_by_those_of_the_manifest() {
+    let annotated = |image: &mut OciImage, value: &str| {
+        let mut root: Value = serde_json::from_slice(&image.root).unwrap();
+        root["annotations"] = json!({"com.example.note": value});
+        image.root = root.to_string().into_bytes();
+    };
+    let tar = Tar::default().file("app/README", b"nothing to see\n").end();
+    for (of_index, of_manifest, count) in [
+        (token(), "none".to_owned(), 1),
+        ("none".to_owned(), token(), 1),
+        (token(), token(), 1),
+        ("none".to_owned(), "none".to_owned(), 0),
+    ] {
+        let fixture = Fixture::new();
+        let mut image = OciImage::new("amd64", &[Layer::gzip(&tar)], &[]);
+        annotated(&mut image, &of_manifest);
+        let mut index = OciImage::index(&[("linux/amd64", &image)]);
+        annotated(&mut index, &of_index);
+        index.write_layout(&fixture.path("work/layout"), "1");
+        let arguments = ["secrets", "layout", "--offline", "--platform", "linux/amd64", "--json"];
+        let report = run(hardpan(&fixture, &arguments)).json();
+        let found = report["findings"].as_array().unwrap().len();
+        assert_eq!(found, count, "{report}");
+    }
 }

@@ -13,7 +13,7 @@ use hardpan_testkit::oci::{Layer, OciImage, Tar};
 use serde_json::{Value, json};
 
 use crate::db::tracker;
-use crate::support::{Ran, hardpan, run, skip};
+use crate::support::{Ran, clean, hardpan, run, skip};
 
 const STATUS: &str = "Package: libssl3t64\nStatus: install ok installed\nSource: openssl\nVersion: 3.5.1-1\nArchitecture: amd64\n\n\
 Package: package-0\nStatus: install ok installed\nVersion: 2.0-1+deb13u1\nArchitecture: amd64\n";
@@ -193,7 +193,9 @@ fn outputs_go_where_links_lead_and_into_pipes() {
     assert_eq!(fs::read_to_string(at("real.json")).unwrap(), plain);
     // The standard output is a pipe here, and a link of /proc leads to it.
     symlink("/proc/self/fd/1", at("out")).unwrap();
-    assert_eq!(merge("out", &["--quiet"]).stdout, plain);
+    let ran = merge("out", &[]);
+    assert_eq!((ran.code, &ran.stdout), (0, &plain), "{ran}");
+    assert!(ran.stderr.contains("wrote out (1 statement)"), "{ran}");
     assert!(at("out").is_symlink());
     fs::create_dir(at("folder")).unwrap();
     merge("folder", &[]).expect(3, &["can't write folder", "is a directory"]);
@@ -204,8 +206,71 @@ fn outputs_go_where_links_lead_and_into_pipes() {
     command.args(["--id", "https://a.example/x", "-o", "out"]);
     command.stdout(File::options().append(true).open(at("log")).unwrap());
     assert!(command.status().unwrap().success());
-    let log = fs::read_to_string(at("log")).unwrap();
-    assert_eq!(log, format!("before\n{plain}wrote out (1 statement)\n"));
+    assert_eq!(fs::read_to_string(at("log")).unwrap(), format!("before\n{plain}"));
+    // So it does if another open file is named.
+    let arguments = "vex merge risk.json --author a --id https://a.example/x -o /dev/fd/3 3>>log";
+    let program = hardpan(&fixture, &[]).get_program().to_owned();
+    let mut shell = clean("sh", &fixture);
+    shell.args(["-c", &format!("exec \"$0\" {arguments}")]).arg(program);
+    run(shell).expect(0, &["wrote /dev/fd/3"]);
+    assert_eq!(fs::read_to_string(at("log")).unwrap(), format!("before\n{plain}{plain}"));
+}
+
+#[test]
+fn statements_go_to_the_standard_output() {
+    let fixture = world();
+    let arguments =
+        ["vex", "add", "root", "--db", "a.hpdb", "--author", "E", "-o", "/dev/stdout", "--offline"];
+    let ran = run(hardpan(&fixture, &arguments)).expect(0, &["wrote /dev/stdout"]);
+    let document = ran.json();
+    assert!(statements(&document).contains(&"CVE-2026-0001 affected".to_owned()), "{document}");
+    // A file behind it is none that was there before, also if it is empty or has something else.
+    for before in ["", "a line\n"] {
+        fixture.write("work/log", before);
+        let mut command = hardpan(&fixture, &arguments);
+        let log = File::options().append(true).open(fixture.path("work/log")).unwrap();
+        let ran = command.stdout(log).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let text = fs::read_to_string(fixture.path("work/log")).unwrap();
+        let written = text.strip_prefix(before).unwrap_or_default();
+        let written: Value = serde_json::from_str(written).unwrap();
+        assert_eq!(statements(&written), statements(&document));
+    }
+}
+
+#[test]
+fn what_could_not_be_written_again_is_not_lost() {
+    let fixture = world();
+    let fixed = json!({"status": "fixed"});
+    document(&fixture, "vex.json", "2026-01-01T00:00:00Z", &fixed);
+    let mut before = read(&fixture, "vex.json");
+    let mut versionless = before["statements"][0].clone();
+    versionless["vulnerability"]["name"] = "CVE-2026-0007".into();
+    versionless["products"] = json!([{"@id": "pkg:deb/debian/libssl3t64"}]);
+    let mut ahead = before["statements"][0].clone();
+    ahead["vulnerability"]["name"] = "CVE-2026-0008".into();
+    ahead["timestamp"] = "2099-01-01T00:00:00Z".into();
+    let mut unknown = before["statements"][0].clone();
+    unknown["status"] = "fine".into();
+    for (bad, why) in [
+        (versionless, "without saying in which version"),
+        (ahead, "in the future"),
+        (unknown, "its status is \"fine\""),
+    ] {
+        before["statements"].as_array_mut().unwrap().truncate(1);
+        before["statements"].as_array_mut().unwrap().push(bad);
+        fixture.write("work/vex.json", before.to_string());
+        for quiet in [&["--quiet"][..], &[]] {
+            add(&fixture, quiet).expect(2, &["what is in vex.json would be lost", why, "with -o"]);
+            assert_eq!(read(&fixture, "vex.json"), before);
+        }
+    }
+    // What hardpan writes itself it takes again.
+    fs::remove_file(fixture.path("work/vex.json")).unwrap();
+    for _ in 0..3 {
+        add(&fixture, &["--fixed", "all"]).expect(0, &["wrote vex.json"]);
+    }
+    assert_eq!(read(&fixture, "vex.json")["version"], 3);
 }
 
 #[test]
@@ -221,8 +286,16 @@ fn what_is_dated_into_the_future_is_told_and_excuses_nothing() {
     vex(&fixture, &["check", "now.json"]).expect(0, &["0 problems"]);
     vex(&fixture, &["check", "future.json"]).expect(1, &["in the future", "1 problem"]);
     let both = ["--author", "Both", "--id", "https://a.example/all", "-o", "all.json"];
-    let merge = [&["merge", "future.json", "now.json"], &both[..]].concat();
-    vex(&fixture, &merge).expect(0, &["future.json: CVE-2026-0001", "in the future"]);
+    let merge = |first: &str| vex(&fixture, &[&["merge", first, "now.json"], &both[..]].concat());
+    merge("future.json").expect(2, &["no statement of future.json can be used", "in the future"]);
+    let mut mixed = read(&fixture, "future.json");
+    mixed["statements"]
+        .as_array_mut()
+        .unwrap()
+        .push(read(&fixture, "now.json")["statements"][0].clone());
+    fixture.write("work/mixed.json", mixed.to_string());
+    let told = ["mixed.json: CVE-2026-0001", "in the future"];
+    merge("mixed.json").expect(0, &told);
     let merged = read(&fixture, "all.json");
     assert_eq!(statements(&merged), ["CVE-2026-0001 affected"]);
     assert_eq!(merged["timestamp"], "2026-01-01T00:00:00Z");
@@ -251,12 +324,21 @@ fn what_can_t_be_used_of_documents_is_told_wherever_it_is_left_out() {
         vex(&fixture, &[&["merge"], names, &rest].concat())
     };
     merge(&["some.json"]).expect(0, &[first, "wrote m.json (1 statement)"]);
-    merge(&["any.json", "good.json"])
-        .expect(0, &["any.json: CVE-2026-0001", "without saying in which version", "1 statement"]);
+    let why = "without saying in which version";
+    merge(&["any.json", "good.json"]).expect(2, &["no statement of any.json can be used", why]);
+    let mut both = read(&fixture, "good.json");
+    both["statements"]
+        .as_array_mut()
+        .unwrap()
+        .push(read(&fixture, "any.json")["statements"][0].clone());
+    fixture.write("work/both.json", both.to_string());
+    let ran = merge(&["both.json", "--quiet"]);
+    ran.expect(0, &["both.json: CVE-2026-0001", why]);
+    assert_eq!(statements(&read(&fixture, "m.json")), ["CVE-2026-0001 affected"]);
     merge(&["good.json", "bad.json"])
         .expect(2, &["no statement of bad.json can be used", "its status is \"fine\""]);
     assert!(!fixture.path("work/m.json").exists());
-    merge(&["any.json"]).expect(2, &["the document has no statement"]);
+    merge(&["any.json"]).expect(2, &["no statement of any.json can be used"]);
     // What is there already is not written over where it can't be read.
     fs::copy(fixture.path("work/bad.json"), fixture.path("work/vex.json")).unwrap();
     add(&fixture, &[]).expect(2, &["no statement of vex.json can be used"]);

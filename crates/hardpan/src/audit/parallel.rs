@@ -33,9 +33,8 @@ pub(super) fn visit(
             senders.push(sender);
             threads.push(scope.spawn(move || listen(&receiver, visitor)));
         }
-        let mut broadcast = Broadcast { senders, layer: 0, is_deserted: false };
+        let mut broadcast = Broadcast { senders, layer: 0 };
         let visited = target.visit(&mut broadcast);
-        let is_deserted = broadcast.is_deserted;
         // Those that still wait learn that nothing more comes.
         drop(broadcast);
         let mut results = Vec::new();
@@ -44,14 +43,18 @@ pub(super) fn visit(
         }
         match visited {
             // That the rest was not read is because of a visitor, which says why.
-            Err(_) if is_deserted => {
-                results.into_iter().collect::<Result<(), Error>>()?;
-                Err(AuditError::Deserted.into())
+            Err(error) if is_deserted(&error) => {
+                results.into_iter().collect::<Result<(), Error>>().and(Err(error))
             }
+            // Bytes that are not what they are to be are also why visitors don't understand them.
             Err(error) => Err(error),
             Ok(left_out) => results.into_iter().collect::<Result<(), Error>>().map(|()| left_out),
         }
     })
+}
+
+fn is_deserted(error: &Error) -> bool {
+    matches!(error, Error::Audit(error) if matches!(**error, AuditError::Deserted))
 }
 
 /// What visitors are told.
@@ -70,7 +73,6 @@ enum Piece {
 struct Broadcast {
     senders: Vec<SyncSender<Piece>>,
     layer: usize,
-    is_deserted: bool,
 }
 
 impl Broadcast {
@@ -78,7 +80,6 @@ impl Broadcast {
         for sender in &self.senders {
             if sender.send(piece.clone()).is_err() {
                 // One of them failed, and so the whole does.
-                self.is_deserted = true;
                 return Err(AuditError::Deserted.into());
             }
         }

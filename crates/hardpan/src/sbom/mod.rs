@@ -23,7 +23,7 @@ use hardpan_attest::sbom::{
     Component, ComponentKind, Sbom, SbomFile, SbomSubject, purl::PackageUrl,
 };
 use hardpan_attest::verify::Rules;
-use hardpan_image::{Descriptor, ImageConfig, Manifest, Raw};
+use hardpan_image::{Descriptor, ImageConfig, Manifest, Platform, Raw};
 use hardpan_scan::catalog::{Catalog, CatalogBuilder, CatalogError, CatalogOptions};
 
 pub(crate) use attached::attached;
@@ -134,7 +134,12 @@ fn choose<'s>(
     let of = |entry: &Descriptor| entry.platform.as_ref().map(ToString::to_string);
     let here = crate::sandboxed::workshop::native().map(|platform| platform.name().to_owned());
     let wanted = platform.map(str::to_owned).or(here);
-    let found = set.platforms.iter().find(|(entry, _)| of(entry).is_some() && of(entry) == wanted);
+    let parsed = wanted.as_deref().and_then(|wanted| wanted.parse::<Platform>().ok());
+    let is_it = |entry: &Descriptor| match (&entry.platform, &parsed) {
+        (Some(platform), Some(wanted)) => platform.matches(wanted),
+        _ => false,
+    };
+    let found = set.platforms.iter().find(|(entry, _)| is_it(entry));
     let only = (set.platforms.len() == 1
         && (platform.is_none() || of(&set.platforms[0].0).is_none()))
     .then(|| &set.platforms[0]);

@@ -88,7 +88,9 @@ impl Session<'_> {
         let (descriptor, manifest) = choose(&set, choice)?;
         let (descriptor, manifest) = (descriptor.clone(), manifest.clone());
         let config = layers::config(shelf, &manifest)?;
-        check_platform(config.value(), choice)?;
+        // What the index says of it was chosen by, and may say more: a configuration can leave the variant out.
+        let platform = descriptor.platform.clone();
+        check_platform(&platform.unwrap_or_else(|| config.value().platform()), choice)?;
         let image_name = match choice.image {
             Some(name) => name.parse().ok(),
             None => opened.image_name(),
@@ -123,7 +125,7 @@ fn of_docker<'s>(
         return Err(SbomError::NoManifest { digest }.into());
     }
     let config = image.config.value();
-    check_platform(config, choice)?;
+    check_platform(&config.platform(), choice)?;
     let name = image.name.as_ref();
     let tag = name.and_then(|name| name.tag()).map(str::to_owned);
     Ok(Target {
@@ -139,8 +141,7 @@ fn of_docker<'s>(
 }
 
 /// Refuses an image for another platform than was asked for: an image that is the only one has no entry that says it.
-fn check_platform(config: &ImageConfig, choice: SbomChoice<'_>) -> Result<(), Error> {
-    let platform = config.platform();
+fn check_platform(platform: &Platform, choice: SbomChoice<'_>) -> Result<(), Error> {
     let is_it =
         |wanted: &&str| wanted.parse::<Platform>().is_ok_and(|wanted| platform.matches(&wanted));
     match choice.platform.filter(|wanted| !is_it(wanted)) {
@@ -166,16 +167,22 @@ impl Target<'_> {
 
     /// Returns the annotations of its index and its manifest; the latter's count more.
     pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
-        let Place::Stored(image) = &self.place else { return BTreeMap::new() };
-        let mut annotations = BTreeMap::new();
-        if self.index.is_some()
-            && let Ok(index) = Raw::<Index>::parse(image.set.root.bytes.clone())
-        {
-            annotations.extend(index.value().annotations.clone());
-        }
-        annotations.extend(image.descriptor.annotations.clone());
-        annotations.extend(image.manifest.value().annotations.clone());
-        annotations
+        self.all_annotations().into_iter().flatten().collect()
+    }
+
+    /// Returns the annotations of its index, of the index's entry and of its manifest: each says what it says, whatever
+    /// the others do.
+    fn all_annotations(&self) -> Vec<BTreeMap<String, String>> {
+        let Place::Stored(image) = &self.place else { return Vec::new() };
+        let index = self
+            .index
+            .as_ref()
+            .and_then(|_| Raw::<Index>::parse(image.set.root.bytes.clone()).ok());
+        let of_index = index.map(|index| index.value().annotations.clone());
+        let mut all: Vec<BTreeMap<String, String>> = of_index.into_iter().collect();
+        all.push(image.descriptor.annotations.clone());
+        all.push(image.manifest.value().annotations.clone());
+        all
     }
 
     /// Returns how many bytes whoever pulls it gets; `None` for what nobody pulls.
@@ -216,7 +223,16 @@ impl Target<'_> {
                 let StoredImage { opened, manifest, config, .. } = &**image;
                 let config = config.value();
                 visitor.config(config);
-                visitor.annotations(&self.annotations());
+                let annotations = self.all_annotations();
+                for (number, all) in annotations.iter().enumerate() {
+                    let said = |(key, value): &(&String, &String)| {
+                        annotations[..number].iter().any(|before| before.get(*key) == Some(*value))
+                    };
+                    // What the index says already is nothing more.
+                    let more = all.iter().filter(|one| !said(one));
+                    let more = more.map(|(key, value)| (key.clone(), value.clone())).collect();
+                    visitor.annotations(&more);
+                }
                 let layers = manifest.value().layers.iter().zip(&config.rootfs.diff_ids);
                 for (layer, diff_id) in layers {
                     layers::read(opened.shelf(), layer, *diff_id, |reader| visitor.layer(reader))?;

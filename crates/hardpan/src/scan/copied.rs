@@ -7,7 +7,7 @@ use hardpan_scan::report::Warning;
 use hardpan_scan::vex::{Refusal, VexSource, is_in_future};
 
 use super::ScanError;
-use super::statements::{left_out, reasons, warning};
+use super::statements::{first_of, left_out, reasons, warning};
 use crate::error::Error;
 
 /// Documents without what no scan would take of them.
@@ -27,22 +27,27 @@ pub struct CopiedVex {
 pub fn copied_vex(sources: Vec<VexSource>, now: Time) -> Result<CopiedVex, Error> {
     let mut copied = CopiedVex::default();
     for source in sources {
-        if source.document.statements.is_empty() && source.document.left_out > 0 {
-            let reasons = reasons(&source.document);
-            return Err(ScanError::NothingUsed { name: source.name, reasons }.into());
-        }
-        copied.warnings.extend(left_out(&source));
+        let mut told: Vec<Warning> = left_out(&source).into_iter().collect();
         let VexSource { name, mut document, .. } = source;
-        let mut kept = Vec::new();
-        for statement in document.statements {
+        let (mut kept, mut refusals) = (Vec::new(), Vec::new());
+        for statement in std::mem::take(&mut document.statements) {
             let vulnerability = statement.vulnerability.name.clone();
             let (statement, refusal) = usable(statement, now);
             if let Some(why) = refusal {
                 let text = format!("{name}: {vulnerability}: a statement is left out: {why}");
-                copied.warnings.push(warning(text));
+                told.push(warning(text));
+                refusals.push(format!("{vulnerability}: {why}"));
             }
             kept.extend(statement);
         }
+        if kept.is_empty() && !told.is_empty() {
+            let count = refusals.len();
+            let unread = (document.left_out > 0).then(|| reasons(&document));
+            let refused = (count > 0).then(|| first_of(refusals.into_iter(), count));
+            let reasons: Vec<String> = unread.into_iter().chain(refused).collect();
+            return Err(ScanError::NothingUsed { name, reasons: reasons.join("; ") }.into());
+        }
+        copied.warnings.extend(told);
         document.statements = kept;
         document.time = document.time.filter(|time| !is_in_future(*time, now));
         copied.documents.push(document);
@@ -138,6 +143,13 @@ mod tests {
         let text = &copied.warnings[0].text;
         assert!(text.starts_with("a.json: 4 statements are left out: CVE-1: its status"), "{text}");
         assert!(text.ends_with("; and 1 more"), "{text}");
+        // What can be read and may not be copied is no better.
+        let mut ahead = good.clone();
+        ahead["timestamp"] = "2099-01-01T00:00:00Z".into();
+        let error = copy(&json!([bad, ahead])).unwrap_err().to_string();
+        assert!(error.contains("\"fine\"; CVE-1: it is of 2099"), "{error}");
+        assert!(copy(&json!([ahead])).is_err());
+        assert_eq!(copy(&json!([ahead, good])).unwrap().documents[0].statements.len(), 1);
         // A document without statements has none that can't be used.
         assert_eq!(copy(&json!([])).unwrap().warnings, []);
     }

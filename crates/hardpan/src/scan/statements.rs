@@ -76,8 +76,13 @@ pub(super) fn reasons(document: &VexRead) -> String {
         VexWarning::LeftOut { vulnerability, reason } => Some(format!("{vulnerability}: {reason}")),
         _ => None,
     });
+    first_of(texts, document.left_out)
+}
+
+/// Returns the first of so many reasons, and how many more there are.
+pub(super) fn first_of(texts: impl Iterator<Item = String>, count: usize) -> String {
     let mut texts: Vec<String> = texts.take(REASONS_MAX).collect();
-    if let Some(more) = document.left_out.checked_sub(REASONS_MAX).filter(|more| *more > 0) {
+    if let Some(more) = count.checked_sub(REASONS_MAX).filter(|more| *more > 0) {
         texts.push(format!("and {more} more"));
     }
     texts.join("; ")
