@@ -45,6 +45,13 @@ pub(super) fn warning(matched: &Matched) -> Warning {
             let text = format!("{packages} not looked up, as no advisories are about {of} here");
             ("not-looked-up", text)
         }
+        Matched::Unnamed(components) => (
+            "not-looked-up",
+            format!(
+                "{} not looked up, without a package URL that can be read",
+                were(*components, "component")
+            ),
+        ),
         Matched::NoDatabase(distribution) => (
             "not-looked-up",
             format!(
