@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use hardpan::Error;
 use hardpan::advisories::{
     AdvisoryData, AdvisorySource, Feed, FeedKind, GatheredAdvisories, PublishAdvisories,
-    ReceiveOptions, Received, SourceAge, bundle_path, sign_advisories, source_ages,
+    ReceiveOptions, Received, SourceAge, bundle_path, sign_advisories, source_ages, write_bundle,
 };
+use hardpan::scan::advisory::import::FUTURE;
 use serde_json::{Value, json};
 
 use super::place;
@@ -128,19 +129,8 @@ fn build(common: &Common, command: &DbBuild) -> anyhow::Result<ExitCode> {
     let made = machine.session(&progress).gather_advisories(&feeds);
     progress.clear();
     let made = made?;
-    let beside = bundle_path(&command.output);
-    match &key {
-        Some(signer) => {
-            hardpan::write_file(&beside, &sign_advisories(&made.bytes, signer.as_ref())?)?;
-        }
-        // That of what was there before says nothing of what is there now.
-        None if beside.exists() => std::fs::remove_file(&beside).map_err(|source| Error::Io {
-            action: "remove",
-            path: beside.clone(),
-            source,
-        })?,
-        None => {}
-    }
+    let bundle = key.as_ref().map(|signer| sign_advisories(&made.bytes, signer.as_ref()));
+    write_bundle(&command.output, bundle.transpose()?.as_deref())?;
     hardpan::write_file(&command.output, &made.bytes)?;
     print_built(common, command, &made, key.is_some());
     Ok(ExitCode::SUCCESS)
@@ -161,7 +151,7 @@ fn print_built(common: &Common, command: &DbBuild, made: &GatheredAdvisories, is
             .collect();
         let value = json!({
             "file": command.output, "bytes": made.bytes.len(), "signed": is_signed, "feeds": feeds,
-            "unplaced": made.unplaced,
+            "unplaced": made.unplaced, "untimed": made.untimed,
         });
         say!("{value}");
         return;
@@ -202,13 +192,21 @@ fn warn_of_feeds(made: &GatheredAdvisories) {
         for (reason, skipped) in &given.skipped {
             let examples = skipped.examples.first().map_or("", String::as_str);
             let skipped = count(skipped.count as usize, "record");
+            // These are in it, and only the age of the source does not go by them.
+            let fate = if *reason == FUTURE { "without its time" } else { "left out" };
             note!(
-                "{} {}: {skipped} left out, {reason} {}",
+                "{} {}: {skipped} {fate}, {reason} {}",
                 styled(WARNING, "warning:"),
                 given.source,
                 styled(DIM, &format!("({examples})"))
             );
         }
+    }
+    for name in &made.untimed {
+        note!(
+            "{} nobody says when the data of {name} was made: machines that had it with a time refuse it, and scans can't tell its age; fetch it into a file (`curl -R -O`), which keeps the time",
+            styled(WARNING, "warning:")
+        );
     }
     for (codename, records) in &made.unplaced {
         let records = count(*records as usize, "record");

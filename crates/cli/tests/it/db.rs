@@ -3,9 +3,15 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
+use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
+use hardpan_scan::advisory::Collected;
+use hardpan_scan::advisory::database::write;
+use hardpan_scan::advisory::import::debian_tracker;
 use hardpan_testkit::fixture::Fixture;
+use hardpan_testkit::http::{HttpServer, Reply};
 use hardpan_testkit::registry::{Auth, Registry};
 use serde_json::{Value, json};
 
@@ -187,6 +193,102 @@ fn time_does_not_run_backwards() {
     assert_ne!(status(&fixture)["digest"], before);
 }
 
+/// Makes a database that nobody signed of a tracker of no known time.
+fn untimed(fixture: &Fixture, name: &str) {
+    let mut collected = Collected::new();
+    debian_tracker(tracker("3.5.1-2", 1).as_bytes(), &mut collected).unwrap();
+    fixture.write(&format!("work/{name}"), write(&collected).unwrap());
+}
+
+#[test]
+fn a_source_without_a_time_is_not_newer_than_one_with() {
+    let fixture = world();
+    let import = |file: &str, more: &[&str]| {
+        db(&fixture, &[&["import", file, "--key", "k.pub", "--allow-unsigned"], more].concat())
+    };
+    untimed(&fixture, "untimed.hpdb");
+    import("new.hpdb", &[]).expect(0, &["updated"]);
+    let refused =
+        ["nobody says of when debian-tracker is", "2024-10-05", "--allow-older", "curl -R"];
+    import("untimed.hpdb", &[]).expect(4, &refused);
+    import("untimed.hpdb", &["--allow-older"]).expect(0, &["updated"]);
+    // What is remembered begins anew from there.
+    import("untimed.hpdb", &[]).expect(0, &["unchanged"]);
+    import("old.hpdb", &[]).expect(0, &["updated"]);
+    import("untimed.hpdb", &[]).expect(4, &refused[..1]);
+}
+
+#[test]
+fn a_feed_without_a_time_is_told() {
+    let fixture = Fixture::new();
+    let server =
+        HttpServer::start(|_| Reply::body("application/json", tracker("3.5.1-2", 1).into_bytes()));
+    let url = format!("http://{}/tracker.json", server.address());
+    let build = ["build", "--debian-tracker", &url, "-o", "a.hpdb"];
+    db(&fixture, &build).expect(0, &["nobody says when the data of debian-tracker was made"]);
+    let ran = db(&fixture, &[&build[..], &["--json"]].concat()).expect(0, &[]);
+    assert_eq!(ran.json()["untimed"], json!(["debian-tracker"]));
+    write_tracker(&fixture, &tracker("3.5.1-2", 1), 20_000);
+    let ran = db(&fixture, &["build", "--debian-tracker", "tracker.json", "--json"]);
+    assert_eq!(ran.expect(0, &[]).json()["untimed"], json!([]));
+}
+
+#[test]
+fn two_at_the_same_time_come_one_after_the_other() {
+    let fixture = world();
+    let import = |file: &str| db(&fixture, &["import", file, "--key", "k.pub"]);
+    let newest = fixture.path("store/advisories/newest.json");
+    import("new.hpdb").expect(0, &["updated"]);
+    let of_new = fs::read(&newest).unwrap();
+    db(&fixture, &["remove"]).expect(0, &["removed"]);
+    import("old.hpdb").expect(0, &["updated"]);
+    // Somebody else is at it.
+    let name = hardpan_tree::Digest::of(b"advisories").to_hex();
+    let lock = File::create(fixture.path(format!("store/tmp/{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let mut command = signing(&fixture, &["db", "import", "old.hpdb", "--key", "k.pub"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut second = command.spawn().unwrap();
+    sleep(Duration::from_secs(1));
+    assert!(second.try_wait().unwrap().is_none(), "it did not wait");
+    fs::write(&newest, of_new).unwrap();
+    drop(lock);
+    let output = second.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("and of 2024-10-05"), "{text}");
+}
+
+#[test]
+fn a_database_that_is_gone_is_brought_again() {
+    let fixture = world();
+    let import = || db(&fixture, &["import", "new.hpdb", "--key", "k.pub"]);
+    import().expect(0, &["updated"]);
+    let folder = fixture.path("store/advisories");
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|path| path.extension().is_some_and(|end| end == "hpdb")) {
+        fs::remove_file(file).unwrap();
+    }
+    run(hardpan(&fixture, &["db", "status"])).expect(4, &["is gone from", "hardpan db update"]);
+    import().expect(0, &["updated"]);
+    run(hardpan(&fixture, &["db", "status"])).expect(0, &["signed by k.pub"]);
+}
+
+#[test]
+fn an_export_has_no_signature_of_another_one() {
+    let fixture = world();
+    let export = || db(&fixture, &["export", "out.hpdb"]).expect(0, &["wrote"]);
+    db(&fixture, &["import", "old.hpdb", "--key", "k.pub"]).expect(0, &[]);
+    export();
+    let bundle = fixture.path("work/out.hpdb.sigstore.json");
+    assert!(bundle.exists());
+    fs::copy(fixture.path("work/new.hpdb"), fixture.path("work/bare.hpdb")).unwrap();
+    db(&fixture, &["import", "bare.hpdb", "--allow-unsigned"]).expect(0, &["updated"]);
+    export();
+    assert!(!bundle.exists());
+    db(&fixture, &["import", "out.hpdb", "--allow-unsigned"]).expect(0, &["unchanged"]);
+}
+
 #[test]
 fn two_databases_do_not_bring_back_what_one_may_not() {
     let fixture = world();
@@ -237,6 +339,28 @@ fn nothing_is_of_the_future() {
     build(today() + 1).expect(0, &[]);
     db(&fixture, &["import", "f.hpdb", "--key", "k.pub"]).expect(0, &["updated"]);
     run(hardpan(&fixture, &["db", "status"])).expect(0, &["today"]);
+}
+
+#[test]
+fn one_record_of_the_future_does_not_cost_a_source() {
+    let fixture = Fixture::new();
+    for (name, modified) in [("a", "2099-01-01T00:00:00Z"), ("b", "2026-01-02T00:00:00Z")] {
+        let range = json!({"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "2"}]});
+        let affected = json!([{"package": {"ecosystem": "npm", "name": "a"}, "ranges": [range]}]);
+        let record =
+            json!({"id": format!("GHSA-{name}"), "modified": modified, "affected": affected});
+        fixture.write(&format!("work/osv/{name}.json"), record.to_string());
+    }
+    let told = ["1 record without its time, changed in the future (GHSA-a 2099-01-01"];
+    let build = |osv: &str| db(&fixture, &["build", "--osv", osv, "-o", "f.hpdb"]);
+    build("osv").expect(0, &told).expect(0, &["2 records of 1 source"]);
+    let status = run(hardpan(&fixture, &["db", "status", "--db", "f.hpdb", "--json"]));
+    assert_eq!(status.expect(0, &[]).json()["sources"][0]["time"], "2026-01-02T00:00:00Z");
+    // Also one by itself, which then is of the time of its file.
+    set_day(&fixture, "osv/a.json", 20_000);
+    build("osv/a.json").expect(0, &told);
+    let status = run(hardpan(&fixture, &["db", "status", "--db", "f.hpdb", "--json"]));
+    assert_eq!(status.expect(0, &[]).json()["sources"][0]["time"], "2024-10-04T00:00:00Z");
 }
 
 /// A file of NVD with one vulnerability.

@@ -89,6 +89,48 @@ fn data_of_the_future_is_told_wherever_it_turns_up() {
 }
 
 #[test]
+fn data_of_no_known_age_is_told() {
+    let fixture = world();
+    let mut collected = Collected::new();
+    debian_tracker(tracker("3.5.1-2", 1).as_bytes(), &mut collected).unwrap();
+    fixture.write("work/a.hpdb", write(&collected).unwrap());
+    scan(&fixture, &["--max-age", "9999"])
+        .expect(0, &["nobody knows how old the data of debian-tracker is", "CVE-2026-0001"]);
+}
+
+#[test]
+fn names_of_vulnerabilities_are_known_in_any_case() {
+    let fixture = world();
+    let range = json!({"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "2"}]});
+    let affected = json!([{"package": {"ecosystem": "npm", "name": "a"}, "ranges": [range]}]);
+    let record = json!({"id": "GHSA-jfh8-c2jp-5v3q", "summary": "bad", "affected": affected});
+    fixture.write("work/osv.json", record.to_string());
+    let feeds = ["--debian-tracker", "tracker.json", "--osv", "osv.json"];
+    run(hardpan(&fixture, &[&["db", "build", "-o", "a.hpdb"], &feeds[..]].concat())).expect(0, &[]);
+    for id in ["GHSA-jfh8-c2jp-5v3q", "ghsa-JFH8-c2jp-5v3q"] {
+        scan(&fixture, &["--explain", id]).expect(0, &["the database knows it"]);
+    }
+    scan(&fixture, &["--explain", "GHSA-jfh8-c2jp-5v3r"])
+        .expect(0, &["the database does not know it"]);
+}
+
+#[test]
+fn components_without_a_package_url_are_told() {
+    let fixture = world();
+    let cpe =
+        |name: &str| json!({"type": "library", "name": name, "version": "1", "cpe": "cpe:2.3:a:x"});
+    let purl = "pkg:deb/debian/openssl@3.5.1-1?arch=amd64&distro=debian-13";
+    let openssl = json!({"type": "library", "name": "openssl", "version": "3.5.1-1", "purl": purl});
+    let components = json!([openssl, cpe("a"), cpe("b")]);
+    let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components});
+    fixture.write("work/sbom.json", sbom.to_string());
+    run(hardpan(&fixture, &["scan", "--db", "a.hpdb", "sbom.json"])).expect(
+        0,
+        &["2 components were not looked up, without a package URL that can be read", "1 high"],
+    );
+}
+
+#[test]
 fn what_is_found_is_said_with_its_reason() {
     let fixture = world();
     scan(&fixture, &[]).expect(0, &["CVE-2026-0001", "openssl (2 packages)", "3.5.1-2", "2 high"]);

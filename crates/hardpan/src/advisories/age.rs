@@ -59,7 +59,12 @@ pub(super) fn first_future(
 }
 
 fn is_future(time: i64, now_seconds: i64) -> bool {
-    time > now_seconds.saturating_add(AHEAD_SECONDS_MAX)
+    time > time_max(now_seconds)
+}
+
+/// Returns the last time that is not of the future.
+pub(super) fn time_max(now_seconds: i64) -> i64 {
+    now_seconds.saturating_add(AHEAD_SECONDS_MAX)
 }
 
 #[cfg(test)]

@@ -105,6 +105,18 @@ pub enum AdvisoriesError {
         /// What was there.
         newest: String,
     },
+    /// A source of no known time, which may be older than in a database that was there.
+    #[error(
+        "nobody says of when {name} is in the advisory database of {origin}, and it is of {newest} in one that was here"
+    )]
+    Untimed {
+        /// Where it came from.
+        origin: String,
+        /// The source.
+        name: String,
+        /// What was there.
+        newest: String,
+    },
     /// A source is of the future: every update after it would be older.
     #[error("{name} is of {time} in the advisory database of {origin}, and it is {now} here")]
     Future {
@@ -146,6 +158,12 @@ pub enum AdvisoriesError {
         /// What it has.
         actual: Digest,
     },
+    /// There is no file where the record of it says.
+    #[error("the advisory database is gone from {path}", path = path.display())]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// An artifact without a database in it.
     #[error("{name} is no advisory database: {reason}")]
     NotAnArtifact {
@@ -177,8 +195,10 @@ impl AdvisoriesError {
             | Self::Untrusted { .. }
             | Self::OtherStatement { .. }
             | Self::Older { .. }
+            | Self::Untimed { .. }
             | Self::Future { .. }
             | Self::Times { .. }
+            | Self::Gone { .. }
             | Self::Changed { .. } => Trouble::Trust,
         }
     }
@@ -199,6 +219,9 @@ impl AdvisoriesError {
             Self::Older { .. } => {
                 "somebody may be replaying an old one; `--allow-older` takes it all the same"
             }
+            Self::Untimed { .. } => {
+                "somebody may be replaying an old one; who made it can make it of files with the time of their data (`curl -R`), and `--allow-older` takes it all the same"
+            }
             Self::Future { .. } => {
                 "set the clock of this machine if it is wrong; else who made the database must make it again, of data with the right time"
             }
@@ -208,6 +231,7 @@ impl AdvisoriesError {
             Self::Times { .. } => {
                 "`--allow-older` takes the database all the same, and remembers anew from then on"
             }
+            Self::Gone { .. } => "bring it again with `hardpan db update` or `hardpan db import`",
             Self::Changed { .. } => {
                 "bring it again, which replaces it, or remove it with `hardpan db remove`"
             }

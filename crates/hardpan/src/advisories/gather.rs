@@ -6,14 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hardpan_attest::predicate::Time;
-use hardpan_scan::advisory::Collected;
 use hardpan_scan::advisory::database::{self, Database};
 use hardpan_scan::advisory::import::{
     self, ImportError, Imported, Input, ListedRelease, Lists, Parts,
 };
+use hardpan_scan::advisory::{Advisories as _, Collected};
 
 use super::AdvisoriesError;
-use super::age::first_future;
+use super::age::{first_future, time_max};
 use super::installed::read_file;
 use super::source::Gotten;
 use crate::error::Error;
@@ -78,6 +78,8 @@ pub struct GatheredAdvisories {
     pub imported: Vec<(String, Imported)>,
     /// Codenames that nobody knows the numbers of, each with its records, which are not in the database.
     pub unplaced: BTreeMap<String, u32>,
+    /// Sources of which nobody says when their data was made.
+    pub untimed: BTreeSet<String>,
 }
 
 /// A file that was read, and when its data was made as far as anybody said.
@@ -113,7 +115,9 @@ impl Session<'_> {
             let (time, now) = (time.to_string(), Time::from_seconds(self.now_seconds()));
             return Err(AdvisoriesError::FutureFeed { name, time, now: now.to_string() }.into());
         }
-        Ok(GatheredAdvisories { bytes, imported, unplaced: collected.unplaced() })
+        let untimed = made.sources().into_iter().filter(|source| source.time.is_none());
+        let untimed = untimed.map(|source| source.name.into_owned()).collect();
+        Ok(GatheredAdvisories { bytes, imported, unplaced: collected.unplaced(), untimed })
     }
 
     /// Imports all files of a feed. Returns what each gave; of a directory that is one source, what all did.
@@ -127,9 +131,9 @@ impl Session<'_> {
             return Ok(vec![(feed.from.clone(), given)]);
         }
         let files = feed_files(&feed.from)?;
-        if let (true, Some(parts)) = (files.len() > 1, parts(&feed.kind)) {
-            let given = self.import_parts(&files, parts, collected)?;
-            return Ok(vec![(feed.from.clone(), given)]);
+        if let Some(parts) = parts(&feed.kind) {
+            let parts = parts.up_to(time_max(self.now_seconds()));
+            return Ok(vec![self.import_parts(feed, &files, parts, collected)?]);
         }
         let mut imported = Vec::new();
         for file in files {
@@ -152,20 +156,27 @@ impl Session<'_> {
         Ok(Read { name: url, bytes, time: last_modified.as_deref().and_then(http_time) })
     }
 
-    /// Imports many files that are one source, each read in its turn.
+    /// Imports files that are one source, each read in its turn. Returns what all gave, under the name of the one if there
+    /// is only one.
     fn import_parts(
         &self,
+        feed: &Feed,
         files: &[String],
         mut parts: Parts,
         collected: &mut Collected,
-    ) -> Result<Imported, Error> {
+    ) -> Result<(String, Imported), Error> {
+        let mut name = feed.from.clone();
         for file in files {
             let read = self.read_feed(file)?;
-            let name = &read.name;
-            let wrap = |source| AdvisoriesError::Import { name: name.clone(), source };
-            parts.add(input(&read)).map_err(wrap)?;
+            parts.add(input(&read)).map_err(|source| {
+                let name = read.name.clone();
+                AdvisoriesError::Import { name, source }
+            })?;
+            if files.len() == 1 {
+                name = read.name;
+            }
         }
-        Ok(parts.finish(collected))
+        Ok((name, parts.finish(collected)))
     }
 
     fn import_lists(
@@ -212,17 +223,15 @@ fn import_one(
         FeedKind::DebianTracker => import::debian_tracker(input, collected),
         FeedKind::AlpineSecdb => import::alpine_secdb(input, collected),
         FeedKind::Wolfi => import::wolfi(input, collected),
-        FeedKind::Osv => import::osv(input, collected),
         FeedKind::Kev => import::kev(input, collected),
         FeedKind::Epss => import::epss(input, collected),
-        FeedKind::Cve => import::cve5(input, collected),
         FeedKind::Nvd => import::nvd(input, collected),
         FeedKind::SecuritySupport { release } => {
             import::security_support(input, release, collected)
         }
         FeedKind::DistroInfo => import::distro_info(input, collected),
-        // Read by `import_lists`, which takes a directory.
-        FeedKind::DebianLists { .. } => Ok(Imported::default()),
+        // Read by `import_lists`, which takes a directory, and by `import_parts`.
+        FeedKind::DebianLists { .. } | FeedKind::Osv | FeedKind::Cve => Ok(Imported::default()),
     }
 }
 

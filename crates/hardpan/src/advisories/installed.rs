@@ -7,9 +7,10 @@
 //! advisories/<sha256>.hpdb            the database
 //! advisories/<sha256>.sigstore.json   who answers for it
 //! ```
-//! The record is written last, so that whoever reads sees the old one or the new one, whole.
+//! The record is written last, so that whoever reads sees the old one or the new one, whole. Whoever writes holds a lock, from
+//! the look at what is there on: of two at the same time, one would undo what the other remembers, and remove its database.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -125,7 +126,15 @@ impl Session<'_> {
         };
         let record: Record = serde_json::from_slice(&record).map_err(unreadable)?;
         let path = file(&folder, &record.digest, "hpdb");
-        let data = AdvisoryData::new(read_file(&path, DATABASE_BYTES_MAX)?, record.origin)?;
+        let bytes = match read_file(&path, DATABASE_BYTES_MAX) {
+            Err(AdvisoriesError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                return Err(AdvisoriesError::Gone { path }.into());
+            }
+            other => other?,
+        };
+        let data = AdvisoryData::new(bytes, record.origin)?;
         let (expected, actual) = (record.digest, data.digest);
         if expected != actual {
             return Err(AdvisoriesError::Changed { path, expected, actual }.into());
@@ -160,7 +169,13 @@ impl Session<'_> {
             .map_err(|error| AdvisoriesError::Times { path, source: std::io::Error::other(error) })
     }
 
-    /// Puts a database in the place of the one that is there, which stays for those who read it now.
+    /// Waits until no other process changes the database of this machine; the next one may when the file is dropped.
+    pub(super) fn lock_advisories(&self) -> Result<File, Error> {
+        Ok(self.store.lock_name(&Digest::of(FOLDER.as_bytes()))?)
+    }
+
+    /// Puts a database in the place of the one that is there, which stays for those who read it now. The caller holds the
+    /// lock.
     pub(super) fn install_advisories(
         &self,
         data: &AdvisoryData,
@@ -168,7 +183,6 @@ impl Session<'_> {
         replaced: &Digest,
         times: &NewestTimes,
     ) -> Result<(), Error> {
-        self.store.hold()?;
         let folder = self.store.root().join(FOLDER);
         let make = |source| Error::Io { action: "create", path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(make)?;
@@ -191,6 +205,10 @@ impl Session<'_> {
     /// Removes the database of this machine, and what is remembered of its sources. Returns whether there was one.
     pub fn remove_advisories(&self) -> Result<bool, Error> {
         let folder = self.store.root().join(FOLDER);
+        if !folder.exists() {
+            return Ok(false);
+        }
+        let _lock = self.lock_advisories()?;
         match fs::remove_dir_all(&folder) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -203,7 +221,8 @@ fn file(folder: &Path, digest: &Digest, end: &str) -> PathBuf {
     folder.join(format!("{}.{end}", digest.to_hex()))
 }
 
-/// Removes databases that nobody reads any more. What can't be removed now goes the next time.
+/// Removes databases that nobody reads any more, and what was left half-written: whoever holds the lock is the only one who
+/// writes. What can't be removed now goes the next time.
 fn remove_others(folder: &Path, kept: [&Digest; 2]) {
     let kept = kept.map(Digest::to_hex);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -22,7 +22,7 @@ pub use gather::{Feed, FeedKind, GatheredAdvisories};
 pub use installed::{AdvisoryData, AdvisoryOrigin};
 pub use receive::{ReceiveOptions, Received};
 pub use sign::sign_advisories;
-pub use source::{AdvisorySource, bundle_path};
+pub use source::{AdvisorySource, bundle_path, write_bundle};
 
 /// The longest database that is read, in bytes. One of all releases and ecosystems has some ten million.
 pub const DATABASE_BYTES_MAX: u64 = 512 << 20;

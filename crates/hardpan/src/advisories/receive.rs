@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::age::first_future;
 use super::sign::PREDICATE_TYPE;
-use super::times::NewestTimes;
+use super::times::{NewestTimes, SourceTimes};
 use super::{AdvisoriesError, AdvisoryData, AdvisoryOrigin};
 use crate::error::Error;
 use crate::session::Session;
@@ -76,6 +76,8 @@ impl Session<'_> {
             let origin = data.origin.from;
             return Err(AdvisoriesError::Future { origin, name, time, now }.into());
         }
+        // Of two that come at the same time, the second is held against what the first leaves.
+        let lock = self.lock_advisories()?;
         let present = match self.installed_advisories() {
             // One that was damaged is replaced. How new its sources were is remembered beside it.
             Err(Error::Advisories(_)) => None,
@@ -88,6 +90,7 @@ impl Session<'_> {
         let replaced = present.map_or(digest, |present| present.digest());
         let is_unchanged = was_there && replaced == digest;
         self.install_advisories(&data, bundle.as_deref(), &replaced, &times)?;
+        drop(lock);
         Ok(Received {
             digest,
             size_bytes: data.bytes().len() as u64,
@@ -105,28 +108,30 @@ impl Session<'_> {
         present: Option<&AdvisoryData>,
         allow_older: bool,
     ) -> Result<NewestTimes, Error> {
-        self.store.hold()?;
         let before = match self.newest_times() {
             // Whoever allows older data has no use for what can't be read.
             Err(_) if allow_older => NewestTimes::default(),
             other => other?,
         };
         let before = match present {
-            Some(present) => before.join(NewestTimes::of(&present.database())),
+            Some(present) => before.join(SourceTimes::of(&present.database())),
             None => before,
         };
-        let times = NewestTimes::of(&offered.database());
+        let times = SourceTimes::of(&offered.database());
         if allow_older {
             return Ok(before.replace(times));
         }
         if let Some(older) = before.first_older(&times) {
-            return Err(AdvisoriesError::Older {
-                origin: offered.origin.from.clone(),
-                name: older.name.to_owned(),
-                offered: Time::from_seconds(older.offered).to_string(),
-                newest: Time::from_seconds(older.newest).to_string(),
-            }
-            .into());
+            let (origin, name) = (offered.origin.from.clone(), older.name.to_owned());
+            let newest = Time::from_seconds(older.newest).to_string();
+            let error = match older.offered {
+                Some(time) => {
+                    let offered = Time::from_seconds(time).to_string();
+                    AdvisoriesError::Older { origin, name, offered, newest }
+                }
+                None => AdvisoriesError::Untimed { origin, name, newest },
+            };
+            return Err(error.into());
         }
         Ok(before.join(times))
     }

@@ -53,6 +53,22 @@ pub fn bundle_path(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Writes the bundle of a file beside it. Without one, that of what was there before goes: it says nothing of what is
+/// there now.
+///
+/// # Errors
+/// If it can't be written or removed.
+pub fn write_bundle(file: &Path, bundle: Option<&[u8]>) -> Result<(), Error> {
+    let path = bundle_path(file);
+    if let Some(bundle) = bundle {
+        return crate::write_file(&path, bundle);
+    }
+    match std::fs::remove_file(&path) {
+        Err(source) if path.exists() => Err(Error::Io { action: "remove", path, source }),
+        _ => Ok(()),
+    }
+}
+
 impl Session<'_> {
     /// Brings a database to this machine, if it is to be believed.
     ///
@@ -103,9 +119,7 @@ impl Session<'_> {
     /// Writes the database of this machine into a file, and its bundle beside it.
     pub fn export_advisories(&self, path: &Path) -> Result<AdvisoryData, Error> {
         let data = self.advisories()?;
-        if let Some(bundle) = self.advisories_bundle(&data)? {
-            crate::write_file(&bundle_path(path), &bundle)?;
-        }
+        write_bundle(path, self.advisories_bundle(&data)?.as_deref())?;
         crate::write_file(path, data.bytes())?;
         Ok(data)
     }

@@ -162,7 +162,8 @@ impl Session<'_> {
             let options = self.match_options(request);
             let absences = absences(&inventory, &database, &options, id);
             not_found.absences = absences.map_err(|source| ScanError::Match { source })?;
-            not_found.is_known = database.vulnerability(&id.to_ascii_uppercase()).is_some();
+            let mut names = written(id).into_iter();
+            not_found.is_known = names.any(|id| database.vulnerability(&id).is_some());
         }
         Ok((report, not_found))
     }
@@ -286,23 +287,35 @@ impl Session<'_> {
     fn old_data(&self, advisories: &impl Advisories, max_age_days: u32) -> Vec<Warning> {
         let ages = crate::advisories::source_ages(advisories, self.now_seconds());
         let old = ages.into_iter().filter_map(|age| {
-            let text = if age.is_future {
-                let time = age.time.unwrap_or_default();
-                format!(
-                    "the data of {} is of the future, {time}, so nobody knows how old it is",
-                    age.name
-                )
-            } else {
-                let days = age.age_days.filter(|days| *days > u64::from(max_age_days))?;
-                format!("the data of {} is {days} days old", age.name)
+            let name = age.name;
+            let text = match (age.age_days, age.time) {
+                (Some(days), _) if days <= u64::from(max_age_days) => return None,
+                (Some(days), _) => format!("the data of {name} is {days} days old"),
+                (None, Some(time)) => format!(
+                    "the data of {name} is of the future, {time}, so nobody knows how old it is"
+                ),
+                (None, None) => format!("nobody knows how old the data of {name} is"),
             };
             Some(Warning { kind: "old-data", text })
         });
-        old.collect()
+        let mut old: Vec<Warning> = old.collect();
+        // A source may come in many files, of which nothing else is said.
+        old.dedup();
+        old
     }
 }
 
-/// Adds the packages that the files tell of and the SBOM does not: both are named as advisories name them.
+/// Returns how the database may write a name that people write in any case: most have capitals alone, and those of GitHub
+/// only in front.
+fn written(id: &str) -> Vec<String> {
+    let upper = id.to_ascii_uppercase();
+    let github =
+        upper.strip_prefix("GHSA-").map(|rest| format!("GHSA-{}", rest.to_ascii_lowercase()));
+    [Some(id.to_owned()), github, Some(upper)].into_iter().flatten().collect()
+}
+
+/// Adds the packages that the files tell of and the SBOM does not, and what of the files can't be read, where others may be:
+/// both are named as advisories name them.
 fn with_unlisted(mut listed: Inventory, of_files: Inventory) -> Inventory {
     let key =
         |package: &Package| (package.kind.word(), package.name.clone(), package.version.clone());
@@ -320,6 +333,8 @@ fn with_unlisted(mut listed: Inventory, of_files: Inventory) -> Inventory {
     }));
     listed.packages.sort_by(|one, other| one.id.cmp(&other.id));
     listed.distribution = listed.distribution.or(of_files.distribution);
+    listed.unread += of_files.unread;
+    listed.unread_database = listed.unread_database.or(of_files.unread_database);
     listed
 }
 
@@ -406,6 +421,26 @@ mod tests {
         assert_eq!(all, expected);
         for package in &merged.packages {
             assert_eq!(merged.package(&package.id), Some(package));
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_read_stays_so_whatever_an_sbom_lists() {
+        let listed = inventory(&[("SPDXRef-1", PackageKind::Pypi, "foo", "1")]);
+        let database = Some("/var/lib/dpkg/status: broken".to_owned());
+        let of_files =
+            Inventory { unread: 2, unread_database: database.clone(), ..Inventory::default() };
+        let merged = with_unlisted(listed, of_files);
+        assert_eq!((merged.unread, merged.unread_database), (2, database));
+    }
+
+    #[test]
+    fn names_in_any_case() {
+        for (id, expected) in [
+            ("cve-2026-0001", &["cve-2026-0001", "CVE-2026-0001"][..]),
+            ("ghsa-JFH8-c2jp", &["ghsa-JFH8-c2jp", "GHSA-jfh8-c2jp", "GHSA-JFH8-C2JP"]),
+        ] {
+            assert_eq!(written(id), expected, "{id}");
         }
     }
 }

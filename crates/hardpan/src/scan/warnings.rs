@@ -11,6 +11,9 @@ const NAMES_MAX: usize = 8;
 
 /// Returns a warning as a word for programs and a line for people.
 pub(super) fn warning(matched: &Matched) -> Warning {
+    if let Some(text) = not_looked_up(matched) {
+        return Warning { kind: "not-looked-up", text };
+    }
     let (kind, text) = match matched {
         Matched::EndOfLife { space, since, lts_until } => {
             let more = match lts_until {
@@ -31,48 +34,12 @@ pub(super) fn warning(matched: &Matched) -> Warning {
                 format!("{source} ({of}) has {what} security support{since}{reason}"),
             )
         }
-        Matched::UnknownDistribution { distribution, packages } => {
-            let of = if distribution.is_empty() { "its distribution" } else { distribution };
-            let packages = were(*packages, "package");
-            ("not-looked-up", format!("{packages} not looked up: {of} is not known"))
-        }
-        Matched::OtherDistribution { kind, packages } => {
-            let packages = were(*packages, &format!("{} package", kind.word()));
-            ("not-looked-up", format!("{packages} not looked up, as of another distribution"))
-        }
-        Matched::OtherType { package_type: of, packages } => {
-            let packages = were(*packages, "package");
-            let text = format!("{packages} not looked up, as no advisories are about {of} here");
-            ("not-looked-up", text)
-        }
-        Matched::NoDatabase(distribution) => (
-            "not-looked-up",
-            format!(
-                "it says that it is {distribution}, and nothing in it says which packages of that it has"
-            ),
-        ),
         Matched::NoData { space, packages } => {
             let text = format!(
                 "there is no data about {space}: {} not looked up",
                 were(*packages, "package")
             );
             ("no-data", text)
-        }
-        Matched::NotCovered { kind, packages } => {
-            let kind = kind.word();
-            let text = format!(
-                "no advisories are about {kind} packages by their names: {}",
-                names(packages)
-            );
-            ("not-looked-up", text)
-        }
-        Matched::NoVersion { kind, packages } => {
-            let kind = kind.word();
-            let text = format!(
-                "{kind} packages without a version were not looked up: {}",
-                names(packages)
-            );
-            ("not-looked-up", text)
         }
         Matched::Uncompared { name, version, id, reason } => {
             ("uncompared", format!("nobody knows whether {name} {version} has {id}: {reason}"))
@@ -88,6 +55,40 @@ pub(super) fn warning(matched: &Matched) -> Warning {
         other => ("other", format!("{other:?}")),
     };
     Warning { kind, text }
+}
+
+/// Says what was not looked up, if that is what it warns of.
+fn not_looked_up(matched: &Matched) -> Option<String> {
+    Some(match matched {
+        Matched::UnknownDistribution { distribution, packages } => {
+            let of = if distribution.is_empty() { "its distribution" } else { distribution };
+            format!("{} not looked up: {of} is not known", were(*packages, "package"))
+        }
+        Matched::OtherDistribution { kind, packages } => {
+            let packages = were(*packages, &format!("{} package", kind.word()));
+            format!("{packages} not looked up, as of another distribution")
+        }
+        Matched::OtherType { package_type: of, packages } => {
+            let packages = were(*packages, "package");
+            format!("{packages} not looked up, as no advisories are about {of} here")
+        }
+        Matched::Unnamed(components) => {
+            let components = were(*components, "component");
+            format!("{components} not looked up, without a package URL that can be read")
+        }
+        Matched::NoDatabase(distribution) => format!(
+            "it says that it is {distribution}, and nothing in it says which packages of that it has"
+        ),
+        Matched::NotCovered { kind, packages } => {
+            let kind = kind.word();
+            format!("no advisories are about {kind} packages by their names: {}", names(packages))
+        }
+        Matched::NoVersion { kind, packages } => {
+            let kind = kind.word();
+            format!("{kind} packages without a version were not looked up: {}", names(packages))
+        }
+        _ => return None,
+    })
 }
 
 fn names(all: &[String]) -> String {

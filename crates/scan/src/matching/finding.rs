@@ -209,6 +209,8 @@ pub enum Warning {
         /// How many.
         packages: usize,
     },
+    /// So many components of an SBOM have no package URL that can be read, so that nobody knows advisories about them.
+    Unnamed(usize),
     /// The image says which distribution it is, and nothing in it says which packages of that it has.
     NoDatabase(String),
     /// The data has nothing about a language; its packages were not looked up.

@@ -159,6 +159,9 @@ fn unlisted(inventory: &Inventory) -> Vec<Warning> {
     let mut warnings: Vec<Warning> = (inventory.uncovered.iter())
         .map(|(kind, &packages)| Warning::OtherType { package_type: kind.clone(), packages })
         .collect();
+    if inventory.unnamed > 0 {
+        warnings.push(Warning::Unnamed(inventory.unnamed));
+    }
     if inventory.unread > 0 {
         warnings.push(Warning::Unread(inventory.unread));
     }

@@ -73,10 +73,9 @@ pub fn import<'a>(
 pub(super) fn read(bytes: &[u8], parts: &mut Parts) -> Result<(), ImportError> {
     let record: Record = serde_json::from_slice(bytes)
         .map_err(|source| ImportError::Json { expected: EXPECTED, source })?;
-    let updated = record.cve_metadata.date_updated.as_deref().and_then(text::time);
-    parts.newest = parts.newest.max(updated);
-    let batch = &mut parts.batch;
     let Record { cve_metadata: metadata, containers } = record;
+    parts.changed(&metadata.cve_id, metadata.date_updated.as_deref());
+    let batch = &mut parts.batch;
     if !text::is_cve(&metadata.cve_id) {
         batch.skip("not a CVE", || metadata.cve_id.clone());
         return Ok(());

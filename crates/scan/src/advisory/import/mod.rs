@@ -106,6 +106,9 @@ pub struct Skipped {
     pub examples: Vec<String>,
 }
 
+/// The reason of records that are taken without the time at which they were changed: see [`Parts::up_to`].
+pub const FUTURE: &str = "changed in the future";
+
 /// How many examples are kept of what is left out: enough to look for one.
 const EXAMPLES_MAX: usize = 5;
 

@@ -117,7 +117,7 @@ impl Parts {
             self.batch.skip("not a vulnerability's name", || record.id.clone());
             return Ok(());
         }
-        self.newest = self.newest.max(record.modified.as_deref().and_then(text::time));
+        self.changed(&record.id, record.modified.as_deref());
         let named = named(record);
         if record.withdrawn.is_some() {
             self.batch.skip("withdrawn", || record.id.clone());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use hardpan_tree::Digest;
 
-use super::{ImportError, Imported, Input, cve5, osv, part};
+use super::{FUTURE, ImportError, Imported, Input, cve5, osv, part, text};
 use crate::advisory::collected::{Batch, Collected};
 
 /// The files of one source, one after another.
@@ -16,7 +16,9 @@ pub struct Parts {
     digests: Vec<Digest>,
     /// What the server says, and what the records say: the latest.
     time: Option<i64>,
-    pub(super) newest: Option<i64>,
+    newest: Option<i64>,
+    /// The last time of a record that may be right.
+    time_max: Option<i64>,
     /// What OSV's records are about: `debian`, `golang`.
     pub(super) ecosystems: BTreeSet<String>,
 }
@@ -45,8 +47,26 @@ impl Parts {
             digests: Vec::new(),
             time: None,
             newest: None,
+            time_max: None,
             ecosystems: BTreeSet::new(),
         }
+    }
+
+    /// Says which time of a record is the last that may be right. One of a hundred thousand records with a wrong date would
+    /// make all of the source of the future; later times are counted and say nothing.
+    #[must_use]
+    pub fn up_to(self, time: i64) -> Self {
+        Self { time_max: Some(time), ..self }
+    }
+
+    /// Takes the time at which a record was changed.
+    pub(super) fn changed(&mut self, id: &str, stated: Option<&str>) {
+        let Some(time) = stated.and_then(text::time) else { return };
+        if self.time_max.is_some_and(|max| time > max) {
+            self.batch.skip(FUTURE, || format!("{id} {}", stated.unwrap_or_default()));
+            return;
+        }
+        self.newest = self.newest.max(Some(time));
     }
 
     /// Reads a file. After an error nothing of the source should be used: drop it.

@@ -44,6 +44,7 @@ fn nothing_that_was_looked_up_is_no_clean_image() {
         (Inventory::default(), Some(0)),
         (unread, Some(1)),
         (uncovered.clone(), Some(1)),
+        (Inventory { unnamed: 500, ..Inventory::default() }, Some(1)),
         (inventory("", &["npm a 1", "golang b 1", "pypi c -"]), Some(3)),
         // It says what it is, and not what it has.
         (inventory("debian-13", &[]), Some(1)),
@@ -55,9 +56,12 @@ fn nothing_that_was_looked_up_is_no_clean_image() {
     }
     let warnings = all(&inventory("debian-13", &["pypi b 1"]), &memory).warnings;
     assert_eq!(warnings, [Warning::NoDatabase("debian 13".into())]);
-    let beside = Inventory { uncovered: uncovered.uncovered, ..inventory("", &["pypi b 1"]) };
+    let beside = inventory("", &["pypi b 1"]);
+    let beside = Inventory { uncovered: uncovered.uncovered, unnamed: 500, ..beside };
     let warnings = all(&beside, &memory).warnings;
-    assert_eq!(warnings, [Warning::OtherType { package_type: "rpm".into(), packages: 3 }]);
+    let expected =
+        [Warning::OtherType { package_type: "rpm".into(), packages: 3 }, Warning::Unnamed(500)];
+    assert_eq!(warnings, expected);
 }
 
 #[test]
