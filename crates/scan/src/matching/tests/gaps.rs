@@ -157,7 +157,7 @@ fn support_is_that_of_the_release_a_package_is_looked_up_in() {
         since: None,
         reason: "why".into(),
     };
-    assert_eq!(warnings(&mixed, None), [ended.clone()]);
+    assert_eq!(warnings(&mixed, None), std::slice::from_ref(&ended));
     assert_eq!(warnings(&mixed, Some("debian:13")), [limited("b")]);
     assert_eq!(warnings(&mixed, Some("debian:10")), [ended.clone(), limited("a")]);
     // The release of an image ends whatever is known of its packages.
