@@ -265,7 +265,7 @@ pub(crate) struct ScanData {
     /// Look in this release, whatever the image says: debian:13, alpine:3.22
     #[arg(long, value_name = "RELEASE")]
     pub(crate) release: Option<String>,
-    /// Look up packages of languages only, where the distribution is not known
+    /// Leave out packages whose distribution or release is not known, and what a damaged package database does not tell of
     #[arg(long)]
     pub(crate) allow_unknown_distribution: bool,
     /// Take an image in which nothing could be looked up for one without vulnerabilities

@@ -13,7 +13,7 @@ use hardpan::{Location, SbomChoice, Session};
 
 use super::{secrets, verify};
 use crate::machine::Machine;
-use crate::text::{GOOD, WARNING, count, note, say, styled};
+use crate::text::{GOOD, WARNING, count, note, say, styled, visible};
 
 /// After how many days data is old, where nobody says.
 const AGE_DAYS_MAX: u32 = 7;
@@ -86,7 +86,7 @@ pub(super) fn advisories(
 /// Prints what was stated.
 pub(super) fn print(attested: &AttestedScans) {
     for text in &attested.left_out {
-        note!("{} not stated: {text}", styled(WARNING, "warning:"));
+        note!("{} not stated: {}", styled(WARNING, "warning:"), visible(text));
     }
     for (kind, number) in &attested.statements {
         let platforms = count(*number, "platform");

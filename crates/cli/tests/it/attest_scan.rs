@@ -2,6 +2,7 @@
 //! `hardpan attest scan` and `build --sign --scan`: what scans found, signed and attached.
 
 use hardpan_testkit::fixture::Fixture;
+use hardpan_tree::Digest;
 use serde_json::Value;
 
 use crate::db::tracker;
@@ -123,4 +124,38 @@ fn a_build_states_its_scans_where_that_is_asked_for() {
         &["scan", out.to_str().unwrap(), "--key", "k.pub", "--from-files", "--json"],
     );
     assert_eq!(ran.json()["inventory"]["from"], "files");
+}
+
+#[test]
+fn what_could_not_be_looked_up_is_not_stated_and_the_rest_is() {
+    let fixture = world();
+    hardpan(&fixture, &["db", "import", "a.hpdb", "--key", "k.pub"]).expect(0, &[]);
+    // An image that has no packages.
+    fixture.server.set_file("files/app", b"app\n".to_vec());
+    let file = format!(
+        "contents:\n  files:\n    - url: {}\n      checksum: sha256:{}\n      path: /usr/bin/app\n      mode: '0755'\n",
+        fixture.server.url("files/app"),
+        Digest::of(b"app\n").to_hex()
+    );
+    fixture.edit("contents:\n  packages:\n    - base-files\n    - app\n", &file);
+    let (definition, out) = (fixture.definition(), fixture.path("out"));
+    let (definition, out) = (definition.to_str().unwrap(), out.to_str().unwrap());
+    let build = ["build", definition, "--output", out, "--sign", "--key", "k.key", "--scan"];
+    let nothing = [
+        "not stated: vulnerabilities of linux/amd64: nothing of it could be looked up",
+        "not stated: vulnerabilities of linux/arm64: nothing of it could be looked up",
+        "it says that it is debian 13",
+        "attested secrets of 2 platforms",
+    ];
+    hardpan(&fixture, &build).expect(0, &nothing);
+    let scan = ["attest", "scan", out, "--key", "k.key", "--signatures", "none", "--db"];
+    hardpan(&fixture, &[&scan[..], &["a.hpdb"]].concat()).expect(0, &nothing);
+    // Data about other releases says nothing either.
+    fixture.write("work/other.json", tracker("1", 1).replace("trixie", "bookworm"));
+    hardpan(&fixture, &["db", "build", "--debian-tracker", "other.json", "-o", "b.hpdb"])
+        .expect(0, &[]);
+    let why = ["linux/arm64: the vulnerability data has nothing about debian:13", "secrets of 2"];
+    hardpan(&fixture, &[&scan[..], &["b.hpdb"]].concat()).expect(0, &why);
+    hardpan(&fixture, &["verify", out, "--key", "k.pub", "--require", "vulns"])
+        .expect(1, &["linux/arm64 has no vulns"]);
 }

@@ -291,9 +291,33 @@ fn nothing_that_was_looked_up_is_no_clean_result() {
     scan_of("sbom.json", &["--allow-empty", "--quiet"]).expect(0, &["about rpm"]);
     // A database that says nothing.
     fixture.write("work/root/var/lib/dpkg/status", "no field here\n");
-    scan_of("root", &[]).expect(2, &["/var/lib/dpkg/status", "nothing in it is a field"]);
+    for release in [&[][..], &["--release", "debian:13"]] {
+        let why = ["/var/lib/dpkg/status", "nothing in it is a field", "what could be read"];
+        scan_of("root", release).expect(2, &why);
+    }
     std::fs::remove_file(fixture.path("work/root/var/lib/dpkg/status")).unwrap();
     scan_of("root", &[]).expect(2, &["it says that it is debian 13", "--allow-empty"]);
+}
+
+#[test]
+fn an_sbom_of_a_release_without_data_is_no_clean_result() {
+    let fixture = world();
+    let deb = |name: &str, release: &str| {
+        let purl = format!("pkg:deb/debian/{name}@3.5.1-1?distro=debian-{release}");
+        json!({"bom-ref": name, "type": "library", "name": name, "version": "3.5.1-1", "purl": purl})
+    };
+    let system = json!({"type": "operating-system", "name": "debian", "version": "13"});
+    let components = [system, deb("bash", "13"), deb("openssl", "11")];
+    let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components});
+    fixture.write("work/sbom.json", sbom.to_string());
+    let scan = |arguments: &[&str]| {
+        let first = ["scan", "--offline", "--db", "a.hpdb", "sbom.json"];
+        run(hardpan(&fixture, &[&first[..], arguments].concat()))
+    };
+    scan(&[]).expect(2, &["nothing about debian:11", "--allow-unknown-distribution"]);
+    scan(&["--allow-unknown-distribution"])
+        .expect(0, &["no data about debian:11: 1 package was not looked up", "no known"]);
+    scan(&["--release", "debian:13"]).expect(0, &["CVE-2026-0001", "1 high"]);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use hardpan_testkit::fixture::Fixture;
 use serde_json::{Value, json};
 
-use crate::keys::{attested, build_signed};
-use crate::support::{build, files, run};
+use crate::keys::{attested, build_signed, signing};
+use crate::support::{build, files, hardpan, run};
 
 fn document(id: &str, statements: &Value) -> String {
     json!({
@@ -99,11 +99,8 @@ fn the_same_documents_give_the_same_bytes() {
     let first = files(&fixture.path("out"));
     build_signed(&fixture, &["--vex", "b.json", "--vex", "a.json"]).expect(0, &[]);
     assert!(first == files(&fixture.path("out")), "another order gives other bytes");
-    run(crate::support::hardpan(
-        &fixture,
-        &["verify", fixture.path("out").to_str().unwrap(), "--key", "k.pub"],
-    ))
-    .expect(0, &["vex"]);
+    run(hardpan(&fixture, &["verify", fixture.path("out").to_str().unwrap(), "--key", "k.pub"]))
+        .expect(0, &["vex"]);
 }
 
 #[test]
@@ -120,7 +117,7 @@ fn documents_that_say_nothing_of_the_image_make_none() {
     );
     let out = fixture.path("out");
     let get = ["attest", "get", out.to_str().unwrap(), "--type", "vex", "--key", "k.pub"];
-    run(crate::support::hardpan(&fixture, &get)).expect(2, &["no trusted key signed a vex"]);
+    run(hardpan(&fixture, &get)).expect(2, &["no trusted key signed a vex"]);
 }
 
 #[test]
@@ -168,4 +165,37 @@ fn a_definition_names_documents_of_its_catalog() {
         with(path);
         build_signed(&fixture, &[]).expect(2, &[expected]);
     }
+}
+
+#[test]
+fn every_attached_document_counts_and_not_the_first_alone() {
+    let fixture = Fixture::new();
+    build_signed(&fixture, &[]).expect(0, &[]);
+    let open =
+        json!({"releases": {"trixie": {"status": "open", "urgency": "high", "repositories": {}}}});
+    let tracker = json!({"app": {"CVE-2026-0001": open, "CVE-2026-0002": open}});
+    fixture.write("work/tracker.json", tracker.to_string());
+    run(hardpan(&fixture, &["db", "build", "--debian-tracker", "tracker.json", "-o", "a.hpdb"]))
+        .expect(0, &[]);
+    let out = fixture.path("out");
+    let out = out.to_str().unwrap();
+    let suppressed = |keys: &[&str]| {
+        let scan = ["scan", out, "--platform", "linux/amd64", "--db", "a.hpdb", "--json"];
+        let ran = run(hardpan(&fixture, &[&scan[..], keys].concat()));
+        assert_eq!(ran.code, 0, "{ran}");
+        let report = ran.json();
+        let rows = report["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 4, "{report:#}");
+        rows.iter().filter(|row| row["status"]["state"] == "suppressed").count()
+    };
+    for (name, expected) in [("CVE-2026-0001", 2), ("CVE-2026-0002", 4)] {
+        let said = json!([not_affected(name, "pkg:deb/debian/app@1.0-1?arch=source")]);
+        fixture.write("work/v.json", document(&format!("https://a.example/{name}"), &said));
+        let add =
+            ["attest", "add", out, "--type", "vex", "--predicate", "v.json", "--key", "k.key"];
+        run(signing(&fixture, &add)).expect(0, &[]);
+        assert_eq!(suppressed(&["--key", "k.pub"]), expected, "{name}");
+    }
+    // Nobody is believed who is not trusted.
+    assert_eq!(suppressed(&[]), 0);
 }

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use hardpan_attest::predicate::uri;
-use hardpan_scan::report::VulnsPredicate;
+use hardpan_scan::report::{ScanReport, VulnsPredicate};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ScanRequest, ScanSource};
+use super::{ScanError, ScanRequest, ScanSource, error};
 use crate::error::Error;
 use crate::malware::{MalwareOptions, MalwareOutcome};
 use crate::sbom::{SbomChoice, SbomSource};
@@ -78,12 +78,16 @@ impl Session<'_> {
         let mut predicates = Vec::new();
         match &request.vulnerabilities {
             Some(scan) => {
-                let report = self.scan(
-                    &ScanSource::Image(source.clone()),
-                    &ScanRequest { choice, ..scan.clone() },
-                )?;
-                let value = serde_json::to_value(VulnsPredicate::of(&report));
-                predicates.push((uri::VULNS.to_owned(), json(uri::VULNS, value)?));
+                let image = ScanSource::Image(source.clone());
+                match self.matched(&image, &ScanRequest { choice, ..scan.clone() })? {
+                    Ok(report) => {
+                        let value = serde_json::to_value(VulnsPredicate::of(&report));
+                        predicates.push((uri::VULNS.to_owned(), json(uri::VULNS, value)?));
+                    }
+                    Err(why) => {
+                        attested.left_out.push(format!("vulnerabilities of {name}: {why}"));
+                    }
+                }
             }
             None => {
                 attested.left_out.push("vulnerabilities: there is no advisory database".to_owned());
@@ -109,5 +113,20 @@ impl Session<'_> {
             (_, Err(error)) => attested.left_out.push(format!("malware of {name}: {error}")),
         }
         Ok(predicates)
+    }
+
+    /// Scans, and says why where nothing can be told: the statements about other things and platforms hold nevertheless.
+    fn matched(
+        &self,
+        image: &ScanSource,
+        request: &ScanRequest<'_>,
+    ) -> Result<Result<ScanReport, String>, Error> {
+        match self.scan(image, request) {
+            Err(Error::Scan(error)) => match *error {
+                ScanError::Match { source } => Ok(Err(error::line(&source))),
+                other => Err(other.into()),
+            },
+            scanned => Ok(Ok(scanned?)),
+        }
     }
 }

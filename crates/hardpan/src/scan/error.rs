@@ -83,10 +83,10 @@ impl ScanError {
                 return nothing(warnings);
             }
             Self::Match { source: MatchError::Database(_) } => {
-                "`--allow-unknown-distribution` looks up packages of languages only"
+                "`hardpan scan --allow-unknown-distribution` looks up what could be read"
             }
             Self::Match { source: MatchError::NoData(_) } => {
-                "`hardpan db status` shows what there is; `hardpan db update` brings more"
+                "`hardpan db status` shows what there is; `hardpan db update` brings more; `hardpan scan --allow-unknown-distribution` leaves packages of that release out"
             }
             Self::Match {
                 source: MatchError::UnknownDistribution(_) | MatchError::NoDistribution(_),
@@ -101,13 +101,26 @@ impl ScanError {
 
 /// Says why nothing was looked up, and how that is no error.
 fn nothing(warnings: &[hardpan_scan::matching::Warning]) -> Vec<String> {
-    let mut hints: Vec<String> =
-        warnings.iter().map(|it| super::warnings::warning(it).text).collect();
-    if hints.is_empty() {
-        hints.push("nothing in it says which packages it is made of".to_owned());
-    }
+    let mut hints = reasons(warnings);
     hints.push(
         "`hardpan scan --allow-empty` takes that for an image without vulnerabilities".to_owned(),
     );
     hints
+}
+
+fn reasons(warnings: &[hardpan_scan::matching::Warning]) -> Vec<String> {
+    let reasons: Vec<String> =
+        warnings.iter().map(|it| super::warnings::warning(it).text).collect();
+    if reasons.is_empty() {
+        return vec!["nothing in it says which packages it is made of".to_owned()];
+    }
+    reasons
+}
+
+/// Says in one line why there are no findings.
+pub(super) fn line(error: &MatchError) -> String {
+    match error {
+        MatchError::Nothing { warnings } => format!("{error}: {}", reasons(warnings).join("; ")),
+        _ => error.to_string(),
+    }
 }

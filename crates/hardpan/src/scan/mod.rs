@@ -85,7 +85,8 @@ pub struct ScanRequest<'r> {
     pub policy: VexPolicy,
     /// The release to look in, whatever the image says.
     pub release: Option<Space>,
-    /// Whether only packages of languages are looked up where the distribution is not known.
+    /// Whether packages of a distribution or release that is not known are left out, as are those that a damaged package
+    /// database does not tell of.
     pub allows_unknown_distribution: bool,
     /// Whether it is no error if nothing could be looked up.
     pub allows_nothing: bool,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inventories of SBOMs, of this and of other programs.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::read::Listing;
@@ -35,7 +35,7 @@ impl From<Listing> for Inventory {
             packages.push(package(id, kind, component, &owners));
         }
         let distribution = distribution(stated, &packages);
-        let packages = with_owners(without_copies(packages));
+        let packages = with_owners(without_copies(with_kept_owners(packages)));
         Self { distribution, packages, uncovered, unnamed, ..Self::default() }
     }
 }
@@ -127,20 +127,65 @@ fn package(
     }
 }
 
+/// Gives what copies of a package own to the one that stays: an owner that is gone would be nobody whose maintainer is
+/// known.
+fn with_kept_owners(mut packages: Vec<Package>) -> Vec<Package> {
+    if packages.iter().all(|package| package.owned_by.is_none()) {
+        return packages;
+    }
+    let mut first = HashMap::new();
+    let mut kept: HashMap<String, String> = HashMap::new();
+    // Nothing owns a package of a distribution, so that of these alone it is known which are copies.
+    for package in packages.iter().filter(|package| package.kind.is_distribution()) {
+        let one = *first.entry(Identity::of(package)).or_insert(package);
+        if one.id != package.id {
+            kept.insert(package.id.clone(), one.id.clone());
+        }
+    }
+    for owner in packages.iter_mut().filter_map(|package| package.owned_by.as_mut()) {
+        if let Some(one) = kept.get(owner) {
+            owner.clone_from(one);
+        }
+    }
+    packages
+}
+
 /// Leaves out what is there twice and differs in nothing but its id, as in SBOMs that were put together from several: it is
 /// one package.
 fn without_copies(mut packages: Vec<Package>) -> Vec<Package> {
     // Documents have 100,000 of them: nothing is copied to compare it.
     let mut seen = HashSet::with_capacity(packages.len());
-    let is_first: Vec<bool> = (packages.iter())
-        .map(|package| {
-            let Package { kind, name, version, source, purl, evidence, owned_by, .. } = package;
-            seen.insert((kind, name, version, source, purl, evidence, owned_by))
-        })
-        .collect();
+    let is_first: Vec<bool> =
+        packages.iter().map(|package| seen.insert(Identity::of(package))).collect();
     let mut is_first = is_first.into_iter();
     packages.retain(|_| is_first.next().unwrap_or(true));
     packages
+}
+
+/// What copies have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Identity<'p> {
+    kind: PackageKind,
+    name: &'p str,
+    version: Option<&'p str>,
+    source: Option<&'p (String, String)>,
+    purl: Option<&'p PackageUrl>,
+    evidence: &'p BTreeSet<String>,
+    owned_by: Option<&'p str>,
+}
+
+impl<'p> Identity<'p> {
+    fn of(package: &'p Package) -> Self {
+        Self {
+            kind: package.kind,
+            name: &package.name,
+            version: package.version.as_deref(),
+            source: package.source.as_ref(),
+            purl: package.purl.as_ref(),
+            evidence: &package.evidence,
+            owned_by: package.owned_by.as_deref(),
+        }
+    }
 }
 
 /// Gives packages of Python in Debian's own directory to the package that brought them, which other programs do not say:

@@ -184,3 +184,27 @@ fn what_differs_only_in_its_id_is_one_package() {
     let ids: Vec<&str> = inventory.packages.iter().map(|package| package.id.as_str()).collect();
     assert_eq!(ids, ["1", "3", "4", "6"]);
 }
+
+#[test]
+fn what_a_copy_owns_is_the_one_that_stays() {
+    let docker = |id: &str, place: &str| {
+        json!({"bom-ref": id, "type": "library", "name": "docker-ce-cli", "version": "5:27-1",
+               "purl": "pkg:deb/debian/docker-ce-cli@5%3A27-1?distro=debian-13",
+               "supplier": {"name": "Docker <support@docker.com>"},
+               "components": [{"bom-ref": format!("{id}/moby"), "type": "library", "name": "github.com/moby/moby",
+                               "version": "v27.0.0", "purl": "pkg:golang/github.com/moby/moby@v27.0.0",
+                               "evidence": {"occurrences": [{"location": place}]}}]})
+    };
+    // Both have the module in the same file, or the second one in another.
+    for (place, expected) in [("usr/bin/docker", 1), ("usr/libexec/docker", 2)] {
+        let inventory = cyclonedx(&json!([docker("a", "usr/bin/docker"), docker("b", place)]));
+        let modules: Vec<&Package> =
+            inventory.packages.iter().filter(|it| it.kind == PackageKind::Golang).collect();
+        assert_eq!(modules.len(), expected, "{place}");
+        for module in modules {
+            let owner = module.owned_by.as_deref().unwrap();
+            let owner = inventory.package(owner).unwrap();
+            assert!(owner.maintainer.as_deref().unwrap().contains("docker.com"), "{place}");
+        }
+    }
+}

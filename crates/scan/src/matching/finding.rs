@@ -213,9 +213,9 @@ pub enum Warning {
     Unnamed(usize),
     /// The image says which distribution it is, and nothing in it says which packages of that it has.
     NoDatabase(String),
-    /// The data has nothing about a language; its packages were not looked up.
+    /// The data has nothing about a language, or about the release of some packages; they were not looked up.
     NoData {
-        /// The language.
+        /// The language or release.
         space: Space,
         /// How many packages were not looked up.
         packages: usize,

@@ -51,7 +51,8 @@ const DEBIAN_RELEASES: std::ops::RangeInclusive<u32> = 7..=40;
 pub struct MatchOptions {
     /// The release to look in, whatever the image says.
     pub release: Option<Space>,
-    /// Whether only the packages of languages are looked up where the distribution is not known. It is an error otherwise.
+    /// Whether packages of a distribution or release that is not known are left out, as are those that a damaged package
+    /// database does not tell of. It is an error otherwise.
     pub allows_unknown_distribution: bool,
     /// Whether it is no error if nothing in an image could be looked up.
     pub allows_nothing: bool,
@@ -100,9 +101,8 @@ pub fn match_all(
     advisories: &impl Advisories,
     options: &MatchOptions,
 ) -> Result<Findings, MatchError> {
-    let release = release(inventory, advisories, options)?;
-    let Plan { lookups, left_out, mut warnings } =
-        plan::plan(inventory, advisories, release.as_ref());
+    let (release, plan) = plan(inventory, advisories, options)?;
+    let Plan { lookups, left_out, mut warnings } = plan;
     warnings.extend(unlisted(inventory));
     if lookups.is_empty() && !options.allows_nothing {
         warnings.sort();
@@ -146,7 +146,7 @@ pub fn match_all(
             findings.extend(packages.iter().zip(&ids).map(of_package));
         }
     }
-    warnings.extend(support::warnings(inventory, advisories, release.as_ref(), options));
+    warnings.extend(support::warnings(inventory, advisories, release.as_ref(), &lookups, options));
     warnings.sort();
     warnings.dedup();
     findings.sort_by(|(at, a), (of, b)| at.cmp(of).then_with(|| a.id.cmp(&b.id)));
@@ -179,8 +179,26 @@ pub(crate) fn planned(
     advisories: &impl Advisories,
     options: &MatchOptions,
 ) -> Result<BTreeMap<Lookup, Vec<usize>>, MatchError> {
+    Ok(plan(inventory, advisories, options)?.1.lookups)
+}
+
+/// Plans what is looked up, and says in which release the distribution's packages are.
+fn plan(
+    inventory: &Inventory,
+    advisories: &impl Advisories,
+    options: &MatchOptions,
+) -> Result<(Option<Space>, Plan), MatchError> {
     let release = release(inventory, advisories, options)?;
-    Ok(plan::plan(inventory, advisories, release.as_ref()).lookups)
+    let plan = plan::plan(inventory, advisories, release.as_ref(), options);
+    // SBOMs may say one release, and nearly all of their packages another one.
+    let missing = plan.warnings.iter().find_map(|warning| match warning {
+        Warning::NoData { space, .. } if space.is_distribution() => Some(space.clone()),
+        _ => None,
+    });
+    match missing {
+        Some(space) if !options.allows_unknown_distribution => Err(MatchError::NoData(space)),
+        _ => Ok((release, plan)),
+    }
 }
 
 /// Says in which release the distribution's packages are looked up; `None` if there is no distribution.

@@ -7,6 +7,7 @@ use crate::advisory::{Advisories, Space};
 use crate::catalog::PackageKind;
 use crate::inventory::{Claim, Distribution, Inventory, Package, language};
 
+use super::MatchOptions;
 use super::finding::{LeftOut, Warning};
 
 /// Who packages for a distribution without being part of it, by the domains of their mail: what such a package brings
@@ -70,9 +71,10 @@ pub(crate) fn plan(
     inventory: &Inventory,
     advisories: &impl Advisories,
     release: Option<&Space>,
+    options: &MatchOptions,
 ) -> Plan {
     let mut plan = Plan::default();
-    let mut releases = Releases::of(inventory);
+    let mut releases = Releases::of(inventory, options);
     let mut unknown = 0;
     let mut others: BTreeMap<PackageKind, usize> = BTreeMap::new();
     let mut no_data: BTreeMap<Space, usize> = BTreeMap::new();
@@ -165,16 +167,16 @@ fn place<'i>(
 
 /// Releases that packages' own URLs say they are of: SBOMs may be put together from several images.
 struct Releases<'i> {
-    /// That of the image.
+    /// That of the image; nothing where another one was chosen, which then is that of all packages.
     image: Option<Space>,
     /// By namespace and `distro`, of which a document has few and many packages have the same.
     by_qualifier: BTreeMap<(&'i str, &'i str), Option<Space>>,
 }
 
 impl<'i> Releases<'i> {
-    fn of(inventory: &Inventory) -> Self {
-        let image = inventory.distribution.as_ref().and_then(space_of);
-        Self { image, by_qualifier: BTreeMap::new() }
+    fn of(inventory: &Inventory, options: &MatchOptions) -> Self {
+        let stated = inventory.distribution.as_ref().filter(|_| options.release.is_none());
+        Self { image: stated.and_then(space_of), by_qualifier: BTreeMap::new() }
     }
 
     /// Returns the release of a package where that is another one than the image's.

@@ -6,22 +6,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::RegexBuilder;
 
 use crate::advisory::{Advisories, Space, Support, SupportLimit};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Package};
 
-use super::MatchOptions;
 use super::finding::Warning;
+use super::{Lookup, MatchOptions};
 
 /// How much a compiled pattern may take, in bytes: those of Debian have 20 characters.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
-/// Says what has no support, or less.
+/// Says what has no support, or less: packages in the release that they are looked up in, which for those of an SBOM need
+/// not be the image's.
 pub(super) fn warnings(
     inventory: &Inventory,
     advisories: &impl Advisories,
     release: Option<&Space>,
+    lookups: &BTreeMap<Lookup, Vec<usize>>,
     options: &MatchOptions,
 ) -> Vec<Warning> {
-    let Some(space) = release else { return Vec::new() };
+    let mut releases: BTreeMap<&Space, Vec<&Package>> = BTreeMap::new();
+    // The image's counts even if none of its packages is known.
+    releases.extend(release.map(|release| (release, Vec::new())));
+    for (what, packages) in lookups.iter().filter(|(what, _)| what.space.is_distribution()) {
+        let packages = packages.iter().map(|&at| &inventory.packages[at]);
+        releases.entry(&what.space).or_default().extend(packages);
+    }
+    let of = |(space, packages): (&Space, Vec<&Package>)| {
+        of_release(space, &packages, advisories, options)
+    };
+    releases.into_iter().flat_map(of).collect()
+}
+
+fn of_release(
+    space: &Space,
+    packages: &[&Package],
+    advisories: &impl Advisories,
+    options: &MatchOptions,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if let (Some(release), Some(today)) = (advisories.release(space), options.today)
         && let Some(since) = release.end_of_life.filter(|last| today > *last)
@@ -30,7 +50,7 @@ pub(super) fn warnings(
         warnings.push(Warning::EndOfLife { space: space.clone(), since, lts_until });
     }
     let mut installed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for package in inventory.packages.iter().filter(|package| package.kind.is_distribution()) {
+    for package in packages {
         installed.entry(package.source_or_own().0).or_default().push(&package.name);
     }
     let mut limits = Vec::new();

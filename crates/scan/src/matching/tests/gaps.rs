@@ -2,6 +2,7 @@
 //! What can't be looked up is told, and an image of which nothing was looked up is not clean.
 
 use super::*;
+use crate::advisory::{Support, SupportLimit};
 
 #[test]
 fn languages_without_data_are_told_and_not_passed_over() {
@@ -90,11 +91,85 @@ fn packages_of_other_releases_are_looked_up_in_these() {
     assert_eq!(found(&mixed, &memory), ["deb/a CVE-13"]);
     mixed.packages[0].purl = purl("12.9");
     assert_eq!(found(&mixed, &memory), ["deb/a CVE-12"]);
+    // One that is chosen holds for all.
+    mixed.packages[0].purl = purl("13.1");
+    let chosen =
+        |release: &str| MatchOptions { release: release.parse().ok(), ..MatchOptions::default() };
+    let found = match_all(&mixed, &memory, &chosen("debian:12")).unwrap().findings;
+    assert_eq!(found.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["CVE-12"]);
     mixed.packages[0].purl = purl("11");
-    let findings = all(&mixed, &memory);
-    assert!(findings.findings.is_empty());
-    let space = "debian:11".parse().unwrap();
-    assert_eq!(findings.warnings, [Warning::NoData { space, packages: 1 }]);
+    let found = match_all(&mixed, &memory, &chosen("debian:13")).unwrap();
+    assert_eq!(found.findings[0].id, "CVE-13");
+    assert_eq!(found.warnings, []);
+}
+
+#[test]
+fn a_release_without_data_is_an_error_whoever_states_it() {
+    let memory = Memory::about(&[("debian:12", "bookworm"), ("alpine:3.22", "")]).with(
+        "debian:12",
+        "a",
+        record("CVE-12", "*"),
+    );
+    for (purl, missing) in [
+        ("pkg:deb/debian/b@1?distro=debian-11", "debian:11"),
+        ("pkg:deb/debian/b@1?distro=debian-13.1", "debian:13"),
+        ("pkg:apk/alpine/b@1-r0?distro=alpine-3.18.4", "alpine:3.18"),
+    ] {
+        let mut mixed = inventory("debian-12", &["deb a 1", "deb b 1"]);
+        mixed.packages[1].purl = purl.parse().ok();
+        let missing: Space = missing.parse().unwrap();
+        let error = MatchError::NoData(missing.clone());
+        assert_eq!(match_all(&mixed, &memory, &MatchOptions::default()), Err(error.clone()));
+        let absent = absences(&mixed, &memory, &MatchOptions::default(), "CVE-12");
+        assert_eq!(absent, Err(error.clone()));
+        // That an image may be empty says nothing of one that is not.
+        let empty = MatchOptions { allows_nothing: true, ..MatchOptions::default() };
+        assert_eq!(match_all(&mixed, &memory, &empty), Err(error));
+        let options = MatchOptions { allows_unknown_distribution: true, ..MatchOptions::default() };
+        let findings = match_all(&mixed, &memory, &options).unwrap();
+        assert_eq!(findings.findings[0].id, "CVE-12");
+        assert_eq!(findings.warnings, [Warning::NoData { space: missing, packages: 1 }]);
+    }
+}
+
+#[test]
+fn support_is_that_of_the_release_a_package_is_looked_up_in() {
+    let limit = |package: &'static str| SupportLimit {
+        package: package.into(),
+        is_pattern: false,
+        support: Support::Ended,
+        since: None,
+        reason: "why".into(),
+    };
+    let memory = Memory::about(&[("debian:10", "buster"), ("debian:13", "trixie")])
+        .ending("debian:10", 100, None)
+        .limiting("debian:10", limit("a"))
+        .limiting("debian:13", limit("b"));
+    let mut mixed = inventory("debian-13", &["deb a 1", "deb b 1", "deb c 1"]);
+    mixed.packages[1].purl = "pkg:deb/debian/b@1?distro=debian-10".parse().ok();
+    let warnings = |inventory: &Inventory, release: Option<&str>| {
+        let release = release.map(|release| release.parse().unwrap());
+        let options = MatchOptions { today: Some(101), release, ..MatchOptions::default() };
+        match_all(inventory, &memory, &options).unwrap().warnings
+    };
+    let space: Space = "debian:10".parse().unwrap();
+    let ended = Warning::EndOfLife { space, since: 100, lts_until: None };
+    let limited = |name: &str| Warning::LimitedSupport {
+        source: name.into(),
+        packages: vec![name.into()],
+        is_unsupported: true,
+        since: None,
+        reason: "why".into(),
+    };
+    assert_eq!(warnings(&mixed, None), std::slice::from_ref(&ended));
+    assert_eq!(warnings(&mixed, Some("debian:13")), [limited("b")]);
+    assert_eq!(warnings(&mixed, Some("debian:10")), [ended.clone(), limited("a")]);
+    // The release of an image ends whatever is known of its packages.
+    let empty = inventory("debian-10", &[]);
+    let options =
+        MatchOptions { today: Some(101), allows_nothing: true, ..MatchOptions::default() };
+    let findings = match_all(&empty, &memory, &options).unwrap();
+    assert!(findings.warnings.contains(&ended), "{:?}", findings.warnings);
 }
 
 #[test]
