@@ -102,7 +102,7 @@ pub fn match_all(
     options: &MatchOptions,
 ) -> Result<Findings, MatchError> {
     let (release, plan) = plan(inventory, advisories, options)?;
-    let Plan { lookups, left_out, mut warnings } = plan;
+    let Plan { lookups, left_out, mut warnings, .. } = plan;
     warnings.extend(unlisted(inventory));
     if lookups.is_empty() && !options.allows_nothing {
         warnings.sort();
@@ -195,10 +195,15 @@ fn plan(
         Warning::NoData { space, .. } if space.is_distribution() => Some(space.clone()),
         _ => None,
     });
-    match missing {
-        Some(space) if !options.allows_unknown_distribution => Err(MatchError::NoData(space)),
-        _ => Ok((release, plan)),
+    if !options.allows_unknown_distribution {
+        if let Some(space) = missing {
+            return Err(MatchError::NoData(space));
+        }
+        if let Some(distribution) = plan.unnamed {
+            return Err(MatchError::UnknownDistribution(distribution));
+        }
     }
+    Ok((release, plan))
 }
 
 /// Says in which release the distribution's packages are looked up; `None` if there is no distribution.

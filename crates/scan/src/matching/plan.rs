@@ -7,8 +7,8 @@ use crate::advisory::{Advisories, Space};
 use crate::catalog::PackageKind;
 use crate::inventory::{Claim, Distribution, Inventory, Package, language};
 
-use super::MatchOptions;
 use super::finding::{LeftOut, Warning};
+use super::{MatchOptions, named};
 
 /// Who packages for a distribution without being part of it, by the domains of their mail: what such a package brings
 /// along has no advisories of the distribution, so it is looked up itself.
@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) lookups: BTreeMap<Lookup, Vec<usize>>,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) warnings: Vec<Warning>,
+    /// A release that packages say they are of, and that nobody knows by that name.
+    pub(crate) unnamed: Option<Distribution>,
 }
 
 /// Where a package is looked up.
@@ -60,6 +62,7 @@ enum Place {
     In(Lookup),
     OwnedBy(String),
     UnknownDistribution,
+    Unnamed(Distribution),
     OtherDistribution,
     NoData(Space),
     NotCovered,
@@ -74,8 +77,9 @@ pub(crate) fn plan(
     options: &MatchOptions,
 ) -> Plan {
     let mut plan = Plan::default();
-    let mut releases = Releases::of(inventory, options);
+    let mut releases = Releases::of(release, options);
     let mut unknown = 0;
+    let mut unnamed: BTreeMap<Distribution, usize> = BTreeMap::new();
     let mut others: BTreeMap<PackageKind, usize> = BTreeMap::new();
     let mut no_data: BTreeMap<Space, usize> = BTreeMap::new();
     let mut not_covered: BTreeMap<PackageKind, Vec<String>> = BTreeMap::new();
@@ -87,6 +91,7 @@ pub(crate) fn plan(
                 plan.left_out.push(LeftOut { package: package.id.clone(), owned_by });
             }
             Place::UnknownDistribution => unknown += 1,
+            Place::Unnamed(distribution) => *unnamed.entry(distribution).or_default() += 1,
             Place::OtherDistribution => *others.entry(package.kind).or_default() += 1,
             Place::NoData(space) => *no_data.entry(space).or_default() += 1,
             Place::NotCovered => {
@@ -105,7 +110,11 @@ pub(crate) fn plan(
             packages: unknown,
         });
     }
+    plan.unnamed = unnamed.keys().next().cloned();
     let warnings = &mut plan.warnings;
+    warnings.extend(unnamed.into_iter().map(|(distribution, packages)| {
+        Warning::UnknownDistribution { distribution: distribution.to_string(), packages }
+    }));
     let other = |(kind, packages)| Warning::OtherDistribution { kind, packages };
     warnings.extend(others.into_iter().map(other));
     warnings
@@ -134,9 +143,14 @@ fn place<'i>(
 ) -> Place {
     if package.kind.is_distribution() {
         let Some(release) = release else { return Place::UnknownDistribution };
-        return match releases.other(package) {
-            Some(other) if advisories.release(other).is_none() => Place::NoData(other.clone()),
-            other => of_distribution(package, other.unwrap_or(release)),
+        return match releases.own(package, advisories) {
+            Own::Image => of_distribution(package, release),
+            Own::Other(other) if advisories.release(other).is_none() => {
+                Place::NoData(other.clone())
+            }
+            Own::Other(other) => of_distribution(package, other),
+            Own::Unnamed(distribution) => Place::Unnamed(distribution.clone()),
+            Own::OtherDistribution => Place::OtherDistribution,
         };
     }
     // Its vulnerabilities are those of the package that brought it, whose maintainers patch it without a new version.
@@ -168,34 +182,51 @@ fn place<'i>(
 /// Releases that packages' own URLs say they are of: SBOMs may be put together from several images.
 struct Releases<'i> {
     /// That of the image; nothing where another one was chosen, which then is that of all packages.
-    image: Option<Space>,
-    /// By namespace and `distro`, of which a document has few and many packages have the same.
-    by_qualifier: BTreeMap<(&'i str, &'i str), Option<Space>>,
+    image: Option<&'i Space>,
+    /// By type, namespace and `distro`, of which a document has few and many packages have the same.
+    by_qualifier: BTreeMap<(PackageKind, &'i str, &'i str), Own>,
+}
+
+/// Of which release a package says it is.
+enum Own {
+    /// The image's, or none.
+    Image,
+    /// Another one.
+    Other(Space),
+    /// One of Debian by a name that the data does not have.
+    Unnamed(Distribution),
+    /// One of a distribution without advisories.
+    OtherDistribution,
 }
 
 impl<'i> Releases<'i> {
-    fn of(inventory: &Inventory, options: &MatchOptions) -> Self {
-        let stated = inventory.distribution.as_ref().filter(|_| options.release.is_none());
-        Self { image: stated.and_then(space_of), by_qualifier: BTreeMap::new() }
+    fn of(release: Option<&'i Space>, options: &MatchOptions) -> Self {
+        let image = release.filter(|_| options.release.is_none());
+        Self { image, by_qualifier: BTreeMap::new() }
     }
 
-    /// Returns the release of a package where that is another one than the image's.
-    fn other(&mut self, package: &'i Package) -> Option<&Space> {
-        let image = self.image.as_ref()?;
-        let purl = package.purl.as_ref()?;
-        let qualifier = (purl.namespace()?, purl.qualifier("distro")?);
-        let own = self.by_qualifier.entry(qualifier).or_insert_with(|| {
-            let own = Distribution::of_qualifier(qualifier.0, qualifier.1);
-            space_of(&own).filter(|own| own != image)
-        });
-        own.as_ref()
-    }
-}
-
-fn space_of(distribution: &Distribution) -> Option<Space> {
-    match distribution.claim() {
-        Claim::Space(space) => Some(space),
-        _ => None,
+    fn own(&mut self, package: &'i Package, advisories: &impl Advisories) -> &Own {
+        let stated = (package.purl.as_ref())
+            .and_then(|purl| Some((purl.namespace()?, purl.qualifier("distro").unwrap_or(""))));
+        let (Some(image), Some((namespace, distro))) = (self.image, stated) else {
+            return &Own::Image;
+        };
+        let entry = self.by_qualifier.entry((package.kind, namespace, distro));
+        entry.or_insert_with(|| {
+            let own = Distribution::of_qualifier(namespace, distro);
+            // Others' packages of Alpine's kind are looked up by whoever answers for the image.
+            let is_deb_of_others = package.kind == PackageKind::Deb && own.id != "debian";
+            match own.claim() {
+                Claim::Space(space) if space != *image => Own::Other(space),
+                Claim::DebianNamed(name) => match named(&name, advisories) {
+                    Some(space) if space == *image => Own::Image,
+                    Some(space) => Own::Other(space),
+                    None => Own::Unnamed(own),
+                },
+                Claim::Unknown if is_deb_of_others => Own::OtherDistribution,
+                Claim::Space(_) | Claim::Unknown => Own::Image,
+            }
+        })
     }
 }
 

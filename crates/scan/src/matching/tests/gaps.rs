@@ -133,6 +133,50 @@ fn a_release_without_data_is_an_error_whoever_states_it() {
 }
 
 #[test]
+fn releases_of_packages_may_have_their_names() {
+    let memory = Memory::about(&[("debian:12", "bookworm"), ("debian:13", "trixie")])
+        .with("debian:12", "a", record("CVE-12", "*"))
+        .with("debian:13", "a", record("CVE-13", "*"));
+    // The image may be called by its name alone, too.
+    for image in ["debian-12", "bookworm"] {
+        let mut mixed = inventory("debian-12", &["deb a 1", "deb b 1"]);
+        mixed.distribution = Some(Distribution::of_qualifier("debian", image));
+        for (purl, expected) in [
+            ("pkg:deb/debian/a@1?distro=trixie", "deb/a CVE-13"),
+            ("pkg:deb/debian/a@1?distro=debian-13", "deb/a CVE-13"),
+            ("pkg:deb/debian/a@1?distro=bookworm", "deb/a CVE-12"),
+            ("pkg:deb/debian/a@1?distro=debian-12.9", "deb/a CVE-12"),
+            ("pkg:deb/debian/a@1?distro=debian", "deb/a CVE-12"),
+            ("pkg:deb/debian/a@1", "deb/a CVE-12"),
+        ] {
+            mixed.packages[0].purl = purl.parse().ok();
+            assert_eq!(found(&mixed, &memory), [expected], "{image}, {purl}");
+        }
+        // A name that nobody knows is not the image's.
+        mixed.packages[0].purl = "pkg:deb/debian/a@1?distro=jessie".parse().ok();
+        let error = match_all(&mixed, &memory, &MatchOptions::default()).unwrap_err();
+        let jessie = Distribution::of_qualifier("debian", "jessie");
+        assert_eq!(error, MatchError::UnknownDistribution(jessie));
+        let options = MatchOptions { allows_unknown_distribution: true, ..MatchOptions::default() };
+        let found = match_all(&mixed, &memory, &options).unwrap();
+        assert_eq!(found.findings, []);
+        assert!(
+            matches!(&found.warnings[..], [Warning::UnknownDistribution { packages: 1, .. }]),
+            "{:?}",
+            found.warnings
+        );
+        // Ubuntu's versions are no versions of Debian.
+        mixed.packages[0].purl = "pkg:deb/ubuntu/a@1?distro=ubuntu-22.04".parse().ok();
+        let found = match_all(&mixed, &memory, &MatchOptions::default()).unwrap();
+        assert_eq!(found.findings, []);
+        assert_eq!(
+            found.warnings,
+            [Warning::OtherDistribution { kind: PackageKind::Deb, packages: 1 }]
+        );
+    }
+}
+
+#[test]
 fn support_is_that_of_the_release_a_package_is_looked_up_in() {
     let limit = |package: &'static str| SupportLimit {
         package: package.into(),
