@@ -180,7 +180,7 @@ fn profiles_of_users_change_severities_and_accept() {
         &["there is no control \"user-rot\"", "bad.yaml:3:3", "did you mean user-root?"],
     );
     fixture.write("work/bad.yaml", "name: [\n");
-    audit(&fixture, &["busybox", "--profile", "bad.yaml"]).expect(2, &["bad.yaml:2:1"]);
+    audit(&fixture, &["busybox", "--profile", "bad.yaml"]).expect(2, &["bad.yaml:1:7"]);
 }
 
 #[test]
