@@ -127,21 +127,32 @@ fn reference_id(name: &str, text: Option<&str>) -> String {
         }
     }
     let mut name = plain.trim_start_matches('-');
-    let mut chars_max = REFERENCE_CHARS_MAX;
+    let mut is_reference = false;
     while let Some(rest) = name.strip_prefix(PREFIX) {
-        name = rest;
-        // One that was made here before may have a digest beyond that.
-        chars_max = REFERENCE_CHARS_MAX + 1 + REFERENCE_DIGEST_CHARS;
+        (name, is_reference) = (rest, true);
     }
-    // All that is left has one byte for each character.
-    let name = name[..name.len().min(chars_max)].trim_end_matches('-');
-    let id = format!("{PREFIX}{}", if name.is_empty() { "unnamed" } else { name });
-    let Some(text) = text else { return id };
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let digest = Digest::of(words.join(" ").as_bytes()).to_hex();
-    let digest = &digest[..REFERENCE_DIGEST_CHARS];
-    // An id that was made here before stays as it is.
-    if id.ends_with(&format!("-{digest}")) { id } else { format!("{id}-{digest}") }
+    let digest = text.map(|text| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Digest::of(words.join(" ").as_bytes()).to_hex()[..REFERENCE_DIGEST_CHARS].to_owned()
+    });
+    let short = || {
+        // All that is left has one byte for each character.
+        let name = name[..name.len().min(REFERENCE_CHARS_MAX)].trim_end_matches('-');
+        if name.is_empty() { "unnamed" } else { name }
+    };
+    // One that was made here before stays as it is, with the digest beyond that length.
+    let made = name.rsplit_once('-').filter(|(own, end)| {
+        is_reference
+            && own.len() <= REFERENCE_CHARS_MAX
+            && end.len() == REFERENCE_DIGEST_CHARS
+            && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    });
+    match (digest, made) {
+        (None, Some(_)) => format!("{PREFIX}{name}"),
+        (Some(digest), Some((_, end))) if end == digest => format!("{PREFIX}{name}"),
+        (Some(digest), _) => format!("{PREFIX}{}-{digest}", short()),
+        (None, None) => format!("{PREFIX}{}", short()),
+    }
 }
 
 /// Cuts a text at a number of bytes, between characters.

@@ -177,6 +177,31 @@ fn machine_readable_files_are_read() {
     );
 }
 
+#[test]
+fn references_stay_when_they_are_read_again() {
+    let long = "x".repeat(100);
+    for start in ["", "LicenseRef-", "-LicenseRef-co: ", "LicenseRef-LicenseRef-"] {
+        for length in (0..=12).chain(50..=90) {
+            for end in ["", "-", "-1", "-e1b2a438", "-e1b2a438-0f0f0f0f", "-E1B2A438"] {
+                let name = format!("{start}{}{end}", &long[..length]);
+                for text in [None, Some("All is allowed.")] {
+                    let id = reference_id(&name, text);
+                    assert!(is_expression(&id), "{name}: {id}");
+                    assert!(id.len() <= 11 + REFERENCE_CHARS_MAX + 1 + REFERENCE_DIGEST_CHARS);
+                    assert_eq!(reference_id(&id, None), id, "{name}");
+                    if text.is_some() {
+                        assert_eq!(reference_id(&id, text), id, "{name}");
+                    }
+                }
+            }
+        }
+    }
+    // Texts differ where names do not.
+    let [one, other] = ["One.", "Other."].map(|text| reference_id("LicenseRef-BSD", Some(text)));
+    assert_ne!(one, other);
+    assert_ne!(reference_id(&one, Some("Other.")), one);
+}
+
 /// What well-known packages have, in any of the last releases of Debian.
 const WELL_KNOWN: [(&str, &str); 12] = [
     ("adduser", "GPL-2.0-or-later"),
