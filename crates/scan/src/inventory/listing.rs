@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inventories of SBOMs, of this and of other programs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::read::Listing;
@@ -35,7 +35,7 @@ impl From<Listing> for Inventory {
             packages.push(package(id, kind, component, &owners));
         }
         let distribution = distribution(stated, &packages);
-        let packages = with_owners(without_copies(with_kept_owners(packages)));
+        let packages = with_owners(without_copies(packages));
         Self { distribution, packages, uncovered, unnamed, ..Self::default() }
     }
 }
@@ -127,39 +127,37 @@ fn package(
     }
 }
 
-/// Gives what copies of a package own to the one that stays: an owner that is gone would be nobody whose maintainer is
-/// known.
-fn with_kept_owners(mut packages: Vec<Package>) -> Vec<Package> {
-    if packages.iter().all(|package| package.owned_by.is_none()) {
-        return packages;
-    }
-    let mut first = HashMap::new();
-    let mut kept: HashMap<String, String> = HashMap::new();
+/// Leaves out what is there twice and differs in nothing but its id, as in SBOMs that were put together from several: it is
+/// one package. What a copy owns is the kept one's: an owner that is gone would be nobody whose maintainer is known.
+fn without_copies(mut packages: Vec<Package>) -> Vec<Package> {
     // Nothing owns a package of a distribution, so that of these alone it is known which are copies.
-    for package in packages.iter().filter(|package| package.kind.is_distribution()) {
-        let one = *first.entry(Identity::of(package)).or_insert(package);
-        if one.id != package.id {
-            kept.insert(package.id.clone(), one.id.clone());
+    let of_distribution = kept(&packages, |package| package.kind.is_distribution());
+    for owner in packages.iter_mut().filter_map(|package| package.owned_by.as_mut()) {
+        if let Some(kept) = of_distribution.get(owner) {
+            owner.clone_from(kept);
         }
     }
-    for owner in packages.iter_mut().filter_map(|package| package.owned_by.as_mut()) {
-        if let Some(one) = kept.get(owner) {
-            owner.clone_from(one);
-        }
+    let others = kept(&packages, |package| !package.kind.is_distribution());
+    if !of_distribution.is_empty() || !others.is_empty() {
+        packages.retain(|package| {
+            !of_distribution.contains_key(&package.id) && !others.contains_key(&package.id)
+        });
     }
     packages
 }
 
-/// Leaves out what is there twice and differs in nothing but its id, as in SBOMs that were put together from several: it is
-/// one package.
-fn without_copies(mut packages: Vec<Package>) -> Vec<Package> {
+/// Returns the ids of copies among some packages, each with that of the first.
+fn kept(packages: &[Package], is_meant: impl Fn(&Package) -> bool) -> HashMap<String, String> {
     // Documents have 100,000 of them: nothing is copied to compare it.
-    let mut seen = HashSet::with_capacity(packages.len());
-    let is_first: Vec<bool> =
-        packages.iter().map(|package| seen.insert(Identity::of(package))).collect();
-    let mut is_first = is_first.into_iter();
-    packages.retain(|_| is_first.next().unwrap_or(true));
-    packages
+    let mut first = HashMap::with_capacity(packages.len());
+    let mut kept = HashMap::new();
+    for package in packages.iter().filter(|package| is_meant(package)) {
+        let one: &Package = first.entry(Identity::of(package)).or_insert(package);
+        if one.id != package.id {
+            kept.insert(package.id.clone(), one.id.clone());
+        }
+    }
+    kept
 }
 
 /// What copies have in common.
