@@ -86,7 +86,7 @@ pub(super) struct Facts<'s> {
     pub component: &'s Component,
     pub name: String,
     pub version: Option<String>,
-    pub purl: Option<PackageUrl>,
+    pub purl: Option<&'s PackageUrl>,
     pub supplier: Option<Party>,
     pub originator: Option<Party>,
     pub licensing: Option<Licensing>,
@@ -148,7 +148,7 @@ impl<'s> AllFacts<'s> {
     pub(super) fn of(sbom: &'s Sbom) -> Self {
         let supplier = image_supplier(sbom);
         let facts = |(id, component): (&'s String, &'s Component)| {
-            let purl = component.purl.as_deref().and_then(|purl| purl.parse().ok());
+            let purl = component.purl.as_deref();
             let is_there = |id: &&'s str| sbom.components.contains_key(*id);
             let originator = component.originator.as_deref().and_then(Party::parse);
             Facts {
@@ -156,12 +156,7 @@ impl<'s> AllFacts<'s> {
                 component,
                 name: name(&component.name),
                 version: version(sbom, component),
-                supplier: supplier_of(
-                    component,
-                    purl.as_ref(),
-                    originator.as_ref(),
-                    supplier.as_ref(),
-                ),
+                supplier: supplier_of(component, purl, originator.as_ref(), supplier.as_ref()),
                 originator,
                 licensing: conclude(&component.licenses, &component.license_texts),
                 depends: component.depends.iter().map(String::as_str).filter(is_there).collect(),

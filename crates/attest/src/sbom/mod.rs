@@ -13,8 +13,11 @@ pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hardpan_tree::Digest;
+
+use self::purl::PackageUrl;
 
 /// What an image is made of. All lists are written sorted, whatever order they have here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,8 +151,8 @@ pub struct Component {
     pub name: String,
     /// Its version; `None` where nothing says.
     pub version: Option<String>,
-    /// Its package URL, canonical.
-    pub purl: Option<String>,
+    /// Its package URL. Where many components have the same, it is there once.
+    pub purl: Option<Arc<PackageUrl>>,
     /// Who distributes it: `Organization: Debian`, `Person: …`.
     pub supplier: Option<String>,
     /// Who made it, where that is known: the maintainer or the authors.

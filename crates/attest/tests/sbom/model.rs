@@ -2,7 +2,9 @@
 //! SBOMs to write.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::{Component, ComponentKind, Sbom, SbomFile, SbomSubject};
 use hardpan_tree::Digest;
 use proptest::prelude::*;
@@ -25,13 +27,16 @@ fn file(content: &str, owner: Option<&str>) -> SbomFile {
     }
 }
 
+fn stated(purl: &str) -> Arc<PackageUrl> {
+    Arc::new(purl.parse().unwrap())
+}
+
 /// An image of each kind of thing.
 pub(crate) fn small() -> Sbom {
     let libc = Component {
-        purl: Some(
-            "pkg:deb/debian/libc6@2.41-12%2Bdeb13u4?arch=amd64&distro=debian-13&upstream=glibc"
-                .into(),
-        ),
+        purl: Some(stated(
+            "pkg:deb/debian/libc6@2.41-12%2Bdeb13u4?arch=amd64&distro=debian-13&upstream=glibc",
+        )),
         originator: Some("GNU Libc Maintainers <debian-glibc@lists.debian.org>".into()),
         licenses: texts(&["LGPL-2.1-or-later AND LicenseRef-Spencer"]),
         license_texts: [(
@@ -48,13 +53,13 @@ pub(crate) fn small() -> Sbom {
         ..component(ComponentKind::Deb, "libc6", Some("2.41-12+deb13u4"))
     };
     let python = Component {
-        purl: Some("pkg:deb/debian/python3-django@5.1-1?arch=all&distro=debian-13".into()),
+        purl: Some(stated("pkg:deb/debian/python3-django@5.1-1?arch=all&distro=debian-13")),
         licenses: texts(&["BSD-3-Clause"]),
         depends: texts(&["deb/libc6/amd64", "deb/not-there/amd64"]),
         ..component(ComponentKind::Deb, "python3-django", Some("5.1-1"))
     };
     let django = Component {
-        purl: Some("pkg:pypi/django@5.1".into()),
+        purl: Some(stated("pkg:pypi/django@5.1")),
         originator: Some("Person: Django Developer (dev@example.org)".into()),
         licenses: texts(&["License :: OSI Approved :: BSD License"]),
         part_of: Some("deb/python3-django/all".into()),
@@ -113,7 +118,9 @@ pub(crate) fn large(packages: usize, files: usize) -> Sbom {
     for number in 0..packages {
         let name = format!("package{number}");
         let component = Component {
-            purl: Some(format!("pkg:deb/debian/{name}@1.0-{number}?arch=amd64&distro=debian-13")),
+            purl: Some(stated(&format!(
+                "pkg:deb/debian/{name}@1.0-{number}?arch=amd64&distro=debian-13"
+            ))),
             licenses: texts(&["GPL-2+ or Artistic, and Expat", "BSD-3-clause"]),
             source: Some((format!("source{}", number / 3), "1.0".into())),
             depends: (1..4).map(|step| id(number * 7 + step)).collect(),
@@ -184,6 +191,7 @@ prop_compose! {
         part_of in prop::option::of(prop::sample::select(ids)),
         evidence in prop::collection::btree_set(text(), 0..3),
     ) -> Component {
+        let purl = purl.and_then(|purl| purl.parse().ok()).map(Arc::new);
         let sha256 = sha256.map(|text| Digest::of(text.as_bytes()));
         Component { kind, name, version, purl, supplier, originator, licenses, license_texts, copyright, summary,
             homepage, download_location, sha256, source, depends, part_of, evidence }

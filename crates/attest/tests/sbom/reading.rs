@@ -28,7 +28,7 @@ fn check(sbom: &Sbom, bytes: &[u8], format: Format) {
             component.version.clone().or(component.sha256.map(|digest| digest.to_string()));
     }
     let expected: BTreeSet<_> = expected.iter().map(essence).collect();
-    let found: BTreeSet<_> = listing.components.values().map(essence).collect();
+    let found: BTreeSet<_> = listing.components.values().map(|one| essence(one)).collect();
     assert_eq!(found, expected);
     if format == Format::Spdx2 {
         let owned = sbom.files.iter().filter(|(_, file)| file.owner.is_some());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hardpan scan`
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -300,13 +300,18 @@ struct Line<'r> {
 /// Puts rows about packages of one source together, in the order of rows.
 fn lines<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<Line<'r>> {
     let mut groups: Vec<Vec<&Row>> = Vec::new();
-    let mut places: BTreeMap<(&str, &str, &str, String), usize> = BTreeMap::new();
+    let mut places: HashMap<_, usize> = HashMap::new();
     for row in rows {
         let package = &row.package;
         let source = package.source_name.as_deref().unwrap_or(&package.name);
         let version = package.source_version.as_deref().unwrap_or(&package.version);
-        let rest = format!("{} {} {:?}", package.kind, fix(row), row.status);
-        let place = *places.entry((&row.id, source, version, rest)).or_insert(groups.len());
+        let status = match &row.status {
+            // Nearly all of them.
+            RowStatus::Affected { statement: None } => String::new(),
+            other => format!("{other:?}"),
+        };
+        let same = (row.id.as_str(), source, version, &package.kind, row.fix.version(), status);
+        let place = *places.entry(same).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.push(row),
             None => groups.push(vec![row]),

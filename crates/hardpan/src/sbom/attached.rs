@@ -62,7 +62,9 @@ impl CheckedSbom {
             (path.clone(), SbomFile { owner, ..file.clone() })
         };
         Sbom {
-            components: components.clone(),
+            components: (components.iter())
+                .map(|(id, component)| (id.clone(), Component::clone(component)))
+                .collect(),
             files: own.files.iter().map(file).collect(),
             ..own.clone()
         }

@@ -2,6 +2,7 @@
 //! Packages that were found in an image, as components of its SBOM.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hardpan_attest::sbom::license::read_copyright;
 use hardpan_attest::sbom::purl::PackageUrl;
@@ -67,7 +68,7 @@ fn operating_system(os: &OsRelease, release: &Release) -> Component {
 fn component(package: &Package, catalog: &Catalog, release: &Release) -> Component {
     let mut component = Component::new(kind(package.kind), package.name.clone());
     component.version.clone_from(&package.version);
-    component.purl = purl(package, release).map(|purl| purl.to_string());
+    component.purl = purl(package, release).map(Arc::new);
     if package.kind.is_distribution() {
         component.supplier.clone_from(&release.supplier);
         component.originator = package.maintainer.as_deref().map(person);

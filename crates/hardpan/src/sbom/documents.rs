@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::read::{ReadError, read};
 use hardpan_attest::sbom::{Component, ComponentKind};
 use hardpan_tree::TreePath;
@@ -49,7 +48,7 @@ pub(super) fn add_to(
             }
             let (name, version) = (&stated.name, stated.version.as_deref().unwrap_or_default());
             let id = format!("stated/{name}@{version}:{place}");
-            components.insert(id, of_document(stated, &place));
+            components.insert(id, of_document(*stated, &place));
         }
     }
     problems
@@ -74,8 +73,7 @@ enum Identity {
 }
 
 fn identity(component: &Component) -> Identity {
-    let purl = component.purl.as_deref().and_then(|purl| purl.parse::<PackageUrl>().ok());
-    match purl {
+    match &component.purl {
         Some(purl) => {
             let text = purl.to_string();
             Identity::Purl(text.split(['?', '#']).next().unwrap_or_default().to_owned())
@@ -123,7 +121,7 @@ mod tests {
     #[test]
     fn documents_add_what_nothing_else_tells() {
         let mut left = Component::new(ComponentKind::Npm, "left".to_owned());
-        left.purl = Some("pkg:npm/left@1.0".to_owned());
+        left.purl = Some(Arc::new("pkg:npm/left@1.0".parse().unwrap()));
         let mut components = BTreeMap::from([("npm/left@1.0:app".to_owned(), left)]);
         let packages = json!([
             package("left", "1.0", "pkg:npm/left@1.0?arch=x"),
@@ -142,7 +140,7 @@ mod tests {
         assert_eq!(ids, ["npm/left@1.0:app", "stated/right@2.0:opt/docker/sbom/a/.spdx.a.json"]);
         let right = &components["stated/right@2.0:opt/docker/sbom/a/.spdx.a.json"];
         assert_eq!(right.kind, ComponentKind::Stated);
-        assert_eq!(right.purl.as_deref(), Some("pkg:npm/right@2.0"));
+        assert_eq!(right.purl, Some(Arc::new("pkg:npm/right@2.0".parse().unwrap())));
         assert!(right.licenses.contains("MIT"));
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].starts_with("/x/broken.spdx.json: "), "{problems:?}");

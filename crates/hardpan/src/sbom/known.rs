@@ -3,6 +3,7 @@
 //! other images, and what definitions state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::{Component, ComponentKind};
@@ -124,7 +125,7 @@ fn downloaded(download: &BuiltDownload) -> Component {
     );
     let mut component = Component::new(ComponentKind::Download, name.to_owned());
     component.version = version.map(str::to_owned);
-    component.purl = purl.ok().map(|purl| purl.to_string());
+    component.purl = purl.ok().map(Arc::new);
     component.download_location = Some(download.url.clone());
     component.sha256 = Some(download.sha256);
     component.evidence.extend(match download.stage {
@@ -142,7 +143,7 @@ fn stated(spdx: Option<&DownloadSpdx>, download: &str) -> Vec<Component> {
         let name = name.as_deref().or(parsed.as_ref().map(PackageUrl::name))?;
         let mut component = Component::new(ComponentKind::Stated, name.to_owned());
         component.version = parsed.as_ref().and_then(PackageUrl::version).map(str::to_owned);
-        component.purl = parsed.map(|purl| purl.to_string());
+        component.purl = parsed.map(Arc::new);
         component.licenses.extend(license.clone());
         component.evidence.extend(path.as_deref().map(|path| path.trim_matches('/').to_owned()));
         component.part_of = Some(download.to_owned());
@@ -159,7 +160,7 @@ fn taken(image: &LockedArtifact, _: &Release) -> (String, Component) {
     let mut component = Component::new(ComponentKind::Oci, repository.clone());
     component.version = (!tag.is_empty()).then(|| tag.to_owned());
     let purl = PackageUrl::oci(&repository, &image.manifest, "", tag);
-    component.purl = purl.ok().map(|purl| purl.to_string());
+    component.purl = purl.ok().map(Arc::new);
     component.sha256 = Some(image.manifest);
     (format!("oci/{}", image.name), component)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hardpan_attest::predicate::Time;
 use hardpan_attest::predicate::vex::Status;
+use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_scan::inventory::{Inventory, Package};
 use hardpan_scan::matching::{Basis, Finding, Findings, Fix, Issue, RecordOutcome, Standing};
 use hardpan_scan::report::{
@@ -21,7 +22,10 @@ const SECONDS_PER_DAY: i64 = 86_400;
 pub(super) fn rows(findings: Vec<Finding>, inventory: &Arc<Inventory>) -> Vec<Row> {
     // The rows keep their findings, so that what is at an address stays there.
     let mut issues: HashMap<*const Issue, Arc<IssueFacts>> = HashMap::new();
+    let mut purls: HashMap<*const PackageUrl, Arc<str>> = HashMap::new();
     let mut last: Option<(Arc<str>, Arc<PackageFacts>)> = None;
+    // Findings are in the order of packages, so that each is found behind the one before.
+    let mut packages = inventory.packages.iter();
     let mut rows = Vec::with_capacity(findings.len());
     for finding in findings {
         let issue = issues
@@ -30,7 +34,8 @@ pub(super) fn rows(findings: Vec<Finding>, inventory: &Arc<Inventory>) -> Vec<Ro
         let package = match &last {
             Some((id, package)) if *id == finding.package => Arc::clone(package),
             _ => {
-                let made = Arc::new(package(&finding, inventory.package(&finding.package)));
+                let found = packages.find(|package| *package.id == *finding.package);
+                let made = Arc::new(package(&finding, found, &mut purls));
                 last = Some((Arc::clone(&finding.package), Arc::clone(&made)));
                 made
             }
@@ -87,7 +92,12 @@ fn severity_by(found: &Issue) -> String {
     word.to_owned()
 }
 
-fn package(finding: &Finding, package: Option<&Package>) -> PackageFacts {
+/// What is said of a package. `purls` are those that were written before; the inventory keeps them where they are.
+fn package(
+    finding: &Finding,
+    package: Option<&Package>,
+    purls: &mut HashMap<*const PackageUrl, Arc<str>>,
+) -> PackageFacts {
     let (source_name, source_version) = &finding.looked_up;
     let Some(package) = package else {
         return PackageFacts {
@@ -108,7 +118,10 @@ fn package(finding: &Finding, package: Option<&Package>) -> PackageFacts {
         name: package.name.clone(),
         version,
         kind: package.kind.word().to_owned(),
-        purl: package.purl.as_ref().map(ToString::to_string),
+        purl: package.purl.as_ref().map(|purl| {
+            let written = purls.entry(Arc::as_ptr(purl)).or_insert_with(|| purl.to_string().into());
+            Arc::clone(written)
+        }),
         paths: package.evidence.iter().cloned().collect(),
     }
 }

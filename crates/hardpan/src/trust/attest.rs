@@ -102,7 +102,7 @@ struct StatedPackage {
 
 impl StatedPackage {
     fn of(component: &Component) -> Option<Self> {
-        Some(Self { purl: component.purl.clone()?, source: component.source.clone() })
+        Some(Self { purl: component.purl.as_ref()?.to_string(), source: component.source.clone() })
     }
 }
 
@@ -458,7 +458,7 @@ fn source_of(component: &Component) -> Option<PackageSource> {
         archive: None,
         location: component.download_location.clone(),
         digest: component.sha256.iter().map(digest).collect(),
-        packages: std::iter::once(component.purl.clone()?).collect(),
+        packages: std::iter::once(component.purl.as_ref()?.to_string()).collect(),
     })
 }
 

@@ -111,10 +111,12 @@ pub(crate) fn read_file(path: &std::path::Path, max: usize) -> Result<Vec<u8>, T
     use std::io::Read as _;
     let wrap = |source| TrustError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(wrap)?;
-    if !file.metadata().map_err(wrap)?.is_file() {
+    let metadata = file.metadata().map_err(wrap)?;
+    if !metadata.is_file() {
         return Err(wrap(std::io::Error::other("not a file")));
     }
-    let mut bytes = Vec::new();
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(metadata.len()).map_or(0, |length| length.min(max)));
     file.take(max as u64 + 1).read_to_end(&mut bytes).map_err(wrap)?;
     if bytes.len() > max {
         return Err(TrustError::FileTooLarge { path: path.to_owned(), max });

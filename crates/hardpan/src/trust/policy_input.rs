@@ -93,13 +93,13 @@ fn of_subject(subject: &SubjectReport, evidence: &Evidence) -> Image {
         let package = |component: &hardpan_attest::sbom::Component| Package {
             name: component.name.clone(),
             version: component.version.clone().unwrap_or_default(),
-            purl: component.purl.clone().unwrap_or_default(),
+            purl: component.purl.as_ref().map(ToString::to_string).unwrap_or_default(),
             kind: component.kind.as_str().to_owned(),
             license: license::conclude(&component.licenses, &component.license_texts)
                 .map(|licensing| licensing.expression)
                 .unwrap_or_default(),
         };
-        image.packages = Some(listing.components.values().map(package).collect());
+        image.packages = Some(listing.components.values().map(|one| package(one)).collect());
     }
     image.vulnerabilities = stated.vulnerabilities.map(|found| {
         let of = |one: hardpan_attest::policy::FoundVulnerability| Vulnerability {

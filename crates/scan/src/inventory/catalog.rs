@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inventories of catalogs.
 
+use std::sync::Arc;
+
 use crate::catalog::{Catalog, Package as Found, is_package_database};
 
 use super::{Distribution, Inventory, Package, advisory_name};
@@ -32,7 +34,7 @@ fn package(found: &Found, distribution: &str, version: &str) -> Package {
         name: advisory_name(found.kind, &found.name),
         version: found.version.clone(),
         source: found.source.clone(),
-        purl: found.purl(distribution, version),
+        purl: found.purl(distribution, version).map(Arc::new),
         maintainer: found.maintainer.clone(),
         evidence: places.map(|place| place.trim_start_matches('/').to_owned()).collect(),
         inside: found.inside.clone(),

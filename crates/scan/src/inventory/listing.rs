@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inventories of SBOMs, of this and of other programs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use ahash::AHashMap;
 use hardpan_attest::sbom::purl::PackageUrl;
 use hardpan_attest::sbom::read::Listing;
 use hardpan_attest::sbom::{Component, ComponentKind};
@@ -24,15 +25,14 @@ impl From<Listing> for Inventory {
         for (id, component) in listing.components {
             let Some(kind) = package_kind(component.kind) else {
                 if component.kind == ComponentKind::Stated {
-                    match component.purl.as_deref().and_then(|purl| purl.parse::<PackageUrl>().ok())
-                    {
+                    match component.purl {
                         Some(purl) => *uncovered.entry(purl.kind().to_owned()).or_default() += 1,
                         None => unnamed += 1,
                     }
                 }
                 continue;
             };
-            packages.push(package(id, kind, component, &owners));
+            packages.push(package(id, kind, *component, &owners));
         }
         let distribution = distribution(stated, &packages);
         let packages = with_owners(without_copies(packages));
@@ -98,10 +98,10 @@ fn package(
     component: Component,
     owners: &BTreeSet<String>,
 ) -> Package {
-    let purl: Option<PackageUrl> = component.purl.as_ref().and_then(|purl| purl.parse().ok());
-    let name = advisory_name(kind, &name(kind, &component.name, purl.as_ref()));
+    let purl = component.purl;
+    let name = advisory_name(kind, &name(kind, &component.name, purl.as_deref()));
     let stated = component.version.filter(|version| !version.is_empty());
-    let version = stated.or_else(|| purl.as_ref().and_then(version_of));
+    let version = stated.or_else(|| purl.as_deref().and_then(version_of));
     let source = component.source.map(|(name, version)| {
         // `upstream=glibc` has no version: it is the package's.
         (name, Some(version).filter(|version| !version.is_empty()))
@@ -147,10 +147,10 @@ fn without_copies(mut packages: Vec<Package>) -> Vec<Package> {
 }
 
 /// Returns the ids of copies among some packages, each with that of the first.
-fn kept(packages: &[Package], is_meant: impl Fn(&Package) -> bool) -> HashMap<String, String> {
+fn kept(packages: &[Package], is_meant: impl Fn(&Package) -> bool) -> AHashMap<String, String> {
     // Documents have 100,000 of them: nothing is copied to compare it.
-    let mut first = HashMap::with_capacity(packages.len());
-    let mut kept = HashMap::new();
+    let mut first = AHashMap::with_capacity(packages.len());
+    let mut kept = AHashMap::new();
     for package in packages.iter().filter(|package| is_meant(package)) {
         let one: &Package = first.entry(Identity::of(package)).or_insert(package);
         if one.id != package.id {
@@ -179,7 +179,7 @@ impl<'p> Identity<'p> {
             name: &package.name,
             version: package.version.as_deref(),
             source: package.source.as_ref(),
-            purl: package.purl.as_ref(),
+            purl: package.purl.as_deref(),
             evidence: &package.evidence,
             owned_by: package.owned_by.as_deref(),
         }

@@ -12,6 +12,7 @@ mod listing;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hardpan_attest::sbom::purl::PackageUrl;
 
@@ -51,7 +52,7 @@ pub struct Package {
     /// Name and version of its source (Debian) or origin (Alpine).
     pub source: Option<(String, String)>,
     /// Its package URL.
-    pub purl: Option<PackageUrl>,
+    pub purl: Option<Arc<PackageUrl>>,
     /// Who maintains it, if that is known.
     pub maintainer: Option<String>,
     /// The files that say that it is there, without a slash in front.

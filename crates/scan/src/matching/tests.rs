@@ -61,7 +61,7 @@ fn package(distribution: &str, line: &str) -> Package {
         name: name.to_owned(),
         version,
         source,
-        purl: purl.trim_end_matches('@').parse().ok(),
+        purl: purl.trim_end_matches('@').parse().ok().map(Arc::new),
         maintainer: None,
         evidence: BTreeSet::from([format!("evidence/{name}")]),
         inside: None,

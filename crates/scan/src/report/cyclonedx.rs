@@ -54,7 +54,7 @@ impl<'r> References<'r> {
         let mut used = BTreeSet::new();
         let named = all.into_iter().map(|(key, package)| {
             let plain = || format!("{}/{}@{}", package.kind, package.name, package.version);
-            let base = package.purl.clone().unwrap_or_else(plain);
+            let base = package.purl.as_deref().map_or_else(plain, str::to_owned);
             let mut reference = base.clone();
             // The same package may be there twice, at two paths.
             for number in 2.. {

@@ -17,6 +17,8 @@ pub(crate) mod sarif;
 pub(crate) mod tests;
 mod vulns;
 
+use std::sync::Arc;
+
 use hardpan_tree::Digest;
 use serde::Serialize;
 
@@ -131,7 +133,7 @@ pub struct PackageFacts {
     /// The source package's version, if it is another.
     pub source_version: Option<String>,
     /// The package URL.
-    pub purl: Option<String>,
+    pub purl: Option<Arc<str>>,
     /// The files that say that it is there.
     pub paths: Vec<String>,
 }

@@ -104,9 +104,9 @@ fn row_of(number: usize) -> Row {
     let package = Arc::make_mut(&mut one.package);
     package.version = version.to_owned();
     package.source_name = Some(source.to_owned());
-    package.purl = Some(format!(
-        "pkg:deb/debian/{name}@{version}?arch=amd64&distro=debian-13&upstream={source}"
-    ));
+    let purl =
+        format!("pkg:deb/debian/{name}@{version}?arch=amd64&distro=debian-13&upstream={source}");
+    package.purl = Some(purl.into());
     if !fixed.is_empty() && number % 4 != 3 {
         one.fix = Fix::Fixed { versions: vec![fixed.to_owned()] };
         one.announcements = vec![format!("DSA-60{number:02}-1")];
@@ -238,7 +238,7 @@ fn rows_with(text: &str) -> [Row; 2] {
     let package = Arc::make_mut(&mut open.package);
     package.version = own();
     package.source_name = Some(own() + "x");
-    package.purl = Some(own());
+    package.purl = Some(own().into());
     package.paths = vec![own()];
     open.fix = Fix::Fixed { versions: vec![own()] };
     open.aliases = vec![own()];

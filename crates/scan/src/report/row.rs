@@ -3,10 +3,10 @@
 //! so what is the same is there once.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use ahash::AHashMap;
 use serde::{Serialize, Serializer};
 
 use super::{DecisionFacts, Fix, PackageFacts, RowStatus, VexFacts};
@@ -207,8 +207,8 @@ pub(super) fn sort(rows: &mut [Row]) {
 fn ranks<'t, T: 't>(
     things: impl Iterator<Item = &'t Arc<T>>,
     compare: impl Fn(&T, &T) -> Ordering,
-) -> HashMap<*const T, u32> {
-    let mut ranks: HashMap<*const T, u32> = HashMap::new();
+) -> AHashMap<*const T, u32> {
+    let mut ranks: AHashMap<*const T, u32> = AHashMap::new();
     let mut all: Vec<&Arc<T>> = Vec::new();
     for thing in things {
         ranks.entry(Arc::as_ptr(thing)).or_insert_with(|| {

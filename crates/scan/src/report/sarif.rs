@@ -117,7 +117,7 @@ fn result(report: &ScanReport, row: &Row, rule_index: usize) -> Value {
                 "artifactLocation": {"uri": uri(place)},
                 "region": {"startLine": 1},
             },
-            "logicalLocations": [{"fullyQualifiedName": package.purl.as_ref().unwrap_or(&package.name)}],
+            "logicalLocations": [{"fullyQualifiedName": package.purl.as_deref().unwrap_or(&package.name)}],
         }],
         "partialFingerprints": {"primaryLocationLineHash": fingerprint(row)},
     });

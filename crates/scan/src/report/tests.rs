@@ -14,7 +14,7 @@ fn package(name: &str, version: &str) -> PackageFacts {
         kind: "deb".to_owned(),
         source_name: None,
         source_version: None,
-        purl: Some(format!("pkg:deb/debian/{name}@{version}?arch=amd64&distro=debian-13")),
+        purl: Some(format!("pkg:deb/debian/{name}@{version}?arch=amd64&distro=debian-13").into()),
         paths: vec![format!("var/lib/dpkg/status.d/{name}")],
     }
 }

@@ -113,7 +113,7 @@ fn found(row: &Row) -> Found {
         annotations: vec![Annotation {
             package: row.package.name.clone(),
             version: row.package.version.clone(),
-            purl: row.package.purl.clone(),
+            purl: row.package.purl.as_deref().map(str::to_owned),
             fixed_version: row.fix.version().map(str::to_owned),
             published: row.published.clone(),
             exploited_since: row.exploited_since.clone(),

@@ -152,7 +152,7 @@ pub fn state(
 fn named(packages: &[&Package], unnamed: &mut BTreeSet<String>) -> BTreeSet<PackagePurl> {
     let mut purls = BTreeSet::new();
     for package in packages {
-        match package.purl.as_ref().map(PackagePurl::trimmed) {
+        match package.purl.as_deref().map(PackagePurl::trimmed) {
             Some(Ok(purl)) => {
                 purls.insert(purl);
             }

@@ -33,7 +33,7 @@ impl<'i> Subjects<'i> {
         let packages = inventory.packages.iter().map(|package| (package.id.as_str(), package));
         let mut names: BTreeMap<String, Vec<&Package>> = BTreeMap::new();
         for package in &inventory.packages {
-            let own = package.purl.as_ref().map(PackageUrl::name);
+            let own = package.purl.as_deref().map(PackageUrl::name);
             let source = Some(package.source_or_own().0).filter(|source| own != Some(*source));
             for name in own.into_iter().chain(source) {
                 names.entry(name.to_lowercase()).or_default().push(package);

@@ -42,7 +42,7 @@ impl TryFrom<PackageUrl> for PackagePurl {
         if purl.version().is_none() {
             return refused("without a version it would hold for ever");
         }
-        if purl.qualifiers().keys().any(|key| key != "arch") || purl.subpath().is_some() {
+        if purl.qualifiers().iter().any(|(key, _)| key != "arch") || purl.subpath().is_some() {
             return refused("with more than `arch` some scanners don't find it");
         }
         if purl.qualifier("arch") == Some("source") {

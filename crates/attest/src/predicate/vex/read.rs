@@ -462,7 +462,7 @@ impl Unfit {
         if purl.version().is_none() {
             self.versionless += 1;
         }
-        if !is_image && purl.qualifiers().keys().any(|key| key != "arch") {
+        if !is_image && purl.qualifiers().iter().any(|(key, _)| key != "arch") {
             self.narrow += 1;
         }
     }

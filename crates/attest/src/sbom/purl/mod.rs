@@ -6,7 +6,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -24,7 +24,8 @@ pub struct PackageUrl {
     namespace: Option<String>,
     name: String,
     version: Option<String>,
-    qualifiers: BTreeMap<String, String>,
+    /// Sorted by their keys, of which no two are equal.
+    qualifiers: Vec<(String, String)>,
     subpath: Option<String>,
 }
 
@@ -92,7 +93,7 @@ pub enum PurlProblem {
 impl PackageUrl {
     /// Makes a package URL of a type, a namespace (empty for none) and a name.
     pub fn new(kind: &str, namespace: &str, name: &str) -> Result<Self, PurlProblem> {
-        Parts { kind, namespace, name, ..Parts::default() }.check()
+        Parts { kind, namespace: namespace.into(), name: name.into(), ..Parts::default() }.check()
     }
 
     /// Returns the type: `deb`, `pypi`.
@@ -117,11 +118,11 @@ impl PackageUrl {
 
     /// Returns the value of a qualifier, decoded.
     pub fn qualifier(&self, key: &str) -> Option<&str> {
-        self.qualifiers.get(key).map(String::as_str)
+        (self.qualifiers.iter()).find(|(own, _)| own == key).map(|(_, value)| value.as_str())
     }
 
-    /// Returns all qualifiers, decoded.
-    pub fn qualifiers(&self) -> &BTreeMap<String, String> {
+    /// Returns all qualifiers, decoded, sorted by their keys.
+    pub fn qualifiers(&self) -> &[(String, String)] {
         &self.qualifiers
     }
 
@@ -139,24 +140,32 @@ impl PackageUrl {
 
     /// Sets a qualifier; an empty value removes it. The key is one of this program's own.
     fn with(mut self, key: &'static str, value: &str) -> Self {
-        self.qualifiers.remove(key);
-        if !value.is_empty() {
-            self.qualifiers.insert(key.to_owned(), value.to_owned());
+        let place = self.place(key);
+        match (place, value.is_empty()) {
+            (Ok(at), true) => drop(self.qualifiers.remove(at)),
+            (Ok(at), false) => value.clone_into(&mut self.qualifiers[at].1),
+            (Err(_), true) => {}
+            (Err(at), false) => self.qualifiers.insert(at, (key.to_owned(), value.to_owned())),
         }
         self
+    }
+
+    /// Returns where a qualifier is, or else where it would be.
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.qualifiers.binary_search_by(|(own, _)| own.as_str().cmp(key))
     }
 
     /// Returns it with at most one of its qualifiers, and without a subpath.
     pub fn with_only(&self, key: &str) -> Self {
         let mut purl = Self { subpath: None, ..self.clone() };
-        purl.qualifiers.retain(|own, _| own == key);
+        purl.qualifiers.retain(|(own, _)| own == key);
         purl
     }
 
     /// Returns it without some of its qualifiers.
     pub fn without(&self, keys: &[&str]) -> Self {
         let mut purl = self.clone();
-        purl.qualifiers.retain(|own, _| !keys.contains(&own.as_str()));
+        purl.qualifiers.retain(|(own, _)| !keys.contains(&own.as_str()));
         purl
     }
 
@@ -164,7 +173,7 @@ impl PackageUrl {
     pub fn package(&self) -> Self {
         Self {
             version: None,
-            qualifiers: BTreeMap::new(),
+            qualifiers: Vec::new(),
             subpath: None,
             kind: self.kind.clone(),
             namespace: self.namespace.clone(),
@@ -189,7 +198,7 @@ impl PackageUrl {
             && is_same(&self.name, &specific.name)
             && (self.version.is_none() || self.version == specific.version)
             && (self.qualifiers.iter())
-                .all(|(key, value)| specific.qualifiers.get(key) == Some(value))
+                .all(|(key, value)| specific.qualifier(key) == Some(value.as_str()))
     }
 }
 
@@ -197,11 +206,11 @@ impl PackageUrl {
 #[derive(Debug, Default)]
 struct Parts<'p> {
     kind: &'p str,
-    namespace: &'p str,
-    name: &'p str,
-    version: &'p str,
-    qualifiers: Vec<(String, String)>,
-    subpath: String,
+    namespace: Cow<'p, str>,
+    name: Cow<'p, str>,
+    version: Cow<'p, str>,
+    qualifiers: Vec<(&'p str, Cow<'p, str>)>,
+    subpath: Cow<'p, str>,
 }
 
 impl Parts<'_> {
@@ -214,30 +223,41 @@ impl Parts<'_> {
         if self.name.is_empty() {
             return Err(PurlProblem::NoName);
         }
-        let mut qualifiers = BTreeMap::new();
+        let filled = |text: Cow<'_, str>| Some(text.into_owned()).filter(|text| !text.is_empty());
+        let mut purl = PackageUrl {
+            kind,
+            namespace: filled(without_empty(self.namespace)),
+            name: self.name.into_owned(),
+            version: filled(self.version),
+            qualifiers: Vec::with_capacity(self.qualifiers.len()),
+            subpath: filled(self.subpath),
+        };
         for (key, value) in self.qualifiers {
             let key = key.to_ascii_lowercase();
             if !is_word(&key, |c| matches!(c, '.' | '-' | '_')) {
                 return Err(PurlProblem::QualifierKey(shown(&key)));
             }
-            if !value.is_empty() && qualifiers.insert(key.clone(), value).is_some() {
-                return Err(PurlProblem::QualifierTwice(key));
+            if value.is_empty() {
+                continue;
+            }
+            match purl.place(&key) {
+                Ok(_) => return Err(PurlProblem::QualifierTwice(key)),
+                Err(at) => purl.qualifiers.insert(at, (key, value.into_owned())),
             }
         }
-        let filled = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        let segments: Vec<&str> = self.namespace.split('/').filter(|s| !s.is_empty()).collect();
-        let mut purl = PackageUrl {
-            kind,
-            namespace: filled(&segments.join("/")),
-            name: self.name.to_owned(),
-            version: filled(self.version),
-            qualifiers,
-            subpath: filled(&self.subpath),
-        };
         rules::check(&purl)?;
         rules::normalize(&mut purl);
         Ok(purl)
     }
+}
+
+/// Leaves out segments with nothing in them.
+fn without_empty(path: Cow<'_, str>) -> Cow<'_, str> {
+    if !path.starts_with('/') && !path.ends_with('/') && !path.contains("//") {
+        return path;
+    }
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    Cow::Owned(segments.join("/"))
 }
 
 /// Whether a text begins with a letter and has only lower-case letters, digits and what else is allowed.
@@ -272,24 +292,15 @@ fn parse(text: &str) -> Result<PackageUrl, PurlProblem> {
     let (kind, path) = rest.trim_start_matches('/').split_once('/').ok_or(PurlProblem::NoName)?;
     let (path, version) = split_version(path);
     let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let namespace: Vec<String> = segments(namespace, "namespace")?;
-    let subpath = segments(subpath, "subpath")?;
-    let subpath: Vec<String> =
-        subpath.into_iter().filter(|segment| segment != "." && segment != "..").collect();
+    let namespace = segments(namespace, "namespace", |_| true)?;
+    let subpath = segments(subpath, "subpath", |segment| segment != "." && segment != "..")?;
     let mut qualifiers = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        qualifiers.push((key.to_owned(), decode(value, "qualifier")?));
+        qualifiers.push((key, decode(value, "qualifier")?));
     }
-    Parts {
-        kind,
-        namespace: &namespace.join("/"),
-        name: &decode(name, "name")?,
-        version: &decode(version, "version")?,
-        qualifiers,
-        subpath: subpath.join("/"),
-    }
-    .check()
+    let (name, version) = (decode(name, "name")?, decode(version, "version")?);
+    Parts { kind, namespace, name, version, qualifiers, subpath }.check()
 }
 
 /// Splits the version off. An `@` that begins a scope of npm, written as is, begins no version.
@@ -305,23 +316,34 @@ fn split_version(path: &str) -> (&str, &str) {
     }
 }
 
-fn segments(text: &str, part: &'static str) -> Result<Vec<String>, PurlProblem> {
+/// Decodes the segments of a path, and leaves out those that are not meant.
+fn segments<'p>(
+    text: &'p str,
+    part: &'static str,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Cow<'p, str>, PurlProblem> {
+    // Most paths have one segment, if any.
+    if !text.contains(['%', '/']) && (text.is_empty() || is_meant(text)) {
+        return Ok(Cow::Borrowed(text));
+    }
     let mut segments = Vec::new();
     for segment in text.split('/').filter(|segment| !segment.is_empty()) {
         let segment = decode(segment, part)?;
         if segment.contains('/') {
             return Err(PurlProblem::Slash(part));
         }
-        segments.push(segment);
+        if is_meant(&segment) {
+            segments.push(segment);
+        }
     }
-    Ok(segments)
+    Ok(Cow::Owned(segments.join("/")))
 }
 
-fn decode(text: &str, part: &'static str) -> Result<String, PurlProblem> {
+fn decode<'p>(text: &'p str, part: &'static str) -> Result<Cow<'p, str>, PurlProblem> {
     let mut pieces = text.split('%');
     let first = pieces.next().unwrap_or_default();
     if first.len() == text.len() {
-        return Ok(text.to_owned());
+        return Ok(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());
     bytes.extend_from_slice(first.as_bytes());
@@ -333,59 +355,60 @@ fn decode(text: &str, part: &'static str) -> Result<String, PurlProblem> {
         bytes.push(u8::try_from(high * 16 + low).expect("two digits are a byte"));
         bytes.extend_from_slice(&piece[2..]);
     }
-    String::from_utf8(bytes).map_err(|_| PurlProblem::Encoding(part))
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| PurlProblem::Encoding(part))
 }
 
-/// Encodes all but letters, digits, `.`, `-`, `_`, `~` and the colon (purl-spec, "Character encoding").
-fn encode(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:".contains(&byte);
+/// Appends a text with all encoded but letters, digits, `.`, `-`, `_`, `~`, the colon (purl-spec, "Character encoding"), and
+/// what else is plain.
+fn encode(text: &str, to: &mut String, plain: &[u8]) {
+    let is_plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || b".-_~:".contains(&byte) || plain.contains(&byte)
+    };
     let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let plain = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
-        if plain > 0 {
-            f.write_str(&rest[..plain])?;
-            rest = &rest[plain..];
-            continue;
+    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
+        to.push_str(&rest[..at]);
+        let encoded = rest[at..].chars().next().map_or(0, char::len_utf8);
+        for byte in rest[at..at + encoded].bytes() {
+            to.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                to.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+            }
         }
-        let (encoded, after) = rest.split_at(c.len_utf8());
-        for byte in encoded.bytes() {
-            write!(f, "%{byte:02X}")?;
-        }
-        rest = after;
+        rest = &rest[at + encoded..];
     }
-    Ok(())
-}
-
-fn encode_segments(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (number, segment) in text.split('/').enumerate() {
-        if number > 0 {
-            f.write_str("/")?;
-        }
-        encode(segment, f)?;
-    }
-    Ok(())
+    to.push_str(rest);
 }
 
 impl fmt::Display for PackageUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pkg:{}/", self.kind)?;
+        let path = self.namespace.as_deref().map_or(0, str::len) + self.name.len();
+        let version = self.version.as_deref().map_or(0, str::len);
+        let qualifiers = self.qualifiers.iter().map(|(key, value)| key.len() + value.len() + 8);
+        let length = self.kind.len() + path + version + qualifiers.sum::<usize>() + 32;
+        // At once: SBOMs have many of them, and a formatter takes long for little pieces.
+        let mut text = String::with_capacity(length);
+        text.push_str("pkg:");
+        text.push_str(&self.kind);
+        text.push('/');
         if let Some(namespace) = &self.namespace {
-            encode_segments(namespace, f)?;
-            f.write_str("/")?;
+            encode(namespace, &mut text, b"/");
+            text.push('/');
         }
-        encode(&self.name, f)?;
+        encode(&self.name, &mut text, b"");
         if let Some(version) = &self.version {
-            f.write_str("@")?;
-            encode(version, f)?;
+            text.push('@');
+            encode(version, &mut text, b"");
         }
         for (number, (key, value)) in self.qualifiers.iter().enumerate() {
-            write!(f, "{}{key}=", if number == 0 { '?' } else { '&' })?;
-            encode(value, f)?;
+            text.push(if number == 0 { '?' } else { '&' });
+            text.push_str(key);
+            text.push('=');
+            encode(value, &mut text, b"");
         }
         if let Some(subpath) = &self.subpath {
-            f.write_str("#")?;
-            encode_segments(subpath, f)?;
+            text.push('#');
+            encode(subpath, &mut text, b"/");
         }
-        Ok(())
+        f.write_str(&text)
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn check(purl: &PackageUrl) -> Result<(), PurlProblem> {
         "swid" => Some("tag_id"),
         _ => None,
     };
-    if let Some(key) = demanded.filter(|&key| !purl.qualifiers.contains_key(key)) {
+    if let Some(key) = demanded.filter(|&key| purl.qualifier(key).is_none()) {
         return Err(PurlProblem::QualifierMissing { kind: kind.to_owned(), key });
     }
     let is_refused = match kind {
@@ -89,27 +89,35 @@ pub(super) fn check(purl: &PackageUrl) -> Result<(), PurlProblem> {
 pub(super) fn normalize(purl: &mut PackageUrl) {
     let kind = purl.kind.as_str();
     if LOWER_NAMESPACE.contains(&kind) {
-        purl.namespace = purl.namespace.as_deref().map(str::to_lowercase);
+        purl.namespace.as_mut().into_iter().for_each(lower);
     }
     if LOWER_NAME.contains(&kind) {
-        purl.name = purl.name.to_lowercase();
+        lower(&mut purl.name);
     }
     if LOWER_VERSION.contains(&kind) {
-        purl.version = purl.version.as_deref().map(str::to_lowercase);
+        purl.version.as_mut().into_iter().for_each(lower);
     }
     match kind {
-        "pypi" => purl.name = purl.name.replace('_', "-"),
+        "pypi" if purl.name.contains('_') => purl.name = purl.name.replace('_', "-"),
         "pub" => {
             let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
             purl.name = purl.name.chars().map(plain).collect();
         }
         // Databricks' registry is not case-sensitive, Azure's is.
         "mlflow" => {
-            let url = purl.qualifiers.get("repository_url");
+            let url = purl.qualifier("repository_url");
             if url.is_some_and(|url| url.contains("databricks")) {
                 purl.name = purl.name.to_lowercase();
             }
         }
         _ => {}
+    }
+}
+
+fn lower(text: &mut String) {
+    if text.is_ascii() {
+        text.make_ascii_lowercase();
+    } else {
+        *text = text.to_lowercase();
     }
 }

@@ -31,12 +31,14 @@ struct Vector {
 /// The parts of a value, as the vectors write them.
 fn parts(purl: &PackageUrl) -> Value {
     let text = |part: Option<&str>| part.map_or(Value::Null, Value::from);
+    let qualifiers: BTreeMap<&str, &str> =
+        purl.qualifiers().iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     serde_json::json!({
         "type": purl.kind(),
         "namespace": text(purl.namespace()),
         "name": purl.name(),
         "version": text(purl.version()),
-        "qualifiers": if purl.qualifiers().is_empty() { Value::Null } else { serde_json::json!(purl.qualifiers()) },
+        "qualifiers": if qualifiers.is_empty() { Value::Null } else { serde_json::json!(qualifiers) },
         "subpath": text(purl.subpath()),
     })
 }
@@ -45,14 +47,13 @@ fn build(input: &Value) -> Result<PackageUrl, PurlProblem> {
     let text = |key: &str| input[key].as_str().unwrap_or_default();
     let qualifiers: BTreeMap<String, String> =
         serde_json::from_value(input["qualifiers"].clone()).unwrap_or_default();
-    let subpath = segments(text("subpath"), "subpath")?.join("/");
     Parts {
         kind: text("type"),
-        namespace: text("namespace"),
-        name: text("name"),
-        version: text("version"),
-        qualifiers: qualifiers.into_iter().collect(),
-        subpath,
+        namespace: text("namespace").into(),
+        name: text("name").into(),
+        version: text("version").into(),
+        qualifiers: qualifiers.iter().map(|(key, value)| (key.as_str(), value.into())).collect(),
+        subpath: segments(text("subpath"), "subpath", |_| true)?,
     }
     .check()
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! CycloneDX 1.x.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
 
 use hardpan_tree::Digest;
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::collected::Collected;
 use super::shape::{Any, CdxComponent, Dependency, Entity, LicenseChoice};
 use super::{
-    Component, ComponentKind, Format, Listing, PackageUrl, ReadError, add, kind_of, known, upstream,
+    Component, ComponentKind, Format, Listing, PackageUrl, ReadError, kind_of, known, upstream,
 };
 
 /// Reads a document.
@@ -23,78 +28,128 @@ pub(super) fn read(any: Any) -> Result<Listing, ReadError> {
         files: BTreeMap::new(),
         skipped: 0,
     };
-    read_all(any.components, None, &mut listing)?;
-    read_all(subject.map(|subject| subject.components).unwrap_or_default(), None, &mut listing)?;
+    let of_subject = subject.map(|subject| subject.components).unwrap_or_default();
+    let mut collected = Collected::default();
+    for Components(components) in [any.components, of_subject] {
+        listing.skipped += read_all(components, None, &mut collected)?;
+    }
+    listing.components = collected.named();
     depend(&mut listing, any.dependencies);
     Ok(listing)
 }
 
-/// Reads components, and those that are in them: the reader of JSON lets them be 128 deep at most.
+/// Reads components, and those that are in them: the reader of JSON lets them be 128 deep at most. Returns how many can't be
+/// known.
 fn read_all(
     components: Vec<Read>,
-    owner: Option<&str>,
-    listing: &mut Listing,
-) -> Result<(), ReadError> {
+    owner: Option<usize>,
+    collected: &mut Collected,
+) -> Result<usize, ReadError> {
+    let mut skipped = 0;
     for Read { reference, component, inner } in components {
-        let id = if let Some(mut component) = component {
-            component.part_of = owner.map(str::to_owned);
-            Some(add(listing, reference, *component)?)
-        } else {
-            listing.skipped += 1;
-            None
+        let own = match component {
+            Some(component) => Some(collected.add(reference, component, owner)?),
+            None => None,
         };
-        read_all(inner, id.as_deref().or(owner), listing)?;
+        skipped += usize::from(own.is_none());
+        skipped += read_all(inner, own.or(owner), collected)?;
     }
-    Ok(())
+    Ok(skipped)
 }
 
-/// A component, made of what the document says while that is read: documents say far more than is kept.
-#[derive(Debug, Deserialize)]
-#[serde(from = "CdxComponent")]
-pub(super) struct Read {
+/// A component, and those that are in it.
+#[derive(Debug)]
+struct Read {
     reference: String,
     /// Nothing if it is no component that can be known.
     component: Option<Box<Component>>,
     inner: Vec<Read>,
 }
 
-impl From<CdxComponent> for Read {
-    fn from(mut one: CdxComponent) -> Self {
-        let inner = std::mem::take(&mut one.components);
-        let reference = one.bom_ref.take().unwrap_or_default();
-        Self { reference, component: read_component(one).map(Box::new), inner }
+/// Components, made of what the document says while that is read: documents say far more than is kept.
+#[derive(Debug, Default)]
+pub(super) struct Components(Vec<Read>);
+
+impl<'de> Deserialize<'de> for Components {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(deserializer.deserialize_option(AnyComponents)?))
     }
 }
 
-fn read_component(one: CdxComponent) -> Option<Component> {
+struct AnyComponents;
+
+impl<'de> Visitor<'de> for AnyComponents {
+    type Value = Vec<Read>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of components")
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut purls = Purls::default();
+        let mut all = Vec::new();
+        while let Some(mut one) = list.next_element::<CdxComponent<'de>>()? {
+            let inner = std::mem::take(&mut one.components).0;
+            let reference = one.bom_ref.take().unwrap_or_default().into_owned();
+            let purl = one.purl.take().and_then(|purl| purls.parsed(purl));
+            all.push(Read { reference, component: component(one, purl).map(Box::new), inner });
+        }
+        Ok(all)
+    }
+}
+
+/// Package URLs that were parsed. In SBOMs of many images most are there many times.
+#[derive(Default)]
+struct Purls<'d>(HashMap<Cow<'d, str>, Option<Arc<PackageUrl>>>);
+
+impl<'d> Purls<'d> {
+    fn parsed(&mut self, text: Cow<'d, str>) -> Option<Arc<PackageUrl>> {
+        if let Some(known) = self.0.get(&text) {
+            return known.clone();
+        }
+        let parsed = text.parse().ok().map(Arc::new);
+        self.0.insert(text, parsed.clone());
+        parsed
+    }
+}
+
+/// Makes a component; nothing of what can't be known.
+fn component(one: CdxComponent<'_>, purl: Option<Arc<PackageUrl>>) -> Option<Component> {
     let name = known(one.name)?;
-    let parsed: Option<PackageUrl> = one.purl.as_deref().and_then(|purl| purl.parse().ok());
     let property = |name: &str| {
         let found = one.properties.iter().find(|property| property.name == name);
-        found.and_then(|property| property.value.clone()).filter(|value| !value.is_empty())
+        found.and_then(|property| property.value.as_deref()).filter(|value| !value.is_empty())
     };
     // Syft lists files, too.
-    if one.kind.as_deref() == Some("file") && parsed.is_none() {
+    if one.kind.as_deref() == Some("file") && purl.is_none() {
         return None;
     }
     let is_system = one.kind.as_deref() == Some("operating-system");
     let kind = property("hardpan:kind").and_then(|kind| kind.parse().ok());
     let kind = kind.or_else(|| is_system.then_some(ComponentKind::OperatingSystem));
-    let kind = kind.or_else(|| kind_of(parsed.as_ref())).unwrap_or(ComponentKind::Stated);
+    let kind = kind.or_else(|| kind_of(purl.as_deref())).unwrap_or(ComponentKind::Stated);
     let name = match (&one.group, kind) {
         (Some(group), ComponentKind::Npm) if !group.is_empty() => format!("{group}/{name}"),
         _ => name,
     };
     let mut read = Component::new(kind, name);
-    read.source = source(property).or_else(|| upstream(parsed.as_ref()));
+    read.source = source(property).or_else(|| upstream(purl.as_deref()));
     let places = (one.properties.iter())
         .filter(|property| {
             property.name == "aquasecurity:trivy:FilePath"
                 || (property.name.starts_with("syft:location:") && property.name.ends_with(":path"))
         })
-        .filter_map(|property| property.value.clone());
+        .filter_map(|property| property.value.as_deref());
     let occurrences =
-        one.evidence.occurrences.iter().filter_map(|occurrence| occurrence.location.clone());
+        one.evidence.occurrences.iter().filter_map(|occurrence| occurrence.location.as_deref());
     read.evidence =
         occurrences.chain(places).map(|place| place.trim_start_matches('/').to_owned()).collect();
     read.version = known(one.version);
@@ -104,7 +159,7 @@ fn read_component(one: CdxComponent) -> Option<Component> {
     {
         version.clone_from(own);
     }
-    read.purl = parsed.map(|purl| purl.to_string());
+    read.purl = purl;
     read.supplier = one.supplier.and_then(entity);
     read.originator = one.authors.into_iter().find_map(entity).or(known(one.publisher));
     read.copyright = known(one.copyright);
@@ -116,7 +171,7 @@ fn read_component(one: CdxComponent) -> Option<Component> {
             .external_references
             .iter()
             .find(|reference| reference.kind.as_deref() == Some(kind));
-        *place = found.and_then(|reference| known(reference.url.clone()));
+        *place = found.and_then(|reference| known(reference.url.as_deref()));
     }
     read.sha256 = one.hashes.iter().find_map(|hash| {
         let is_sha256 = hash.algorithm.as_deref() == Some("SHA-256");
@@ -133,12 +188,13 @@ fn read_component(one: CdxComponent) -> Option<Component> {
 }
 
 /// Returns the source that ours, Trivy's or Syft's properties name.
-fn source(property: impl Fn(&str) -> Option<String>) -> Option<(String, String)> {
+fn source<'p>(property: impl Fn(&str) -> Option<&'p str>) -> Option<(String, String)> {
+    let stated = |name: &str| property(name).unwrap_or_default().to_owned();
     if let Some(name) = property("hardpan:source:name") {
-        return Some((name, property("hardpan:source:version").unwrap_or_default()));
+        return Some((name.to_owned(), stated("hardpan:source:version")));
     }
     if let Some(name) = property("aquasecurity:trivy:SrcName") {
-        let mut version = property("aquasecurity:trivy:SrcVersion").unwrap_or_default();
+        let mut version = stated("aquasecurity:trivy:SrcVersion");
         if let Some(release) = property("aquasecurity:trivy:SrcRelease") {
             version = format!("{version}-{release}");
         }
@@ -146,14 +202,14 @@ fn source(property: impl Fn(&str) -> Option<String>) -> Option<(String, String)>
             Some(epoch) if epoch != "0" => version = format!("{epoch}:{version}"),
             _ => {}
         }
-        return Some((name, version));
+        return Some((name.to_owned(), version));
     }
     let name =
         property("syft:metadata:source").or_else(|| property("syft:metadata:originPackage"))?;
-    Some((name, property("syft:metadata:sourceVersion").unwrap_or_default()))
+    Some((name.to_owned(), stated("syft:metadata:sourceVersion")))
 }
 
-fn license(choice: LicenseChoice, texts: &mut BTreeMap<String, String>) -> Option<String> {
+fn license(choice: LicenseChoice<'_>, texts: &mut BTreeMap<String, String>) -> Option<String> {
     if let Some(expression) = known(choice.expression) {
         return Some(expression);
     }
@@ -167,7 +223,7 @@ fn license(choice: LicenseChoice, texts: &mut BTreeMap<String, String>) -> Optio
     Some(name)
 }
 
-fn entity(entity: Entity) -> Option<String> {
+fn entity(entity: Entity<'_>) -> Option<String> {
     let name = known(entity.name)?;
     Some(match entity.email {
         Some(email) => format!("{name} <{email}>"),

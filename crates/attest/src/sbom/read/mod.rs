@@ -2,6 +2,7 @@
 //! Reads SBOMs of this and other programs: SPDX 2 and CycloneDX in JSON, bare, in an in-toto statement, or in a DSSE
 //! envelope. What can't be understood of a component is left out; what is no SBOM at all is an error.
 
+mod collected;
 mod cyclonedx;
 mod shape;
 mod spdx;
@@ -46,7 +47,7 @@ pub struct Listing {
     /// What it is about, if it says so.
     pub name: Option<String>,
     /// The components, by their ids in the document.
-    pub components: BTreeMap<String, Component>,
+    pub components: BTreeMap<String, Box<Component>>,
     /// Whose a file is, by its path without a slash in front: the id of a component. Only SPDX says it.
     pub files: BTreeMap<String, String>,
     /// How many things in it are not components that can be known: without a name, or files.
@@ -122,22 +123,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
     serde_json::from_slice(bytes).map_err(ReadError::Malformed)
 }
 
-/// Adds a component under its id, or under another one if somebody has it.
-fn add(listing: &mut Listing, id: String, component: Component) -> Result<String, ReadError> {
-    if listing.components.len() == COMPONENTS_MAX {
-        return Err(ReadError::TooMany);
-    }
-    let mut free = id;
-    if listing.components.contains_key(&free) {
-        free = format!("{free}#{}", listing.components.len());
-    }
-    listing.components.insert(free.clone(), component);
-    Ok(free)
-}
-
 /// A stated text that says something.
-fn known(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty() && !UNKNOWN.contains(&text.trim()))
+fn known<T: AsRef<str> + Into<String>>(text: Option<T>) -> Option<String> {
+    let is_known = |text: &T| {
+        let text = text.as_ref().trim();
+        !text.is_empty() && !UNKNOWN.contains(&text)
+    };
+    text.filter(is_known).map(Into::into)
 }
 
 /// Returns the kind of what a package URL names.

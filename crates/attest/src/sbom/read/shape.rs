@@ -6,10 +6,14 @@
     reason = "fields are called what they are called in documents"
 )]
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::cyclonedx::Read;
+use super::cyclonedx::Components;
 
 /// Any document: fields of all formats have different names.
 #[derive(Debug, Default, Deserialize)]
@@ -37,8 +41,7 @@ pub(super) struct Any {
     pub bom_format: Option<String>,
     #[serde(deserialize_with = "or_default")]
     pub metadata: Metadata,
-    #[serde(deserialize_with = "list")]
-    pub components: Vec<Read>,
+    pub components: Components,
     #[serde(deserialize_with = "list")]
     pub dependencies: Vec<Dependency>,
 }
@@ -144,116 +147,129 @@ pub(super) struct ExtractedLicense {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Metadata {
-    pub component: Option<CdxComponent>,
+    pub component: Option<Subject>,
     /// A list of tools until 1.4, an object with components since.
     pub tools: Value,
 }
 
+/// What a document of CycloneDX is about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Subject {
+    #[serde(deserialize_with = "text")]
+    pub name: Option<String>,
+    pub components: Components,
+}
+
+/// A component. There may be many, and little of each is kept, so that its texts stay where they are.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct CdxComponent {
-    #[serde(rename = "type", deserialize_with = "text")]
-    pub kind: Option<String>,
-    #[serde(rename = "bom-ref", deserialize_with = "text")]
-    pub bom_ref: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub group: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub version: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub description: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub copyright: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub purl: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub publisher: Option<String>,
-    pub supplier: Option<Entity>,
-    #[serde(deserialize_with = "list")]
-    pub authors: Vec<Entity>,
+pub(super) struct CdxComponent<'d> {
+    #[serde(borrow, rename = "type", deserialize_with = "text")]
+    pub kind: Option<Cow<'d, str>>,
+    #[serde(borrow, rename = "bom-ref", deserialize_with = "text")]
+    pub bom_ref: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub group: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub name: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub version: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub description: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub copyright: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub purl: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub publisher: Option<Cow<'d, str>>,
+    #[serde(borrow)]
+    pub supplier: Option<Entity<'d>>,
+    #[serde(borrow, deserialize_with = "list")]
+    pub authors: Vec<Entity<'d>>,
     #[serde(deserialize_with = "list")]
     pub hashes: Vec<Checksum>,
-    #[serde(deserialize_with = "list")]
-    pub licenses: Vec<LicenseChoice>,
-    #[serde(deserialize_with = "or_default")]
-    pub evidence: Evidence,
-    #[serde(deserialize_with = "list")]
-    pub external_references: Vec<CdxReference>,
-    #[serde(deserialize_with = "list")]
-    pub properties: Vec<Property>,
-    #[serde(deserialize_with = "list")]
-    pub components: Vec<Read>,
+    #[serde(borrow, deserialize_with = "list")]
+    pub licenses: Vec<LicenseChoice<'d>>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub evidence: Evidence<'d>,
+    #[serde(borrow, deserialize_with = "list")]
+    pub external_references: Vec<CdxReference<'d>>,
+    #[serde(borrow, deserialize_with = "list")]
+    pub properties: Vec<Property<'d>>,
+    pub components: Components,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Entity {
-    #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub email: Option<String>,
+pub(super) struct Entity<'d> {
+    #[serde(borrow, deserialize_with = "text")]
+    pub name: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub email: Option<Cow<'d, str>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct LicenseChoice {
-    pub license: Option<License>,
-    #[serde(deserialize_with = "text")]
-    pub expression: Option<String>,
+pub(super) struct LicenseChoice<'d> {
+    #[serde(borrow)]
+    pub license: Option<License<'d>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub expression: Option<Cow<'d, str>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct License {
-    #[serde(deserialize_with = "text")]
-    pub id: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
-    pub text: Option<LicenseText>,
+pub(super) struct License<'d> {
+    #[serde(borrow, deserialize_with = "text")]
+    pub id: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub name: Option<Cow<'d, str>>,
+    #[serde(borrow)]
+    pub text: Option<LicenseText<'d>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct LicenseText {
-    #[serde(deserialize_with = "text")]
-    pub content: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub encoding: Option<String>,
+pub(super) struct LicenseText<'d> {
+    #[serde(borrow, deserialize_with = "text")]
+    pub content: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub encoding: Option<Cow<'d, str>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Evidence {
-    #[serde(deserialize_with = "list")]
-    pub occurrences: Vec<Occurrence>,
-    #[serde(deserialize_with = "list")]
-    pub licenses: Vec<LicenseChoice>,
+pub(super) struct Evidence<'d> {
+    #[serde(borrow, deserialize_with = "list")]
+    pub occurrences: Vec<Occurrence<'d>>,
+    #[serde(borrow, deserialize_with = "list")]
+    pub licenses: Vec<LicenseChoice<'d>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Occurrence {
-    #[serde(deserialize_with = "text")]
-    pub location: Option<String>,
+pub(super) struct Occurrence<'d> {
+    #[serde(borrow, deserialize_with = "text")]
+    pub location: Option<Cow<'d, str>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct CdxReference {
-    #[serde(rename = "type", deserialize_with = "text")]
-    pub kind: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub url: Option<String>,
+pub(super) struct CdxReference<'d> {
+    #[serde(borrow, rename = "type", deserialize_with = "text")]
+    pub kind: Option<Cow<'d, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub url: Option<Cow<'d, str>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Property {
-    pub name: String,
-    #[serde(deserialize_with = "text")]
-    pub value: Option<String>,
+pub(super) struct Property<'d> {
+    #[serde(borrow)]
+    pub name: Cow<'d, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub value: Option<Cow<'d, str>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -265,11 +281,60 @@ pub(super) struct Dependency {
     pub depends_on: Vec<String>,
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => Some(text),
-        _ => None,
-    })
+/// A text, borrowed where it stands in the document as it is.
+fn text<'de, D: Deserializer<'de>, T: From<Cow<'de, str>>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(deserializer.deserialize_any(AnyText)?.map(T::from))
+}
+
+/// Takes whatever there is.
+struct AnyText;
+
+impl<'de> Visitor<'de> for AnyText {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(list)?;
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(object)?;
+        Ok(None)
+    }
 }
 
 /// What may be null.

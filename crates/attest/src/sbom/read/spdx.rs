@@ -2,12 +2,14 @@
 //! SPDX 2.2 and 2.3.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hardpan_tree::Digest;
 
+use super::collected::Collected;
 use super::shape::{Any, Package, Relationship, SpdxFile};
 use super::{
-    Component, ComponentKind, Format, Listing, PackageUrl, ReadError, add, kind_of, known, upstream,
+    Component, ComponentKind, Format, Listing, PackageUrl, ReadError, kind_of, known, upstream,
 };
 
 /// Reads a document.
@@ -37,6 +39,7 @@ pub(super) fn read(any: Any) -> Result<Listing, ReadError> {
         files: BTreeMap::new(),
         skipped: 0,
     };
+    let mut collected = Collected::default();
     for package in any.packages {
         let id = package.spdx_id.clone().unwrap_or_default();
         let is_source = package.primary_package_purpose.as_deref() == Some("SOURCE")
@@ -46,11 +49,12 @@ pub(super) fn read(any: Any) -> Result<Listing, ReadError> {
         } else if is_source {
             // Its name and version stand in what was built from it.
         } else if let Some(read) = read_package(package, &texts) {
-            add(&mut listing, id, read)?;
+            collected.add(id, Box::new(read), None)?;
         } else {
             listing.skipped += 1;
         }
     }
+    listing.components = collected.named();
     listing.name = listing.name.or(known(any.name));
     relate(&mut listing, &any.relationships);
     listing.files = owners(&listing.components, &any.files, &any.relationships);
@@ -98,7 +102,7 @@ fn read_package(package: Package, texts: &BTreeMap<&str, &str>) -> Option<Compon
     let info = package.source_info.unwrap_or_default();
     read.version = known(package.version_info);
     read.source = built_from(&info).or_else(|| upstream(parsed.as_ref()));
-    read.purl = parsed.map(|purl| purl.to_string());
+    read.purl = parsed.map(Arc::new);
     read.supplier = known(package.supplier);
     read.originator = known(package.originator);
     read.copyright = known(package.copyright_text);
@@ -163,7 +167,7 @@ fn relate(listing: &mut Listing, relationships: &[Relationship]) {
 
 /// Returns the component of each file that has one. What several have is the first one's.
 fn owners(
-    components: &BTreeMap<String, Component>,
+    components: &BTreeMap<String, Box<Component>>,
     files: &[SpdxFile],
     relationships: &[Relationship],
 ) -> BTreeMap<String, String> {

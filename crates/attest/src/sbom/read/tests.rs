@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use proptest::prelude::*;
@@ -117,6 +118,41 @@ fn cyclonedx_of_trivy_and_syft_is_read() {
     assert_eq!(listing.components["b"].depends, BTreeSet::from(["a".to_owned()]));
     assert_eq!(listing.components["c"].part_of.as_deref(), Some("b"));
     assert!(listing.components["b"].evidence.contains("app/package.json"));
+}
+
+#[test]
+fn texts_are_read_however_they_are_written() {
+    // Escaped ones can't be borrowed, and those of other types are taken as absent.
+    let text = r#"{"bomFormat": "CycloneDX", "components": [
+        {"bom-ref": "\u0061", "name": "l\u00e9ft", "version": {"a": [1, {"b": null}]}, "purl": "pkg:npm\/left@1"},
+        {"bom-ref": ["b"], "name": "right", "version": [[]], "purl": true, "group": -1, "publisher": 1.5},
+        {"bom-ref": "c", "name": 7}, {"bom-ref": "d", "name": null}
+    ]}"#;
+    let listing = read(text.as_bytes()).unwrap();
+    let found: Vec<String> = (listing.components.iter())
+        .map(|(id, one)| {
+            let purl = one.purl.as_ref().map(ToString::to_string);
+            format!("{id} {} {:?} {}", one.name, one.version, purl.unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(found, [" right None ", "a léft None pkg:npm/left@1"]);
+    assert_eq!(listing.skipped, 2);
+    let broken = text.replace("[[]]", "[[}");
+    assert!(matches!(read(broken.as_bytes()), Err(ReadError::Malformed(_))));
+}
+
+#[test]
+fn the_same_package_url_is_there_once() {
+    let component = |id: &str, purl: &str| json!({"bom-ref": id, "name": id, "purl": purl});
+    let purls = ["pkg:npm/a@1", "pkg:npm/a@1", "pkg:npm/a@2", "none", "none"];
+    let components: Vec<_> =
+        ["1", "2", "3", "4", "5"].iter().zip(purls).map(|(id, purl)| component(id, purl)).collect();
+    let document = json!({"bomFormat": "CycloneDX", "components": components});
+    let listing = read(&bytes(&document)).unwrap();
+    let of = |id: &str| listing.components[id].purl.clone();
+    assert!(Arc::ptr_eq(&of("1").unwrap(), &of("2").unwrap()));
+    assert_eq!(of("3").unwrap().to_string(), "pkg:npm/a@2");
+    assert_eq!((of("4"), of("5")), (None, None));
 }
 
 #[test]

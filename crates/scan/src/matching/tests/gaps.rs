@@ -85,7 +85,7 @@ fn packages_of_other_releases_are_looked_up_in_these() {
         .with("debian:13", "a", record("CVE-13", "*"));
     let mut mixed = inventory("debian-12", &["deb a 1", "deb b 1", "deb c 1"]);
     let purl = |release: &str| {
-        format!("pkg:deb/debian/a@1?arch=amd64&distro=debian-{release}").parse().ok()
+        format!("pkg:deb/debian/a@1?arch=amd64&distro=debian-{release}").parse().ok().map(Arc::new)
     };
     mixed.packages[0].purl = purl("13.1");
     assert_eq!(found(&mixed, &memory), ["deb/a CVE-13"]);
@@ -116,7 +116,7 @@ fn a_release_without_data_is_an_error_whoever_states_it() {
         ("pkg:apk/alpine/b@1-r0?distro=alpine-3.18.4", "alpine:3.18"),
     ] {
         let mut mixed = inventory("debian-12", &["deb a 1", "deb b 1"]);
-        mixed.packages[1].purl = purl.parse().ok();
+        mixed.packages[1].purl = purl.parse().ok().map(Arc::new);
         let missing: Space = missing.parse().unwrap();
         let error = MatchError::NoData(missing.clone());
         assert_eq!(match_all(&mixed, &memory, &MatchOptions::default()), Err(error.clone()));
@@ -149,11 +149,11 @@ fn releases_of_packages_may_have_their_names() {
             ("pkg:deb/debian/a@1?distro=debian", "deb/a CVE-12"),
             ("pkg:deb/debian/a@1", "deb/a CVE-12"),
         ] {
-            mixed.packages[0].purl = purl.parse().ok();
+            mixed.packages[0].purl = purl.parse().ok().map(Arc::new);
             assert_eq!(found(&mixed, &memory), [expected], "{image}, {purl}");
         }
         // A name that nobody knows is not the image's.
-        mixed.packages[0].purl = "pkg:deb/debian/a@1?distro=jessie".parse().ok();
+        mixed.packages[0].purl = "pkg:deb/debian/a@1?distro=jessie".parse().ok().map(Arc::new);
         let error = match_all(&mixed, &memory, &MatchOptions::default()).unwrap_err();
         let jessie = Distribution::of_qualifier("debian", "jessie");
         assert_eq!(error, MatchError::UnknownDistribution(jessie));
@@ -166,7 +166,8 @@ fn releases_of_packages_may_have_their_names() {
             found.warnings
         );
         // Ubuntu's versions are no versions of Debian.
-        mixed.packages[0].purl = "pkg:deb/ubuntu/a@1?distro=ubuntu-22.04".parse().ok();
+        mixed.packages[0].purl =
+            "pkg:deb/ubuntu/a@1?distro=ubuntu-22.04".parse().ok().map(Arc::new);
         let found = match_all(&mixed, &memory, &MatchOptions::default()).unwrap();
         assert_eq!(found.findings, []);
         assert_eq!(
@@ -190,7 +191,7 @@ fn support_is_that_of_the_release_a_package_is_looked_up_in() {
         .limiting("debian:10", limit("a"))
         .limiting("debian:13", limit("b"));
     let mut mixed = inventory("debian-13", &["deb a 1", "deb b 1", "deb c 1"]);
-    mixed.packages[1].purl = "pkg:deb/debian/b@1?distro=debian-10".parse().ok();
+    mixed.packages[1].purl = "pkg:deb/debian/b@1?distro=debian-10".parse().ok().map(Arc::new);
     let warnings = |inventory: &Inventory, release: Option<&str>| {
         let release = release.map(|release| release.parse().unwrap());
         let options = MatchOptions { today: Some(101), release, ..MatchOptions::default() };
