@@ -13,6 +13,8 @@ const SOURCES: usize = 4_000;
 const ISSUES: usize = 20;
 /// Of so many one is not fixed.
 const ONE_OPEN_IN: usize = 10;
+/// How many versions of a package a fleet has at a time.
+const VERSIONS: usize = 20;
 
 /// Makes data in the format of Debian's tracker.
 pub(super) fn tracker(packages: &[LockedPackage]) -> Vec<u8> {
@@ -47,11 +49,12 @@ fn issues(first: usize) -> Value {
     Value::Object(issues)
 }
 
-/// Makes an SBOM in CycloneDX, as Syft writes it, with so many components: the packages again and again.
+/// Makes an SBOM in CycloneDX, as Syft writes it, with so many components: the packages again and again, each time in another
+/// image, and in one of a few versions. No two are equal: those would count as one.
 pub(super) fn sbom(packages: &[LockedPackage], rows: usize) -> Vec<u8> {
     let components = packages.iter().cycle().take(rows).enumerate();
-    let components: Vec<Value> =
-        components.map(|(number, package)| component(number, package)).collect();
+    let component = |(number, package)| component(number, number / packages.len().max(1), package);
+    let components: Vec<Value> = components.map(component).collect();
     let system = json!({"type": "operating-system", "name": "debian", "version": "13"});
     let components: Vec<Value> = std::iter::once(system).chain(components).collect();
     let document =
@@ -59,16 +62,18 @@ pub(super) fn sbom(packages: &[LockedPackage], rows: usize) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-fn component(number: usize, package: &LockedPackage) -> Value {
+fn component(number: usize, image: usize, package: &LockedPackage) -> Value {
     let LockedPackage { name, version, architecture, .. } = package;
     let (source, source_version) = source(package);
+    let rebuilt = |version: &str| format!("{version}+b{}", image % VERSIONS);
+    let (version, source_version) = (rebuilt(version), rebuilt(source_version));
     let encoded = |text: &str| text.replace('+', "%2B").replace(':', "%3A");
     let purl = format!(
         "pkg:deb/debian/{}@{}?arch={architecture}&distro=debian-13&upstream={}%40{}",
         encoded(name),
-        encoded(version),
+        encoded(&version),
         encoded(source),
-        encoded(source_version),
+        encoded(&source_version),
     );
     json!({
         "type": "library",
@@ -79,7 +84,7 @@ fn component(number: usize, package: &LockedPackage) -> Value {
         "licenses": [{"license": {"id": "GPL-2.0-only"}}],
         "properties": [
             {"name": "syft:package:foundBy", "value": "dpkg-db-cataloger"},
-            {"name": "syft:location:0:path", "value": "/var/lib/dpkg/status"},
+            {"name": "syft:location:0:path", "value": format!("/image-{image}/var/lib/dpkg/status")},
         ],
     })
 }
