@@ -14,7 +14,7 @@ use hardpan_scan::advisory::{Advisories as _, Collected};
 
 use super::AdvisoriesError;
 use super::age::{first_future, time_max};
-use super::installed::read_file;
+use super::file::read_file;
 use super::source::Gotten;
 use crate::error::Error;
 use crate::session::Session;

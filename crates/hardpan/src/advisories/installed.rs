@@ -11,14 +11,15 @@
 //! the look at what is there on: of two at the same time, one would undo what the other remembers, and remove its database.
 
 use std::fs::{self, File};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hardpan_attest::signature::BUNDLE_BYTES_MAX;
 use hardpan_scan::advisory::database::Database;
 use hardpan_tree::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::file::{Held, hold, read_file};
 use super::times::NewestTimes;
 use super::{AdvisoriesError, DATABASE_BYTES_MAX};
 use crate::error::Error;
@@ -36,7 +37,7 @@ const RECORD_BYTES_MAX: u64 = 64 << 10;
 /// A database, in memory.
 #[derive(Debug, Clone)]
 pub struct AdvisoryData {
-    bytes: Vec<u8>,
+    bytes: Arc<Held>,
     digest: Digest,
     /// Where it came from.
     pub origin: AdvisoryOrigin,
@@ -67,9 +68,14 @@ impl AdvisoryData {
     /// # Errors
     /// If they are none.
     pub(super) fn new(bytes: Vec<u8>, origin: AdvisoryOrigin) -> Result<Self, AdvisoriesError> {
-        Database::open(bytes.as_slice()).map_err(AdvisoriesError::Database)?;
         let digest = Digest::of(&bytes);
-        Ok(Self { bytes, digest, origin })
+        Self::held(Held::Read(bytes), digest, origin)
+    }
+
+    /// Takes the bytes of a database that have that digest.
+    fn held(bytes: Held, digest: Digest, origin: AdvisoryOrigin) -> Result<Self, AdvisoriesError> {
+        Database::open(&*bytes).map_err(AdvisoriesError::Database)?;
+        Ok(Self { bytes: Arc::new(bytes), digest, origin })
     }
 
     /// Reads a database from a file that the user names. Its signature is not looked at: whoever names a file answers for
@@ -86,7 +92,7 @@ impl AdvisoryData {
     /// # Panics
     /// Never: the bytes were opened when they were taken.
     pub fn database(&self) -> Database<&[u8]> {
-        Database::open(self.bytes.as_slice()).expect("the bytes were opened before")
+        Database::open(&**self.bytes).expect("the bytes were opened before")
     }
 
     /// Returns its bytes.
@@ -126,7 +132,7 @@ impl Session<'_> {
         };
         let record: Record = serde_json::from_slice(&record).map_err(unreadable)?;
         let path = file(&folder, &record.digest, "hpdb");
-        let bytes = match read_file(&path, DATABASE_BYTES_MAX) {
+        let bytes = match hold(&path, DATABASE_BYTES_MAX) {
             Err(AdvisoriesError::Read { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
             {
@@ -134,12 +140,11 @@ impl Session<'_> {
             }
             other => other?,
         };
-        let data = AdvisoryData::new(bytes, record.origin)?;
-        let (expected, actual) = (record.digest, data.digest);
+        let (expected, actual) = (record.digest, Digest::of(&bytes));
         if expected != actual {
             return Err(AdvisoriesError::Changed { path, expected, actual }.into());
         }
-        Ok(Some(data))
+        Ok(Some(AdvisoryData::held(bytes, actual, record.origin)?))
     }
 
     /// Returns the bundle of the database of this machine, if it was signed.
@@ -236,20 +241,4 @@ fn remove_others(folder: &Path, kept: [&Digest; 2]) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Reads a regular file up to a length.
-pub(super) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, AdvisoriesError> {
-    let wrap = |source| AdvisoriesError::Read { path: path.to_owned(), source };
-    let opened = fs::File::open(path).map_err(wrap)?;
-    let metadata = opened.metadata().map_err(wrap)?;
-    if !metadata.is_file() {
-        return Err(wrap(std::io::Error::other("not a file")));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(max)).unwrap_or(0));
-    opened.take(max + 1).read_to_end(&mut bytes).map_err(wrap)?;
-    if bytes.len() as u64 > max {
-        return Err(AdvisoriesError::TooLarge { max });
-    }
-    Ok(bytes)
 }

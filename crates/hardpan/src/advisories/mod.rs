@@ -8,6 +8,7 @@
 mod age;
 mod artifact;
 mod error;
+mod file;
 mod gather;
 mod installed;
 mod receive;

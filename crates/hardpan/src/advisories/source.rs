@@ -7,7 +7,7 @@ use hardpan_attest::signature::BUNDLE_BYTES_MAX;
 use hardpan_image::ImageName;
 use hardpan_remote::{Cancel, Fetched, RemoteError, Request};
 
-use super::installed::read_file;
+use super::file::read_file;
 use super::receive::Offered;
 use super::{AdvisoriesError, AdvisoryData, DATABASE_BYTES_MAX, ReceiveOptions, Received};
 use crate::error::Error;

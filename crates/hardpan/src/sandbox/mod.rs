@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The sandbox: programs of others, run in namespaces without network, keys or the host's files.
 //!
-//! This is the only place of hardpan with processes, system calls and `unsafe`. It knows nothing of
-//! definitions, stages or images: it is given directories and says what came of a program.
+//! This is the only place of hardpan with processes, system calls and `unsafe`, which is why files are
+//! mapped here, too. It knows nothing of definitions, stages or images: it is given directories and says
+//! what came of a program.
 //!
 //! A program sees a root directory of its own, itself as the user that it was told to be, `/proc`, a
 //! minimal `/dev`, a private `/tmp`, and no network unless it was given one. Outside, it is one
@@ -25,6 +26,7 @@ mod heard;
 mod identity;
 mod inside;
 pub mod key_plugin;
+pub(crate) mod mapped;
 mod message;
 mod owners;
 mod peer;
