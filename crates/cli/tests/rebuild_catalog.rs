@@ -10,6 +10,8 @@ use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use hardpan_image::{Layout, decompress};
 use hardpan_tree::{Kind, Origin, TarLimits, Tree};
@@ -17,18 +19,23 @@ use serde_json::Value;
 
 /// The platform that is built: that of the machines that tests run on. Layers of others are made in the same way.
 const PLATFORM: &str = "linux/amd64";
+/// How many images are built at the same time.
+const WORKERS: usize = 2;
 /// Definitions whose packages no archive that tests can reach has.
 const ALPINE: &str = "alpine-";
 
-/// A folder with a copy of the catalog, a key and a store.
-struct Bench(tempfile::TempDir);
+/// A folder with a copy of the catalog and a key, and a store that others use at the same time.
+struct Bench<'s> {
+    folder: tempfile::TempDir,
+    store: &'s Path,
+}
 
-impl Bench {
+impl Bench<'_> {
     fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_hardpan"))
             .args(arguments)
-            .current_dir(self.0.path())
-            .env("HARDPAN_STORE", self.0.path().join("store"))
+            .current_dir(self.folder.path())
+            .env("HARDPAN_STORE", self.store)
             .env("HARDPAN_PASSWORD", "test")
             .output()
             .unwrap()
@@ -42,9 +49,9 @@ impl Bench {
     }
 }
 
-impl Bench {
+impl Bench<'_> {
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     /// Returns what is attested of the image.
@@ -162,7 +169,7 @@ fn lacks(spdx: &Value, files: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 /// Looks whether the SBOM is complete: here, as a policy says it, and by the NTIA's checker of others if it is there.
-fn check_sbom(bench: &Bench, definition: &str) -> Value {
+fn check_sbom(bench: &Bench<'_>, definition: &str) -> Value {
     let files = files_of(&bench.path("image"));
     assert!(!files.is_empty(), "{definition} has no files");
     let attested = bench.attested("spdx");
@@ -209,7 +216,7 @@ fn check_the_check(spdx: &Value, layout: &Path) {
 }
 
 /// Audits the image by what its definition says it is for, and by its signer's statements.
-fn check_audit(bench: &Bench, definition: &str, profile: &str) {
+fn check_audit(bench: &Bench<'_>, definition: &str, profile: &str) {
     let output =
         bench.run(&["audit", "image", "--key", "k.pub", "--platform", PLATFORM, "-o", "json"]);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -225,14 +232,15 @@ fn check_audit(bench: &Bench, definition: &str, profile: &str) {
     println!("{definition}: grade A with {} points as {profile}", audit["sum"]["points"]);
 }
 
-/// Copies the catalog without locks, which may be anybody's.
-fn copy(from: &Path, to: &Path, definitions: &mut Vec<PathBuf>, below: &Path) {
+/// Copies the catalog without locks, which may be anybody's. Returns its definitions, sorted.
+fn copy(from: &Path, to: &Path, below: &Path) -> Vec<PathBuf> {
     fs::create_dir_all(to).unwrap();
+    let mut definitions = Vec::new();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let (path, name) = (entry.path(), below.join(entry.file_name()));
         if entry.file_type().unwrap().is_dir() {
-            copy(&path, &to.join(entry.file_name()), definitions, &name);
+            definitions.extend(copy(&path, &to.join(entry.file_name()), &name));
         } else if path.extension().is_none_or(|extension| extension != "lock") {
             fs::copy(&path, to.join(entry.file_name())).unwrap();
             let text = fs::read_to_string(&path).unwrap_or_default();
@@ -241,6 +249,29 @@ fn copy(from: &Path, to: &Path, definitions: &mut Vec<PathBuf>, below: &Path) {
             }
         }
     }
+    definitions.sort();
+    definitions
+}
+
+/// Builds an image, and looks at all of it.
+fn check(bench: &Bench<'_>, definition: &str, is_first: bool) {
+    let build = ["build", definition, "-o", "image", "--platform", PLATFORM, "-q"];
+    bench.good(&[&build[..], &["--sign", "--key", "k.key"]].concat());
+    let is_dev = definition.ends_with("-dev.yaml");
+    check_audit(bench, definition, if is_dev { "dev" } else { "runtime" });
+    // A -dev image is the runtime one and more packages: what follows would show nothing more.
+    if !is_dev {
+        let spdx = check_sbom(bench, definition);
+        if is_first {
+            check_the_check(&spdx, &bench.path("image"));
+        }
+        // Nothing but the layout is left of the build.
+        fs::rename(bench.path("catalog"), bench.path("gone")).unwrap();
+        let said = bench.good(&["rebuild", "image", "--key", "k.pub"]);
+        assert!(said.starts_with("reproduced image"), "{definition}: {said}");
+        fs::rename(bench.path("gone"), bench.path("catalog")).unwrap();
+    }
+    fs::remove_dir_all(bench.path("image")).unwrap();
 }
 
 #[test]
@@ -249,35 +280,25 @@ fn every_image_is_what_its_provenance_says() {
         println!("skipped: the images are built for x86-64");
         return;
     }
-    let bench = Bench(tempfile::tempdir().unwrap());
     let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
-    let mut definitions = Vec::new();
-    copy(&catalog, &bench.0.path().join("catalog"), &mut definitions, Path::new("catalog"));
-    definitions.sort();
-    assert!(definitions.len() > 15, "definitions are no longer found: {definitions:?}");
-    bench.good(&["keygen", "k"]);
-    fs::write(bench.path("policy.yaml"), "keys: [k.pub]\ncomplete-sbom: true\n").unwrap();
-    let mut is_first = true;
-    for definition in &definitions {
-        let definition = definition.to_str().unwrap();
-        let build = ["build", definition, "-o", "image", "--platform", PLATFORM, "-q"];
-        bench.good(&[&build[..], &["--sign", "--key", "k.key"]].concat());
-        let is_dev = definition.ends_with("-dev.yaml");
-        check_audit(&bench, definition, if is_dev { "dev" } else { "runtime" });
-        // A -dev image is the runtime one and more packages: what follows would show nothing more.
-        if is_dev {
-            fs::remove_dir_all(bench.path("image")).unwrap();
-            continue;
+    let store = tempfile::tempdir().unwrap();
+    let next = AtomicUsize::new(0);
+    // Much of a build waits for one thread of it, so that two at a time take less than one after the other.
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let bench = Bench { folder: tempfile::tempdir().unwrap(), store: store.path() };
+                let definitions = copy(&catalog, &bench.path("catalog"), Path::new("catalog"));
+                assert!(definitions.len() > 15, "they are no longer found: {definitions:?}");
+                bench.good(&["keygen", "k"]);
+                let policy = "keys: [k.pub]\ncomplete-sbom: true\n";
+                fs::write(bench.path("policy.yaml"), policy).unwrap();
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(definition) = definitions.get(at) else { break };
+                    check(&bench, definition.to_str().unwrap(), at == 0);
+                }
+            });
         }
-        let spdx = check_sbom(&bench, definition);
-        if std::mem::take(&mut is_first) {
-            check_the_check(&spdx, &bench.path("image"));
-        }
-        // Nothing but the layout is left of the build.
-        fs::rename(bench.0.path().join("catalog"), bench.0.path().join("gone")).unwrap();
-        let said = bench.good(&["rebuild", "image", "--key", "k.pub"]);
-        assert!(said.starts_with("reproduced image"), "{definition}: {said}");
-        fs::rename(bench.0.path().join("gone"), bench.0.path().join("catalog")).unwrap();
-        fs::remove_dir_all(bench.0.path().join("image")).unwrap();
-    }
+    });
 }
