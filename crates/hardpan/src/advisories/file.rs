@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads files of the database up to a length.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::ops::Deref;
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::sandbox::mapped::{self, Mapped};
 /// Reads a regular file up to a length.
 pub(super) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, AdvisoriesError> {
     let wrap = |source| AdvisoriesError::Read { path: path.to_owned(), source };
-    let (opened, length) = open(path).map_err(wrap)?;
-    read(opened, length, max, path)
+    let (opened, metadata) = open(path).map_err(wrap)?;
+    read(opened, metadata.len(), max, path)
 }
 
 /// The bytes of a file, in memory or where they lie in the page cache.
@@ -37,13 +37,13 @@ impl Deref for Held {
 /// Takes a regular file of the store up to a length. Those are never written again, so that nothing has to be copied.
 pub(super) fn hold(path: &Path, max: u64) -> Result<Held, AdvisoriesError> {
     let wrap = |source| AdvisoriesError::Read { path: path.to_owned(), source };
-    let (opened, length) = open(path).map_err(wrap)?;
-    if length > max {
+    let (opened, metadata) = open(path).map_err(wrap)?;
+    if metadata.len() > max {
         return Err(AdvisoriesError::TooLarge { max });
     }
-    match mapped::map(&opened).map_err(wrap)? {
+    match mapped::map(&opened, &metadata) {
         Some(mapped) => Ok(Held::Mapped(mapped)),
-        None => read(opened, length, max, path).map(Held::Read),
+        None => read(opened, metadata.len(), max, path).map(Held::Read),
     }
 }
 
@@ -57,14 +57,14 @@ fn read(opened: File, length: u64, max: u64, path: &Path) -> Result<Vec<u8>, Adv
     Ok(bytes)
 }
 
-/// Opens a regular file, and says how long it is.
-fn open(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a regular file.
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let opened = File::open(path)?;
     let metadata = opened.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("not a file"));
     }
-    Ok((opened, metadata.len()))
+    Ok((opened, metadata))
 }
 
 #[cfg(test)]

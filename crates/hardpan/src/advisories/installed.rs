@@ -34,7 +34,7 @@ const TIMES_BYTES_MAX: u64 = 16 << 20;
 /// The longest record, in bytes.
 const RECORD_BYTES_MAX: u64 = 64 << 10;
 
-/// A database, in memory.
+/// A database, in memory or where it lies in the page cache.
 #[derive(Debug, Clone)]
 pub struct AdvisoryData {
     bytes: Arc<Held>,

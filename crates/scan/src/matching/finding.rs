@@ -20,7 +20,8 @@ use super::row::Row;
 pub struct Findings {
     /// The release that a distribution's packages were looked up in.
     pub release: Option<Space>,
-    /// The findings, by package and vulnerability. Those that are suppressed are among them.
+    /// The findings, in the order of the inventory's packages, those of each by vulnerability. Those that are suppressed are
+    /// among them.
     pub findings: Vec<Finding>,
     /// What nobody knows yet, with the packages that may have it: no findings, and no reason to leave one out.
     pub undetermined: BTreeMap<String, Vec<String>>,
